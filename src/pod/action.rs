@@ -1,0 +1,74 @@
+//! What the machine wants done. An action is an intention; whether it worked comes back as an event.
+
+use super::event::{AttemptId, RunId, Signal};
+use super::outcome::Cause;
+use super::pod_event::PodEvent;
+use crate::spec::ContainerId;
+
+/// Something for the driver to do, in the order in which they come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Make the pod's shared surroundings. Answered by `SandboxReady` or `SandboxFailed`.
+    SetUpSandbox,
+    /// Undo them. Nothing of any container is left.
+    TearDownSandbox,
+    /// Start an attempt. Answered by `Started` or `StartFailed`.
+    Start(AttemptId),
+    /// Send a signal.
+    Signal {
+        /// Whose.
+        attempt: AttemptId,
+        /// Which.
+        signal: Signal,
+        /// To whom.
+        target: Target,
+    },
+    /// SIGKILL for all of the attempt.
+    Kill(AttemptId),
+    /// Forget the attempt: nothing of it will be asked for again.
+    Remove(AttemptId),
+    /// Run the container's startup probe once. Answered by `ProbeDone`.
+    StartProbe {
+        /// Its number.
+        run: RunId,
+        /// What is probed.
+        attempt: AttemptId,
+    },
+    /// The probe's time is up or its result no longer matters: end it, no answer.
+    CancelProbe(RunId),
+    /// Run a hook. Not wanted yet: hooks have no manifest field.
+    RunHook {
+        /// Its number.
+        run: RunId,
+        /// Whose.
+        attempt: AttemptId,
+    },
+    /// Stop waiting for a hook. Not wanted yet.
+    AbandonHook(RunId),
+    /// Apply the container's resources. Not wanted yet.
+    Resize(ContainerId),
+    /// Write the pod's generated volumes anew. Not wanted yet.
+    RefreshVolumes,
+    /// Start the network helper again. Not wanted yet.
+    RestartNetworkHelper,
+    /// Tell people.
+    Record(PodEvent),
+    /// [`PodMachine::status`](super::PodMachine::status) has changed.
+    StatusChanged,
+    /// The pod is over. Nothing comes after this.
+    Finish {
+        /// Exit code of `podinit run`.
+        code: u8,
+        /// What decided it.
+        cause: Cause,
+    },
+}
+
+/// Who gets a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The attempt's main process alone (rule 84).
+    Main,
+    /// What the main process left behind when it ended.
+    Rest,
+}

@@ -1,0 +1,84 @@
+//! The exit code of `podinit run`, and what decided it.
+
+use super::PodMachine;
+use super::event::{Signal, StartStage, StopRequest};
+use super::record::End;
+use super::status::Phase;
+use super::stop::StopCause;
+use crate::spec::{ContainerId, ContainerKind};
+
+/// What decided the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Every main container ended with 0.
+    Succeeded,
+    /// This container failed for good, or is the one asked for.
+    Container(ContainerId),
+    /// The pod was stopped before a main container could decide anything.
+    Stopped,
+    /// The pod's surroundings could not be made.
+    SandboxFailed,
+}
+
+/// Exit code for what podinit itself could not do.
+const CANNOT: u8 = 125;
+
+impl PodMachine {
+    /// The code of the first main container, in time, that failed for good, or of the init
+    /// container that failed the pod; 0 where the pod succeeded.
+    pub(super) fn outcome(&self) -> (u8, Cause) {
+        if self.stop.is_some_and(|stop| stop.cause == StopCause::SandboxFailed) {
+            return (CANNOT, Cause::SandboxFailed);
+        }
+        let named = self.exit_code_from.and_then(|id| Some((self.exit_code_of(id)?, Cause::Container(id))));
+        named.or_else(|| self.failed_init()).or_else(|| self.failed_main()).unwrap_or_else(|| {
+            match self.status().phase {
+                Phase::Succeeded => (0, Cause::Succeeded),
+                Phase::Pending | Phase::Running | Phase::Failed => (self.stopped_code(), Cause::Stopped),
+            }
+        })
+    }
+
+    fn failed_init(&self) -> Option<(u8, Cause)> {
+        match self.stop?.cause {
+            StopCause::InitFailed(id) => Some((self.exit_code_of(id)?, Cause::Container(id))),
+            StopCause::Completed
+            | StopCause::Requested
+            | StopCause::SandboxFailed
+            | StopCause::SandboxLost => None,
+        }
+    }
+
+    fn failed_main(&self) -> Option<(u8, Cause)> {
+        let failed = |(id, record): (ContainerId, &super::Record)| {
+            let ended = record.ended()?;
+            ended.is_failure().then_some((ended.finished.mono, id))
+        };
+        let (_, id) = self.records.of(ContainerKind::Main).filter_map(failed).min()?;
+        Some((self.exit_code_of(id)?, Cause::Container(id)))
+    }
+
+    /// As a shell would say it: 127 for a program that was not found, 126 for one that could not be
+    /// executed, though the status shows StartError 128.
+    fn exit_code_of(&self, id: ContainerId) -> Option<u8> {
+        match &self.records[id].ended()?.end {
+            End::Exited(exit) => Some(exit.status.code()),
+            End::NeverRan(failure) => Some(match failure.stage {
+                StartStage::Exec if failure.errno == ENOENT => 127,
+                StartStage::Exec => 126,
+                StartStage::Config | StartStage::Create => CANNOT,
+            }),
+        }
+    }
+
+    fn stopped_code(&self) -> u8 {
+        match self.stop_request() {
+            Some(StopRequest::Signal(signal)) => signal.exit_code(),
+            None if self.stop.is_some_and(|stop| stop.kill) => Signal::KILL.exit_code(),
+            None => CANNOT,
+        }
+    }
+}
+
+/// errno(3): no such file or directory. The pure rooms do not know libc.
+const ENOENT: i32 = 2;

@@ -1,0 +1,298 @@
+//! The decisions: one look at everything that is known, and what follows from it. Modelled on
+//! kubelet's computePodActions. Nothing here depends on which event came last.
+
+use std::sync::Arc;
+
+use super::phase::restarts_after;
+use super::pod_event::{KillingReason, PodEvent};
+use super::record::{End, Ended, Live, Refusal, Stage, State};
+use super::startup::{Due, Startup};
+use super::status::WaitingReason;
+use super::stop::StopCause;
+use super::{Action, ExitStatus, PodMachine, RunId, Sandbox};
+use crate::spec::{ContainerId, ContainerKind, RestartPolicy};
+
+/// What is to become of a main container.
+enum Fate {
+    /// It is up, or will start once its last attempt is gone.
+    Keep,
+    /// It is due to start.
+    Start,
+    /// It is up and to be ended.
+    Stop { reason: KillingReason, then_restart: bool },
+    /// It ended for good, or is being ended for good.
+    Done,
+}
+
+impl Fate {
+    /// It neither runs on nor starts: when this holds for all, the pod is done (rule 30). A container
+    /// that is to be ended for good does not hold the pod; its end becomes part of the pod's (rule 52).
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Done | Self::Stop { then_restart: false, .. } => true,
+            Self::Keep | Self::Start | Self::Stop { then_restart: true, .. } => false,
+        }
+    }
+}
+
+/// How far the init containers are.
+enum Init {
+    Done,
+    Ongoing,
+    Failed(ContainerId),
+}
+
+impl PodMachine {
+    /// Decides. Calling it again without news changes nothing.
+    pub(super) fn reconcile(&mut self) {
+        if self.sandbox == Sandbox::Finished {
+            return;
+        }
+        self.expire_refusals();
+        self.advance_probes();
+        if self.stop.is_none() {
+            self.decide();
+        }
+        self.advance_stops();
+        self.conclude_stop();
+        // Only after the surroundings were lost: the pod begins anew.
+        if self.stop.is_none() && self.sandbox == Sandbox::Absent {
+            self.decide();
+        }
+    }
+
+    fn expire_refusals(&mut self) {
+        let now = self.now.mono;
+        for (_, record) in self.records.iter_mut() {
+            if record.refusal.as_ref().is_some_and(|refusal| refusal.until <= now) {
+                record.refusal = None;
+                self.status_changed = true;
+            }
+        }
+    }
+
+    fn decide(&mut self) {
+        if self.mains().all(|id| self.fate(id).is_over()) {
+            return self.begin_stop(StopCause::Completed, self.pod.termination_grace_period);
+        }
+        match self.sandbox {
+            Sandbox::Absent => {
+                self.sandbox = Sandbox::SettingUp;
+                return self.actions.push_back(Action::SetUpSandbox);
+            }
+            Sandbox::SettingUp | Sandbox::Finished => return,
+            Sandbox::Ready => {}
+        }
+        self.start_ephemeral();
+        match self.advance_init() {
+            Init::Ongoing => {}
+            Init::Failed(id) => {
+                self.begin_stop(StopCause::InitFailed(id), self.pod.termination_grace_period);
+            }
+            Init::Done => {
+                for id in self.mains() {
+                    match self.fate(id) {
+                        Fate::Start => self.start(id),
+                        Fate::Stop { reason, then_restart } => self.stop_container(id, reason, then_restart),
+                        Fate::Keep | Fate::Done => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn mains(&self) -> impl Iterator<Item = ContainerId> + use<> {
+        let init = self.pod.init_containers.len();
+        (init..init + self.pod.containers.len()).map(ContainerId::at)
+    }
+
+    fn fate(&self, id: ContainerId) -> Fate {
+        let record = &self.records[id];
+        match &record.state {
+            State::Absent => Fate::Start,
+            State::Ended(_) if self.restarts(id) => Fate::Start,
+            State::Live(Live { stage: Stage::Emptying { .. }, .. }) if self.restarts(id) => Fate::Keep,
+            State::Ended(_) | State::Live(Live { stage: Stage::Emptying { .. }, .. }) => Fate::Done,
+            State::Live(Live { stop: Some(stop), .. }) if stop.then_restart => Fate::Keep,
+            State::Live(Live { stop: Some(_), .. }) => Fate::Done,
+            State::Live(Live { stop: None, .. }) => match self.reason_to_stop(id) {
+                Some((reason, then_restart)) => Fate::Stop { reason, then_restart },
+                None => Fate::Keep,
+            },
+        }
+    }
+
+    /// Why a container that is up should not stay so, and whether it starts again afterwards.
+    fn reason_to_stop(&self, id: ContainerId) -> Option<(KillingReason, bool)> {
+        let record = &self.records[id];
+        let container = self.container(id)?;
+        let policy = container.restart_policy.unwrap_or(self.pod.restart_policy);
+        let live = record.live()?;
+        if record.image != container.image {
+            Some((KillingReason::DefinitionChanged, true))
+        } else if record.restart_requested {
+            Some((KillingReason::RestartRequested, true))
+        } else if let Some(Startup::Failed) = live.stage.startup() {
+            // Rule 52: decided by the policy alone; there is no exit code yet for rules to look at.
+            let restarts = record.kind == ContainerKind::Sidecar || policy != RestartPolicy::Never;
+            Some((KillingReason::StartupProbe { restarts }, restarts))
+        } else {
+            None
+        }
+    }
+
+    /// Whether the container's newest end leads to another attempt (rules 16, 28, 99, 100).
+    pub(super) fn restarts(&self, id: ContainerId) -> bool {
+        let record = &self.records[id];
+        let (Some(container), Some(ended)) = (self.container(id), record.ended()) else { return true };
+        let by_policy = || match &ended.end {
+            End::Exited(exit) => restarts_after(&self.pod, container, exit.status.code()),
+            End::NeverRan(_) => match container.restart_policy.unwrap_or(self.pod.restart_policy) {
+                RestartPolicy::Always | RestartPolicy::OnFailure => true,
+                RestartPolicy::Never => false,
+            },
+        };
+        let is_unknown = matches!(&ended.end, End::Exited(exit) if exit.status == ExitStatus::Unknown);
+        match record.kind {
+            ContainerKind::Sidecar => true,
+            ContainerKind::Main => record.restart_intended || is_unknown || by_policy(),
+            ContainerKind::Init => by_policy(),
+            ContainerKind::Ephemeral => false,
+        }
+    }
+
+    fn start_ephemeral(&mut self) {
+        for id in self.records.ids().rev().take(self.pod.ephemeral_containers.len()) {
+            if matches!(self.records[id].state, State::Absent) {
+                self.start(id);
+            }
+        }
+    }
+
+    /// Walks the init containers backwards from the newest that has a record: whatever comes before
+    /// it has been passed, and of what has been passed only sidecars are looked after (rules 9 to 11).
+    fn advance_init(&mut self) -> Init {
+        let mut passed = self.is_any_main_up();
+        let mut done = passed || self.pod.init_containers.is_empty();
+        let mut due = Vec::new();
+        let last = self.pod.init_containers.len();
+        for position in (0..last).rev() {
+            let id = ContainerId::at(position);
+            let next = ContainerId::at(position + 1);
+            let is_last = position + 1 == last;
+            let record = &self.records[id];
+            let is_sidecar = record.kind == ContainerKind::Sidecar;
+            let mut lets_next_start = false;
+            match &record.state {
+                State::Absent => {
+                    if passed && is_sidecar {
+                        due.push(id);
+                    }
+                    continue;
+                }
+                State::Live(_) | State::Ended(_) if passed && !is_sidecar => continue,
+                State::Live(live) if is_sidecar => {
+                    lets_next_start = record.is_started();
+                    if let (None, Some((reason, then_restart))) = (&live.stop, self.reason_to_stop(id)) {
+                        self.stop_container(id, reason, then_restart);
+                    }
+                }
+                State::Live(_) if record.ended().is_some_and(Ended::is_failure) && !self.restarts(id) => {
+                    return Init::Failed(id);
+                }
+                State::Live(_) => {}
+                State::Ended(_) if is_sidecar => due.push(id),
+                State::Ended(ended) if !ended.is_failure() => lets_next_start = true,
+                State::Ended(_) if self.restarts(id) => due.push(id),
+                State::Ended(_) => return Init::Failed(id),
+            }
+            if lets_next_start && is_last {
+                done = true;
+            } else if lets_next_start && !passed {
+                due.push(next);
+            }
+            passed = true;
+        }
+        if !passed && !done {
+            due.push(ContainerId::at(0));
+        }
+        for id in due.into_iter().rev() {
+            self.start(id);
+        }
+        if done { Init::Done } else { Init::Ongoing }
+    }
+
+    /// Starts the container's next attempt, or says why it must wait.
+    fn start(&mut self, id: ContainerId) {
+        let now = self.now;
+        let record = &self.records[id];
+        if record.is_live() || record.refusal.is_some() {
+            return;
+        }
+        let finished = record.newest_end().map(|ended| ended.finished.mono);
+        if let Some(finished) = finished {
+            let delay = record.back_off.delay(finished);
+            let until = finished + delay;
+            if now.mono < until {
+                let name = self.name(id);
+                let message = Arc::from(format!("back-off {delay:?} restarting failed container={name}"));
+                self.records[id].refusal =
+                    Some(Refusal { reason: WaitingReason::CrashLoopBackOff, message, until });
+                self.status_changed = true;
+                return self.record(PodEvent::BackOff(name, delay));
+            }
+        }
+        let setting = self.pod.crash_loop_back_off;
+        let image =
+            self.container(id).map_or_else(|| Arc::from(""), |container| Arc::clone(&container.image));
+        let record = &mut self.records[id];
+        if let Some(finished) = finished {
+            record.back_off.restarted(now.mono, finished, setting);
+        }
+        let previous = match std::mem::replace(&mut record.state, State::Absent) {
+            State::Ended(ended) => Some(ended),
+            State::Absent | State::Live(_) => None,
+        };
+        record.state = State::Live(Live { stage: Stage::Starting { since: now, previous }, stop: None });
+        record.image = image;
+        record.restart_requested = false;
+        record.restart_intended = false;
+        record.attempts += 1;
+        let attempt = record.attempt(id);
+        self.status_changed = true;
+        self.actions.push_back(Action::Start(attempt));
+    }
+
+    /// Starts the probes that are due and ends those whose time is up.
+    fn advance_probes(&mut self) {
+        let now = self.now.mono;
+        for id in self.records.ids() {
+            let Some(probe) = self.pod.container(id).and_then(|container| container.startup_probe.clone())
+            else {
+                continue;
+            };
+            let attempt = self.records[id].attempt(id);
+            let run = RunId(self.next_run);
+            let Some(Live { stage: Stage::Running { startup, .. }, stop: None }) =
+                self.records[id].live_mut()
+            else {
+                continue;
+            };
+            match startup.due(now) {
+                Some(Due::Start) => {
+                    startup.started(run, now + probe.timeout);
+                    self.next_run += 1;
+                    self.actions.push_back(Action::StartProbe { run, attempt });
+                }
+                Some(Due::TimedOut(run)) => {
+                    startup.done(&probe, super::ProbeOutcome::Failure, now);
+                    self.actions.push_back(Action::CancelProbe(run));
+                    let name = self.name(id);
+                    let output = format!("no answer within {:?}", probe.timeout);
+                    self.record(PodEvent::Unhealthy(name, Arc::from(output)));
+                }
+                None => {}
+            }
+        }
+    }
+}

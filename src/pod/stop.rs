@@ -1,0 +1,299 @@
+//! The end of the pod and of single containers: who is signalled when, and what follows if that is not
+//! enough (rules 77 to 91). All of it is data in the records, so that it can be looked at and replayed.
+
+use std::time::Duration;
+
+use super::event::Signal;
+use super::pod_event::{KillingReason, PodEvent};
+use super::record::{End, Ended, Live, Record, Stage, State, Stop, StopStep};
+use super::time::Time;
+use super::{Action, Exit, ExitStatus, PodMachine, Sandbox, Target};
+use crate::spec::{ContainerId, ContainerKind, Profile, RestartPolicy};
+
+/// The shortest grace that a repeated request may leave (rule 78).
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The end of the whole pod, under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PodStop {
+    pub(super) cause: StopCause,
+    /// One clock for all containers (rule 82).
+    pub(super) deadline: Time,
+    /// Do not wait for it: SIGKILL now.
+    pub(super) kill: bool,
+}
+
+/// Why every container of the pod is being ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StopCause {
+    /// The main containers are done (rule 30).
+    Completed,
+    /// A plain init container failed for good (rule 21).
+    InitFailed(ContainerId),
+    /// Somebody asked.
+    Requested,
+    /// The surroundings could not be made.
+    SandboxFailed,
+    /// The surroundings broke; what may restart starts anew afterwards (rule 23).
+    SandboxLost,
+}
+
+impl PodMachine {
+    /// Begins the end of the pod, or makes one under way shorter: never longer (rule 78).
+    pub(super) fn begin_stop(&mut self, cause: StopCause, grace: Duration) {
+        let now = self.now.mono;
+        match &mut self.stop {
+            None => self.stop = Some(PodStop { cause, deadline: now + grace, kill: false }),
+            Some(stop) => {
+                stop.deadline = stop.deadline.min(now + grace.max(SHORTEST));
+                if stop.cause == StopCause::SandboxLost {
+                    stop.cause = cause;
+                }
+            }
+        }
+        self.status_changed = true;
+    }
+
+    /// Everything is to be sent SIGKILL at once.
+    pub(super) fn begin_kill(&mut self) {
+        self.begin_stop(StopCause::Requested, Duration::ZERO);
+        if let Some(stop) = &mut self.stop {
+            stop.kill = true;
+        }
+    }
+
+    pub(super) fn sandbox_lost(&mut self) {
+        if self.sandbox == Sandbox::Ready && self.stop.is_none() {
+            self.record(PodEvent::SandboxChanged);
+            self.begin_stop(StopCause::SandboxLost, self.pod.termination_grace_period);
+        }
+    }
+
+    /// Nothing of the pod will start again in this sandbox or another.
+    pub(super) fn is_ending(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.cause != StopCause::SandboxLost)
+    }
+
+    /// A single container is to be ended while the pod goes on: unordered (rule 83).
+    pub(super) fn stop_container(&mut self, id: ContainerId, reason: KillingReason, then_restart: bool) {
+        let grace = match reason {
+            KillingReason::StartupProbe { .. } => self
+                .container(id)
+                .and_then(|container| container.startup_probe.as_ref()?.termination_grace_period)
+                .unwrap_or(self.pod.termination_grace_period),
+            KillingReason::PodStop
+            | KillingReason::DefinitionChanged
+            | KillingReason::RestartRequested
+            | KillingReason::UnknownState => self.pod.termination_grace_period,
+        };
+        self.give_stop(id, Stop::new(self.now.mono + grace, reason, then_restart));
+    }
+
+    /// The attempt is being ended from now on. Its startup probe is over (rule 57).
+    fn give_stop(&mut self, id: ContainerId, stop: Stop) {
+        let reason = stop.reason;
+        let Some(live) = self.records[id].live_mut() else { return };
+        live.stop = Some(stop);
+        if let Stage::Running { startup, .. } = &mut live.stage {
+            let run = startup.abandon(reason == KillingReason::PodStop);
+            self.actions.extend(run.map(Action::CancelProbe));
+        }
+        let name = self.name(id);
+        self.record(PodEvent::Killing(name, reason));
+    }
+
+    /// Takes every stop that is under way as far as it can go now.
+    pub(super) fn advance_stops(&mut self) {
+        if let Some(stop) = self.stop {
+            for id in self.records.ids() {
+                self.include_in_pod_stop(id, stop);
+            }
+        }
+        // Backwards: what ends here may be what an earlier sidecar waits for.
+        for id in self.records.ids().rev() {
+            match self.records[id].live().map(|live| &live.stage) {
+                Some(Stage::Starting { .. } | Stage::Running { .. }) => self.advance_main_process(id),
+                Some(Stage::Emptying { .. }) => self.advance_rest(id),
+                None => {}
+            }
+        }
+    }
+
+    fn include_in_pod_stop(&mut self, id: ContainerId, pod_stop: PodStop) {
+        let record = &mut self.records[id];
+        record.refusal = None;
+        let is_up = record.is_up();
+        match record.live_mut().map(|live| &mut live.stop) {
+            Some(Some(stop)) => {
+                stop.deadline = stop.deadline.min(pod_stop.deadline);
+                stop.then_restart = false;
+            }
+            Some(None) if is_up => {
+                self.give_stop(id, Stop::new(pod_stop.deadline, KillingReason::PodStop, false));
+            }
+            Some(None) | None => {}
+        }
+    }
+
+    fn advance_main_process(&mut self, id: ContainerId) {
+        let now = self.now.mono;
+        let attempt = self.records[id].attempt(id);
+        let Some(stop) = self.records[id].live().and_then(|live| live.stop.clone()) else { return };
+        let kill_now = self.stop.is_some_and(|stop| stop.kill);
+        let next = match stop.step {
+            StopStep::AwaitingTurn | StopStep::Signalled(_) if kill_now => StopStep::Killed(now),
+            StopStep::AwaitingTurn if self.is_turn_of(id) || stop.due() <= now => StopStep::Signalled(now),
+            StopStep::Signalled(_) if stop.due() <= now => {
+                let name = self.name(id);
+                self.record(PodEvent::ExceededGracePeriod(name));
+                StopStep::Killed(now)
+            }
+            StopStep::Killed(_) if self.is_ending() && stop.due() <= now => return self.give_up(id),
+            StopStep::AwaitingTurn | StopStep::Signalled(_) | StopStep::Killed(_) => return,
+        };
+        self.set_step(id, next);
+        match next {
+            StopStep::Signalled(_) => {
+                self.actions.push_back(Action::Signal {
+                    attempt,
+                    signal: Signal::TERM,
+                    target: Target::Main,
+                });
+            }
+            StopStep::Killed(_) => self.actions.push_back(Action::Kill(attempt)),
+            StopStep::AwaitingTurn => {}
+        }
+    }
+
+    /// Ends what a main process left behind: at once as a container runtime does, or in profile
+    /// `process` with a signal first, within what remains of the grace.
+    fn advance_rest(&mut self, id: ContainerId) {
+        let now = self.now.mono;
+        let attempt = self.records[id].attempt(id);
+        let grace = self.pod.termination_grace_period;
+        let deadline = self.stop.map_or(now + grace, |stop| stop.deadline);
+        let is_ending = self.is_ending();
+        let at_once = self.pod.profile == Profile::Pod || self.stop.is_some_and(|stop| stop.kill);
+        let Some(live) = self.records[id].live_mut() else { return };
+        let Stage::Emptying { rest_signalled, .. } = &mut live.stage else { return };
+        let stop = live.stop.get_or_insert(Stop::new(deadline, KillingReason::PodStop, false));
+        if stop.step == StopStep::AwaitingTurn {
+            stop.step = StopStep::Signalled(now);
+        }
+        match stop.step {
+            StopStep::AwaitingTurn | StopStep::Signalled(_) if at_once || stop.due() <= now => {
+                stop.step = StopStep::Killed(now);
+                self.actions.push_back(Action::Kill(attempt));
+            }
+            StopStep::AwaitingTurn | StopStep::Signalled(_) if !*rest_signalled => {
+                *rest_signalled = true;
+                self.actions.push_back(Action::Signal {
+                    attempt,
+                    signal: Signal::TERM,
+                    target: Target::Rest,
+                });
+            }
+            StopStep::Killed(_) if is_ending && stop.due() <= now => self.give_up(id),
+            StopStep::AwaitingTurn | StopStep::Signalled(_) | StopStep::Killed(_) => {}
+        }
+    }
+
+    fn set_step(&mut self, id: ContainerId, step: StopStep) {
+        if let Some(stop) = self.records[id].live_mut().and_then(|live| live.stop.as_mut()) {
+            stop.step = step;
+        }
+    }
+
+    /// Sidecars end after everything that may need them: the main containers first, then one
+    /// another in reverse order (rule 81). Only when the whole pod ends (rule 83).
+    fn is_turn_of(&self, id: ContainerId) -> bool {
+        if self.stop.is_none() || self.records[id].kind != ContainerKind::Sidecar {
+            return true;
+        }
+        let goes_first = |other: ContainerId, record: &Record| match record.kind {
+            ContainerKind::Main => true,
+            ContainerKind::Sidecar => other > id,
+            ContainerKind::Init | ContainerKind::Ephemeral => false,
+        };
+        !self.records.iter().any(|(other, record)| record.is_live() && goes_first(other, record))
+    }
+
+    /// SIGKILL did not end it: a process in D state. The end of the pod does not wait for it (rule 90).
+    /// While the pod goes on it is waited for: a second attempt beside it would be one too many.
+    fn give_up(&mut self, id: ContainerId) {
+        let now = self.now;
+        let attempt = self.records[id].attempt(id);
+        let record = &mut self.records[id];
+        let State::Live(Live { stage, .. }) = &record.state else { return };
+        let unseen =
+            |started| Ended { end: End::Exited(Exit::plain(ExitStatus::Unknown)), started, finished: now };
+        let ended = match stage {
+            Stage::Starting { since, .. } | Stage::Running { since, .. } => unseen(since.wall),
+            Stage::Emptying { ended, .. } => ended.clone(),
+        };
+        record.count_attempt();
+        record.state = State::Ended(ended);
+        self.status_changed = true;
+        self.actions.push_back(Action::Remove(attempt));
+        let name = self.name(id);
+        self.record(PodEvent::FailedKillPod(name));
+    }
+
+    /// Once nothing is left of a pod that was stopped: the end, or a new beginning.
+    pub(super) fn conclude_stop(&mut self) {
+        let Some(stop) = self.stop else { return };
+        if self.records.iter().any(|(_, record)| record.is_live()) {
+            return;
+        }
+        if stop.cause == StopCause::SandboxLost {
+            match self.cause_to_end() {
+                Some(cause) => self.stop = Some(PodStop { cause, ..stop }),
+                None => return self.start_anew(),
+            }
+        }
+        if self.sandbox != Sandbox::Absent {
+            self.actions.push_back(Action::TearDownSandbox);
+        }
+        self.sandbox = Sandbox::Finished;
+        self.status_changed = false;
+        let (code, cause) = self.outcome();
+        self.actions.push_back(Action::StatusChanged);
+        self.actions.push_back(Action::Finish { code, cause });
+    }
+
+    /// Why a pod whose surroundings broke does not start anew: nothing that is left to run may, or
+    /// an init container has failed for good (rules 23, 24, 118).
+    fn cause_to_end(&self) -> Option<StopCause> {
+        let is_fresh = self.records.iter().all(|(_, record)| record.attempts == 0);
+        if !is_fresh && self.pod.restart_policy == RestartPolicy::Never {
+            return Some(StopCause::Completed);
+        }
+        let failed = |(id, record): &(ContainerId, &Record)| {
+            record.ended().is_some_and(Ended::is_failure) && !self.restarts(*id)
+        };
+        if let Some((id, _)) = self.records.of(ContainerKind::Init).find(failed) {
+            return Some(StopCause::InitFailed(id));
+        }
+        let mut mains = self.records.of(ContainerKind::Main);
+        mains.all(|(id, _)| self.rests(id)).then_some(StopCause::Completed)
+    }
+
+    /// It ended for good and is not run again in new surroundings (rule 23).
+    fn rests(&self, id: ContainerId) -> bool {
+        let record = &self.records[id];
+        record.kind == ContainerKind::Main && record.ended().is_some() && !self.restarts(id)
+    }
+
+    fn start_anew(&mut self) {
+        self.stop = None;
+        self.sandbox = Sandbox::Absent;
+        self.status_changed = true;
+        let again: Vec<_> = self.records.ids().filter(|id| !self.rests(*id)).collect();
+        for id in again {
+            let record = &mut self.records[id];
+            if let State::Ended(ended) = std::mem::replace(&mut record.state, State::Absent) {
+                record.last = Some(ended);
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The machine's records shown as a Kubernetes status, and a machine made from such a status.
+
+use std::sync::Arc;
+
+use super::event::{Exit, ExitStatus, StartFailure, StartStage};
+use super::phase::{self, Progress};
+use super::record::{End, Ended, Live, Record, Stage, State};
+use super::startup::Startup;
+use super::status::{
+    ContainerState, ContainerStatus, Phase, PodStatus, Terminated, TerminatedReason, WaitingReason,
+};
+use super::{Now, PodMachine, Sandbox};
+use crate::spec::{Container, ContainerKind, Pod};
+
+impl PodMachine {
+    /// The status at this moment. Computed when asked for: nothing is built for nobody.
+    pub fn status(&self) -> PodStatus {
+        let statuses = |kinds: &[ContainerKind]| -> Vec<ContainerStatus> {
+            let is_meant = |kind: &ContainerKind| kinds.contains(kind);
+            let shown = self.pod.iter().filter(|(_, kind, _)| is_meant(kind));
+            shown.map(|(id, _, container)| self.container_status(&self.records[id], container)).collect()
+        };
+        let init_container_statuses = statuses(&[ContainerKind::Init, ContainerKind::Sidecar]);
+        let container_statuses = statuses(&[ContainerKind::Main]);
+        let progress = Progress { initialized: self.has_main_run(), terminal: self.is_ending() };
+        let phase = match self.phase_of(&init_container_statuses, &container_statuses, progress) {
+            // Rule 90: a pod that is over and neither succeeded nor failed has failed.
+            Phase::Pending | Phase::Running if self.sandbox == Sandbox::Finished => Phase::Failed,
+            // A start under way is not seen in the statuses, but nothing is over before it is.
+            Phase::Succeeded | Phase::Failed if self.is_any_starting() => Phase::Running,
+            phase @ (Phase::Pending | Phase::Running | Phase::Succeeded | Phase::Failed) => phase,
+        };
+        PodStatus {
+            phase,
+            start_time: self.start_time,
+            init_container_statuses,
+            container_statuses,
+            ephemeral_container_statuses: statuses(&[ContainerKind::Ephemeral]),
+        }
+    }
+
+    fn phase_of(&self, init: &[ContainerStatus], main: &[ContainerStatus], progress: Progress) -> Phase {
+        phase::decide(&self.pod, init, main, progress, &|id, _| self.restarts(id))
+    }
+
+    /// A main container has run since the sandbox was last set up.
+    fn has_main_run(&self) -> bool {
+        self.records.of(ContainerKind::Main).any(|(_, record)| match &record.state {
+            State::Absent => false,
+            State::Live(live) => !matches!(live.stage, Stage::Starting { .. }),
+            State::Ended(_) => true,
+        })
+    }
+
+    fn is_any_starting(&self) -> bool {
+        self.records.iter().any(|(_, record)| {
+            matches!(record.state, State::Live(Live { stage: Stage::Starting { .. }, .. }))
+        })
+    }
+
+    fn container_status(&self, record: &Record, container: &Container) -> ContainerStatus {
+        let (state, last) = self.container_state(record);
+        let ended_well = matches!(&state, ContainerState::Terminated(end) if end.exit_code == 0);
+        ContainerStatus {
+            name: Arc::clone(&container.name),
+            image: Arc::clone(&record.image),
+            state,
+            last_state: last.map(terminated),
+            ready: match record.kind {
+                ContainerKind::Init => ended_well,
+                ContainerKind::Sidecar | ContainerKind::Main => record.is_started(),
+                ContainerKind::Ephemeral => false,
+            },
+            started: match record.kind {
+                ContainerKind::Init | ContainerKind::Ephemeral => record.is_running(),
+                ContainerKind::Sidecar | ContainerKind::Main => record.is_started(),
+            },
+            restart_count: record.restart_count,
+        }
+    }
+
+    /// What the container is doing, and the end before that.
+    fn container_state<'a>(&self, record: &'a Record) -> (ContainerState, Option<&'a Ended>) {
+        let last = record.last.as_ref();
+        match (&record.state, &record.refusal) {
+            (State::Live(Live { stage: Stage::Running { since, .. }, .. }), _) => {
+                (ContainerState::Running { started_at: since.wall }, last)
+            }
+            (State::Live(Live { stage: Stage::Starting { previous, .. }, .. }), _) => {
+                (waiting(WaitingReason::ContainerCreating), previous.as_ref().or(last))
+            }
+            (State::Live(Live { stage: Stage::Emptying { ended, .. }, .. }) | State::Ended(ended), None)
+            | (State::Live(Live { stage: Stage::Emptying { ended, .. }, .. }), Some(_)) => {
+                (ContainerState::Terminated(terminated(ended)), last)
+            }
+            // Rule 126: shown Waiting once a start was refused; the end moves to lastState.
+            (State::Ended(ended), Some(refusal)) => {
+                let message = Some(Arc::clone(&refusal.message));
+                (ContainerState::Waiting { reason: refusal.reason, message }, Some(ended))
+            }
+            (State::Absent, Some(refusal)) => {
+                let message = Some(Arc::clone(&refusal.message));
+                (ContainerState::Waiting { reason: refusal.reason, message }, last)
+            }
+            (State::Absent, None) if self.pod.init_containers.is_empty() => {
+                (waiting(WaitingReason::ContainerCreating), last)
+            }
+            (State::Absent, None) => (waiting(WaitingReason::PodInitializing), last),
+        }
+    }
+
+    /// A machine that takes over a pod in the state that `status` shows: nothing that ended well runs
+    /// again, what runs is taken as running (rules 25, 180). Containers that `status` does not name
+    /// have never run; delays between restarts begin again.
+    pub fn restore(pod: Pod, status: &PodStatus, now: Now) -> Self {
+        let mut machine = Self::new(pod, now);
+        machine.start_time = status.start_time;
+        let mut any = false;
+        for (id, _, container) in machine.pod.iter() {
+            let Some(status) = status.container(&container.name) else { continue };
+            let record = &mut machine.records[id];
+            record.image = Arc::clone(&status.image);
+            record.restart_count = status.restart_count;
+            record.last = status.last_state.as_ref().map(|end| ended(end, now));
+            record.state = match &status.state {
+                ContainerState::Waiting { .. } => match record.last.take() {
+                    Some(last) => State::Ended(last),
+                    None => State::Absent,
+                },
+                ContainerState::Terminated(end) => State::Ended(ended(end, now)),
+                ContainerState::Running { started_at } => {
+                    let since = Now { mono: now.mono, wall: *started_at };
+                    let probe = container.startup_probe.as_ref().filter(|_| !status.started);
+                    let startup = Startup::begin(probe, now.mono);
+                    State::Live(Live { stage: Stage::Running { since, startup }, stop: None })
+                }
+            };
+            if !matches!(record.state, State::Absent) {
+                record.attempts = status.restart_count.saturating_add(1);
+                any = true;
+            }
+        }
+        if any {
+            machine.sandbox = Sandbox::Ready;
+        }
+        machine
+    }
+}
+
+impl Record {
+    fn is_running(&self) -> bool {
+        matches!(self.state, State::Live(Live { stage: Stage::Running { .. }, .. }))
+    }
+}
+
+fn waiting(reason: WaitingReason) -> ContainerState {
+    ContainerState::Waiting { reason, message: None }
+}
+
+fn terminated(ended: &Ended) -> Terminated {
+    let (signal, message) = match &ended.end {
+        End::NeverRan(failure) => (None, Some(Arc::from(failure.message.as_str()))),
+        End::Exited(exit) => {
+            let signal = match exit.status {
+                ExitStatus::Signal(signal) => Some(signal),
+                ExitStatus::Code(_) | ExitStatus::Unknown => None,
+            };
+            let message = &exit.termination_message;
+            (signal, (!message.is_empty()).then(|| Arc::from(message.as_str())))
+        }
+    };
+    Terminated {
+        exit_code: ended.end.code(),
+        signal,
+        reason: ended.end.reason(),
+        message,
+        started_at: ended.started,
+        finished_at: ended.finished.wall,
+    }
+}
+
+fn ended(end: &Terminated, now: Now) -> Ended {
+    let message = end.message.as_deref().unwrap_or("").to_owned();
+    let status = match (end.reason, end.signal) {
+        (TerminatedReason::ContainerStatusUnknown, _) => ExitStatus::Unknown,
+        (_, Some(signal)) => ExitStatus::Signal(signal),
+        (_, None) => ExitStatus::Code(end.exit_code),
+    };
+    let oom_killed = end.reason == TerminatedReason::OOMKilled;
+    let exit = Exit { status, oom_killed, termination_message: message.clone(), log_tail: String::new() };
+    let end_of = match end.reason {
+        TerminatedReason::StartError => {
+            End::NeverRan(StartFailure { stage: StartStage::Create, errno: 0, message, retry: false })
+        }
+        TerminatedReason::Completed
+        | TerminatedReason::Error
+        | TerminatedReason::OOMKilled
+        | TerminatedReason::ContainerStatusUnknown => End::Exited(exit),
+    };
+    let finished = Now { mono: now.mono, wall: end.finished_at };
+    Ended { end: end_of, started: end.started_at, finished }
+}

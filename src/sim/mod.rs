@@ -1,0 +1,227 @@
+//! A virtual kernel and clock that drive the real pod machine: a pod's whole life, however long, in
+//! microseconds, with every invariant of the machine checked after every step. Pure, like the machine.
+
+mod behaviour;
+mod invariants;
+mod kernel;
+mod trace;
+
+use std::time::Duration;
+
+pub use behaviour::{Attempt, Behaviour, OnTerm, Rest};
+use invariants::Invariants;
+pub use invariants::Violation;
+use kernel::Kernel;
+pub use trace::{Entry, Trace};
+
+use crate::pod::{Action, Event, Now, PodMachine, PodStatus, Time, Timestamp};
+use crate::spec::{ContainerId, Pod};
+
+/// How many steps a life may take before it is called endless.
+const STEPS: usize = 100_000;
+
+/// A pod, the processes it is made of, and the time.
+pub struct World {
+    machine: PodMachine,
+    kernel: Kernel,
+    invariants: Invariants,
+    trace: Trace,
+    now: Time,
+    /// As last announced.
+    status: PodStatus,
+    finished: Option<u8>,
+    violation: Option<Violation>,
+}
+
+impl World {
+    /// A pod whose containers behave as told, in the pod's order; the first steps have been taken.
+    pub fn new(pod: Pod, behaviours: Vec<Behaviour>) -> Self {
+        let now = Time::default();
+        Self::with(PodMachine::new(pod, at(now)), behaviours, now)
+    }
+
+    /// A pod that another supervisor ran until `elapsed` after its beginning and left in this status.
+    /// What the status shows as running runs.
+    pub fn restore(pod: Pod, status: &PodStatus, behaviours: Vec<Behaviour>, elapsed: Duration) -> Self {
+        let now = Time::default() + elapsed;
+        Self::with(PodMachine::restore(pod, status, at(now)), behaviours, now)
+    }
+
+    fn with(machine: PodMachine, behaviours: Vec<Behaviour>, now: Time) -> Self {
+        let status = machine.status();
+        let mut kernel = Kernel::new(behaviours);
+        kernel.adopt(&status, now);
+        let mut invariants = Invariants::new(machine.pod());
+        invariants.adopt(&status);
+        let trace = Trace::default();
+        let mut world =
+            Self { machine, kernel, invariants, trace, now, status, finished: None, violation: None };
+        world.settle();
+        world
+    }
+
+    /// The time that has passed since the pod was accepted.
+    pub fn elapsed(&self) -> Duration {
+        self.now.since(Time::default())
+    }
+
+    /// The machine's status now.
+    pub fn status(&self) -> PodStatus {
+        self.machine.status()
+    }
+
+    /// Everything that happened, in order.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The pod's exit code, once it is over.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.finished
+    }
+
+    /// The first invariant that did not hold.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// The pod as the machine knows it.
+    pub fn pod(&self) -> &Pod {
+        self.machine.pod()
+    }
+
+    /// Changes how a container's processes behave from its next attempt on.
+    pub fn behave(&mut self, container: ContainerId, behaviour: Behaviour) {
+        self.kernel.behave(container, behaviour);
+    }
+
+    /// Something comes from outside, now.
+    pub fn send(&mut self, event: Event) {
+        self.deliver(event);
+        self.settle();
+    }
+
+    /// Lets everything happen that happens within `duration`.
+    pub fn run_for(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        for _ in 0..STEPS {
+            match self.next().filter(|next| *next <= until) {
+                Some(next) => self.step(next),
+                None => {
+                    if self.finished.is_none() {
+                        self.now = until;
+                    }
+                    return;
+                }
+            }
+        }
+        self.violate("endless", "the machine is busy without end");
+    }
+
+    /// Lets everything happen until the pod is over or nothing more will happen by itself. Returns
+    /// the exit code.
+    pub fn run(&mut self) -> Option<u8> {
+        for _ in 0..STEPS {
+            match self.next() {
+                Some(next) => self.step(next),
+                None => return self.finished,
+            }
+        }
+        self.violate("endless", "the machine is busy without end");
+        self.finished
+    }
+
+    /// Lets time pass until `wanted` holds; false if it never does.
+    pub fn run_until(&mut self, mut wanted: impl FnMut(&Self) -> bool) -> bool {
+        for _ in 0..STEPS {
+            if wanted(self) {
+                return true;
+            }
+            match self.next() {
+                Some(next) => self.step(next),
+                None => return wanted(self),
+            }
+        }
+        false
+    }
+
+    fn next(&self) -> Option<Time> {
+        if self.finished.is_some() || self.violation.is_some() {
+            return None;
+        }
+        let timeout = self.machine.poll_timeout();
+        let event = self.kernel.next_at();
+        timeout.into_iter().chain(event).min()
+    }
+
+    fn step(&mut self, to: Time) {
+        self.now = to;
+        let mut any = false;
+        while let Some(event) = self.kernel.take(to) {
+            self.deliver(event);
+            any = true;
+        }
+        if !any || self.machine.poll_timeout().is_some_and(|timeout| timeout <= to) {
+            self.machine.handle_timeout(at(to));
+        }
+        self.settle();
+    }
+
+    fn deliver(&mut self, event: Event) {
+        self.invariants.saw(self.now, self.machine.pod(), &event);
+        self.trace.saw(self.now, self.machine.pod(), &event);
+        self.machine.handle_event(at(self.now), event);
+    }
+
+    /// Carries out what the machine wants, then looks whether everything is as it must be.
+    fn settle(&mut self) {
+        let mut announced = false;
+        while let Some(action) = self.machine.poll_action() {
+            announced |= action == Action::StatusChanged;
+            self.carry_out(action);
+        }
+        if let Some(timeout) = self.machine.poll_timeout().filter(|timeout| *timeout <= self.now) {
+            self.violate("timeout", &format!("{timeout:?} is wanted again at {:?}", self.now));
+        }
+        self.machine.handle_timeout(at(self.now));
+        if let Some(action) = self.machine.poll_action() {
+            self.violate("idempotent", &format!("deciding again wants {action:?}"));
+        }
+        if announced {
+            let status = self.machine.status();
+            let verdict = self.invariants.check_status(self.now, self.machine.pod(), &status);
+            self.note(verdict);
+            self.status = status;
+        } else if cfg!(debug_assertions) && self.status != self.machine.status() {
+            self.violate("no silent change", "the status changed without StatusChanged");
+        }
+        let verdict = self.invariants.check(self.now);
+        self.note(verdict);
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        let verdict = self.invariants.wants(self.now, self.machine.pod(), &action);
+        self.note(verdict);
+        self.trace.wants(self.now, self.machine.pod(), &action);
+        if let Action::Finish { code, .. } = action {
+            self.finished = Some(code);
+        }
+        self.kernel.carry_out(self.now, &action);
+    }
+
+    fn note(&mut self, verdict: Result<(), Violation>) {
+        if let (Err(violation), None) = (verdict, &self.violation) {
+            self.violation = Some(violation);
+        }
+    }
+
+    fn violate(&mut self, rule: &'static str, what: &str) {
+        self.note(Err(Violation::new(rule, self.now, what.to_owned())));
+    }
+}
+
+/// Both clocks at a moment of the virtual one; the wall clock began in 2026.
+fn at(mono: Time) -> Now {
+    const BEGAN: i64 = 1_767_225_600_000_000_000;
+    Now { mono, wall: Timestamp::from_nanos(BEGAN.saturating_add_unsigned(mono.as_nanos())) }
+}

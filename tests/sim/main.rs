@@ -1,0 +1,95 @@
+//! Random lives of random pods on the virtual kernel, with every invariant checked after every step.
+//! A failure prints the seed of the life; `PODINIT_SIM_SEED=n` runs that one again and prints what
+//! happened. `PODINIT_SIM_LIVES=n` runs so many lives instead of two seconds' worth, beginning with
+//! `PODINIT_SIM_FIRST` or 0.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
+
+mod random;
+
+use std::time::{Duration, Instant};
+
+use podinit::sim::World;
+
+/// The life of seed `seed`, whole. Returns the world it ended in.
+fn live(seed: u64) -> World {
+    let mut life = random::Life::new(seed);
+    let (pod, behaviours) = life.pod();
+    let mut world = World::new(pod, behaviours);
+    for _ in 0..life.disturbances() {
+        world.run_for(life.pause());
+        let event = life.event(&world);
+        world.send(event);
+    }
+    world.run_for(life.rest_of_life());
+    world.send(life.stop());
+    world.run();
+    world
+}
+
+fn judge(seed: u64, world: &World) {
+    if let Some(violation) = world.violation() {
+        panic!("seed {seed}: {violation}\nagain: PODINIT_SIM_SEED={seed} cargo test --test sim");
+    }
+    assert!(world.exit_code().is_some(), "seed {seed}: the pod never ends");
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+#[test]
+fn every_random_life_keeps_the_invariants() {
+    if let Some(seed) = number("PODINIT_SIM_SEED") {
+        let world = live(seed);
+        println!("{:#?}", world.pod());
+        for (at, entry) in world.trace().iter() {
+            println!("{at:>12.3?}  {entry:?}");
+        }
+        return judge(seed, &world);
+    }
+    let began = Instant::now();
+    let first = number("PODINIT_SIM_FIRST").unwrap_or(0);
+    let lives = number("PODINIT_SIM_LIVES");
+    let is_enough = |done: u64| match lives {
+        Some(lives) => done >= lives,
+        None => began.elapsed() > Duration::from_secs(2),
+    };
+    let mut done = 0;
+    let mut codes = std::collections::BTreeMap::new();
+    while !is_enough(done) {
+        let world = live(first + done);
+        judge(first + done, &world);
+        *codes.entry(world.exit_code()).or_insert(0u64) += 1;
+        done += 1;
+    }
+    println!("{done} lives from seed {first} in {:.2?}", began.elapsed());
+    let outcomes = codes.len();
+    assert!(done < 1000 || outcomes > 5, "{outcomes} different exit codes in {done} lives: too tame");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_life() {
+    for seed in 0..50 {
+        let (one, other) = (live(seed), live(seed));
+        assert_eq!(one.trace(), other.trace(), "seed {seed}");
+        assert_eq!(one.status(), other.status(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_life_goes_on_from_its_status_at_any_moment() {
+    for seed in 0..300 {
+        let mut life = random::Life::new(seed);
+        let (pod, behaviours) = life.pod();
+        let mut world = World::new(pod.clone(), behaviours.clone());
+        world.run_for(life.pause());
+        if world.exit_code().is_some() {
+            continue;
+        }
+        let mut world = World::restore(pod, &world.status(), behaviours, world.elapsed());
+        world.run_for(life.rest_of_life());
+        world.send(life.stop());
+        world.run();
+        judge(seed, &world);
+    }
+}
