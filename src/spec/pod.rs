@@ -37,7 +37,7 @@ pub struct Metadata {
     pub namespace: Arc<str>,
     /// As written.
     pub labels: BTreeMap<String, String>,
-    /// As written.
+    /// As written, without those of `podinit.dev/`: they are settings, and have fields of their own.
     pub annotations: BTreeMap<String, String>,
 }
 

@@ -1,0 +1,313 @@
+//! One entry of `containers` or `initContainers`. Knows what a container may say, alone and in its
+//! list; what concerns several of them is the pod's.
+
+use super::decode::{Fields, Item};
+use super::environment::environment;
+use super::fields::Place;
+use super::name;
+use super::pod::{
+    Container, ContainerPort, ExitCodeOperator, Probe, Profile, Protocol, RestartPolicy, RestartRule,
+};
+use super::probe::startup_probe;
+use super::problem::Problem;
+use super::tree::cut;
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// What the containers of one pod have in common.
+pub(super) struct Surroundings {
+    pub profile: Profile,
+    /// Whether it has been said that an image is only a label.
+    pub image_told: Cell<bool>,
+}
+
+/// The list that a container is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ContainerList {
+    Init,
+    Main,
+}
+
+pub(super) const RESTART_POLICIES: &[(&str, RestartPolicy)] = &[
+    ("Always", RestartPolicy::Always),
+    ("OnFailure", RestartPolicy::OnFailure),
+    ("Never", RestartPolicy::Never),
+];
+
+/// Reads one container. Its name may be empty where that has been reported.
+pub(super) fn container(
+    item: &Item<'_>,
+    list: ContainerList,
+    surroundings: &Surroundings,
+) -> Option<Container> {
+    item.fields(&[Place::Container], |fields| {
+        let sidecar = list == ContainerList::Init
+            && fields.peek("restartPolicy").is_some_and(|item| item.node.as_string() == Some("Always"));
+        let kind = match list {
+            ContainerList::Main => "container",
+            ContainerList::Init if sidecar => "sidecar",
+            ContainerList::Init => "init container",
+        };
+        let name = container_name(fields, kind);
+        let described = match fields.peek("name").and_then(|item| item.node.as_string().map(cut)) {
+            Some(name) => format!("{kind} \"{name}\""),
+            None => item.name.clone(),
+        };
+        fields.belong_to(&described);
+        if name.is_none() && fields.peek("name").is_none() {
+            fields.missing("name", format!("write {}", item.scope.word("name", "main")));
+        }
+        image_is_a_label(fields, surroundings);
+        let restart_policy = restart_policy(fields, list);
+        let ports = ports(fields);
+        let startup_probe = probe(fields, &described, list == ContainerList::Init && !sidecar, &ports);
+        Container {
+            name: Arc::from(name.unwrap_or_default()),
+            image: Arc::from(image(fields)),
+            command: command(fields, &described, surroundings.profile),
+            args: fields.take("args").and_then(|item| item.strings()).unwrap_or_default(),
+            working_dir: fields
+                .take("workingDir")
+                .and_then(|item| item.string())
+                .filter(|directory| !directory.is_empty())
+                .map(str::to_owned),
+            env: fields.take("env").map(|item| environment(&item)).unwrap_or_default(),
+            ports,
+            restart_policy,
+            restart_policy_rules: restart_rules(fields),
+            startup_probe,
+        }
+    })
+}
+
+fn container_name<'a>(fields: &mut Fields<'a>, kind: &str) -> Option<&'a str> {
+    fields.belong_to(&format!("{} {kind}", if kind.starts_with('i') { "an" } else { "a" }));
+    let item = fields.take("name")?;
+    fields.anchor = item.node.span;
+    let name = item.string()?;
+    if let Err(broken) = name::label(name) {
+        let better = name::repaired(name).unwrap_or_else(|| "main".to_owned());
+        item.refuse(broken, format!("write {}", item.scope.word("name", &better)));
+    }
+    Some(name)
+}
+
+fn image<'a>(fields: &mut Fields<'a>) -> &'a str {
+    let Some(item) = fields.take("image") else { return "" };
+    let image = item.string().unwrap_or_default();
+    if image.trim() != image {
+        item.refuse(
+            "it starts or ends with a space",
+            format!("write {}", item.scope.word("image", &cut(image.trim()))),
+        );
+    }
+    image
+}
+
+fn image_is_a_label(fields: &Fields<'_>, surroundings: &Surroundings) {
+    let Some(item) = fields.peek("image") else { return };
+    if surroundings.profile == Profile::Process && !surroundings.image_told.replace(true) {
+        let message =
+            format!("image {} is only a label in profile \"process\"", item.node.shown(item.scope.text));
+        item.scope.report(
+            Problem::warning(item.scope.source, item.node.span, message)
+                .path(item.path)
+                .label("not looked up: the containers run on this host's own files")
+                .help("make sure that the programs of all images are installed on this host"),
+        );
+    }
+}
+
+/// Without an image to look an entry point up in, profile `process` needs a program.
+fn command(fields: &mut Fields<'_>, described: &str, profile: Profile) -> Vec<String> {
+    let item = fields.take("command");
+    let command = item.as_ref().map(|item| item.strings());
+    let scope = fields.item.scope;
+    match (command, item) {
+        (Some(None), _) => Vec::new(),
+        (Some(Some(command)), Some(item)) if command.first().is_some_and(String::is_empty) => {
+            if let Some(first) = item.list().unwrap_or_default().first() {
+                first.refuse("the program's name is empty", "write the program as the first item");
+            }
+            command
+        }
+        (command, item) => {
+            let command = command.flatten().unwrap_or_default();
+            let reported = item.as_ref().is_some_and(|item| !item.node.is_empty());
+            if command.is_empty() && !reported && profile == Profile::Process && !fields.misspelt("command") {
+                let (place, label) = match &item {
+                    Some(item) => (item.node.span, "there is no program in it"),
+                    None => (fields.anchor, "it needs a command"),
+                };
+                let message = format!("cannot run {described}: it has no command");
+                let path = format!("{}.command", fields.item.path);
+                let example = scope.written("command", "[\"/path/to/program\", \"argument\"]");
+                scope.report(scope.error(place, message).path(path).label(label).help(format!(
+                    "write {example}; in profile \"process\" no image is there to have an entry point"
+                )));
+            }
+            command
+        }
+    }
+}
+
+fn restart_policy(fields: &mut Fields<'_>, list: ContainerList) -> Option<RestartPolicy> {
+    let item = fields.take("restartPolicy")?;
+    let always = item.node.as_string().is_some_and(|text| text.eq_ignore_ascii_case("always"));
+    item.choice(
+        RESTART_POLICIES,
+        match list {
+            ContainerList::Init if always => "the only value that makes a sidecar is \"Always\"",
+            ContainerList::Init | ContainerList::Main => "one of Always, OnFailure, Never",
+        },
+    )
+}
+
+/// At most 20 rules, and only beside a policy (rule 98).
+fn restart_rules(fields: &mut Fields<'_>) -> Vec<RestartRule> {
+    let Some(item) = fields.take("restartPolicyRules") else { return Vec::new() };
+    let Some(items) = item.list() else { return Vec::new() };
+    if items.len() > 20 {
+        let scope = item.scope;
+        let message = format!("cannot use {} restartPolicyRules{}", items.len(), item.owner);
+        scope.report(
+            scope
+                .error(item.key, message)
+                .path(item.path.clone())
+                .label("at most 20")
+                .help("put the exit codes of several rules into one"),
+        );
+    }
+    if !items.is_empty() && fields.peek("restartPolicy").is_none() {
+        let scope = item.scope;
+        let message = format!("cannot use restartPolicyRules{}: restartPolicy is missing", item.owner);
+        let example = scope.word("restartPolicy", "Never");
+        scope.report(
+            scope
+                .error(item.key, message)
+                .path(item.path)
+                .label("rules need a policy beside them")
+                .help(format!("write {example} beside it, for example; it holds where no rule does")),
+        );
+    }
+    items.iter().filter_map(restart_rule).collect()
+}
+
+fn restart_rule(item: &Item<'_>) -> Option<RestartRule> {
+    item.fields(&[Place::RestartRule], |fields| {
+        fields.belong_to_part("a restart rule");
+        match fields.take("action") {
+            Some(item) => {
+                let actions = [("Restart", true), ("RestartAllContainers", false)];
+                if item.choice(&actions, "one of Restart, RestartAllContainers") == Some(false) {
+                    item.refuse_not_built(&format!("write {}", item.scope.word("action", "Restart")));
+                }
+            }
+            None => fields.missing("action", format!("write {}", item.scope.word("action", "Restart"))),
+        }
+        match fields.take("exitCodes") {
+            Some(item) => exit_codes(&item),
+            None => {
+                fields.missing("exitCodes", "write `exitCodes` with `operator` and `values`");
+                None
+            }
+        }
+    })?
+}
+
+fn exit_codes(item: &Item<'_>) -> Option<RestartRule> {
+    item.fields(&[Place::ExitCodes], |fields| {
+        let operators = [("In", ExitCodeOperator::In), ("NotIn", ExitCodeOperator::NotIn)];
+        let operator = match fields.take("operator") {
+            Some(item) => item.choice(&operators, "one of In, NotIn"),
+            None => {
+                fields.missing("operator", format!("write {}", item.scope.word("operator", "In")));
+                None
+            }
+        };
+        let items = fields.take("values").and_then(|item| Some((item.list()?, item)));
+        let values = items.map_or(Vec::new(), |(items, list)| {
+            if items.len() > 255 {
+                let message = format!("cannot use {} values{}", items.len(), list.owner);
+                let problem = list.scope.error(list.key, message).path(list.path);
+                list.scope.report(problem.label("at most 255").help("use `NotIn` with the other exit codes"));
+            }
+            items
+                .iter()
+                .filter_map(|item| item.integer(0, 255))
+                .filter_map(|code| u8::try_from(code).ok())
+                .collect()
+        });
+        Some(RestartRule { operator: operator?, values })
+    })?
+}
+
+/// Plain init containers have none (rule 20).
+fn probe(
+    fields: &mut Fields<'_>,
+    described: &str,
+    plain_init: bool,
+    ports: &[ContainerPort],
+) -> Option<Probe> {
+    let item = fields.take("startupProbe")?;
+    if !plain_init {
+        return startup_probe(&item, described, ports);
+    }
+    let (scope, message) = (item.scope, format!("cannot use startupProbe{}", item.owner));
+    let sidecar = scope.word("restartPolicy", "Always");
+    scope.report(
+        scope
+            .error(item.key, message)
+            .path(item.path)
+            .label("an init container that runs to its end has no probes")
+            .help(format!("remove it, or write {sidecar} to make the container a sidecar")),
+    );
+    None
+}
+
+fn ports(fields: &mut Fields<'_>) -> Vec<ContainerPort> {
+    let Some(items) = fields.take("ports").and_then(|item| item.list()) else { return Vec::new() };
+    let mut named: Vec<(&str, Item<'_>)> = Vec::new();
+    items
+        .iter()
+        .filter_map(|item| {
+            item.fields(&[Place::ContainerPort], |fields| {
+                fields.belong_to_part("a port");
+                let name = fields.take("name").and_then(|item| port_name(item, &mut named));
+                let protocols = [("TCP", Protocol::Tcp), ("UDP", Protocol::Udp), ("SCTP", Protocol::Sctp)];
+                let protocol =
+                    fields.take("protocol").and_then(|item| item.choice(&protocols, "one of TCP, UDP, SCTP"));
+                let container_port = match fields.take("containerPort") {
+                    Some(item) => item.integer(1, 65535),
+                    None => {
+                        fields.missing(
+                            "containerPort",
+                            format!("write {}", item.scope.written("containerPort", "8080")),
+                        );
+                        None
+                    }
+                };
+                let container_port = container_port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+                ContainerPort { name, container_port, protocol: protocol.unwrap_or(Protocol::Tcp) }
+            })
+        })
+        .collect()
+}
+
+fn port_name<'a>(item: Item<'a>, named: &mut Vec<(&'a str, Item<'a>)>) -> Option<String> {
+    let name = item.string().filter(|name| !name.is_empty())?;
+    if let Err(broken) = name::port(name) {
+        let better =
+            name::repaired(name).filter(|name| name::port(name).is_ok()).unwrap_or_else(|| "http".to_owned());
+        item.refuse(broken, format!("write {}", item.scope.word("name", &better)));
+    } else if let Some((_, first)) = named.iter().find(|(other, _)| *other == name) {
+        let problem = item.wrong().label("the second port of this name").note(
+            "the first is",
+            item.scope.source,
+            first.node.span,
+        );
+        item.scope.report(problem.help("give one of the two another name"));
+    }
+    named.push((name, item));
+    Some(name.to_owned())
+}

@@ -1,0 +1,235 @@
+//! A mapping whose fields are taken one by one, and what is said of the keys that nobody took.
+
+use super::{Item, join};
+use crate::spec::Syntax;
+use crate::spec::fields::{Class, FROM_SERVER, Field, Place};
+use crate::spec::problem::Problem;
+use crate::spec::suggest::{nearest, synonym};
+use crate::spec::tree::{Entry, MERGE_KEY, Node, Span, Value, cut};
+use std::rc::Rc;
+
+/// A mapping whose fields are taken one by one.
+pub(in crate::spec) struct Fields<'a> {
+    /// The mapping itself.
+    pub item: Item<'a>,
+    places: &'static [Place],
+    entries: &'a [Entry],
+    taken: Vec<bool>,
+    /// Where a field is reported that is not there: the mapping's key or, in a list, its start, unless
+    /// it has a name to point at.
+    pub anchor: Span,
+    /// Whose the fields are; like [`Item::owner`].
+    owner: Rc<str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(item: Item<'a>, places: &'static [Place], entries: &'a [Entry]) -> Self {
+        let (taken, anchor, owner) = (vec![false; entries.len()], item.key, Rc::clone(&item.owner));
+        Self { item, places, entries, taken, anchor, owner }
+    }
+
+    /// From here on messages say whose fields these are, such as `container "web"`.
+    pub fn belong_to(&mut self, owner: &str) {
+        self.owner = Rc::from(format!(" for {owner}"));
+    }
+
+    /// From here on messages say of which part these are fields, such as `a port`.
+    pub fn belong_to_part(&mut self, part: &str) {
+        let whole = self.item.owner.strip_prefix(" for ").map(|owner| format!(" of {owner}"));
+        self.belong_to(&format!("{part}{}", whole.unwrap_or_default()));
+    }
+
+    /// The field of this name; `None` where it is left out or null. Only for implemented fields.
+    pub fn take(&mut self, name: &'static str) -> Option<Item<'a>> {
+        debug_assert!(
+            self.places
+                .iter()
+                .filter_map(|place| Field::find(*place, name))
+                .any(|field| matches!(field.class, Class::Implemented { .. })),
+            "{name} is read and not in the table of fields"
+        );
+        let position = self.entries.iter().position(|entry| entry.key == name)?;
+        if let Some(taken) = self.taken.get_mut(position) {
+            *taken = true;
+        }
+        self.entries.get(position).and_then(|entry| self.field(entry))
+    }
+
+    /// The field of this name, if it is there, without taking it.
+    pub fn peek(&self, name: &str) -> Option<Item<'a>> {
+        self.entries.iter().find(|entry| entry.key == name).and_then(|entry| self.field(entry))
+    }
+
+    fn field(&self, entry: &'a Entry) -> Option<Item<'a>> {
+        let field = Item { owner: Rc::clone(&self.owner), ..self.item.below(entry) };
+        (entry.value.value != Value::Null).then_some(field)
+    }
+
+    /// Whether a field is there under a name that was probably meant to be this one, or some part of the
+    /// mapping could not be read. That is reported, and the field is not reported as missing as well.
+    pub fn misspelt(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| {
+            let known = self.names().any(|known| known == entry.key);
+            entry.key == MERGE_KEY || (!known && self.meant(&entry.key) == Some(name))
+        })
+    }
+
+    /// The field that somebody meant by a name that is none.
+    fn meant(&self, key: &str) -> Option<&'static str> {
+        let known = |name: &&str| self.names().any(|known| known == *name);
+        synonym(key).filter(known).or_else(|| nearest(key, self.names()))
+    }
+
+    /// The fields there are.
+    fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let places = self.places;
+        places.iter().flat_map(|place| Field::of(*place)).map(|field| field.name)
+    }
+
+    /// Reports a field that has to be there.
+    pub fn missing(&self, name: &str, help: impl Into<String>) {
+        if self.misspelt(name) {
+            return;
+        }
+        let item = &self.item;
+        let message = match item.path.as_str() {
+            "" => format!("cannot use this manifest: {name} is missing"),
+            _ => format!("cannot use {}{}: {name} is missing", item.name, item.owner),
+        };
+        let path = if name.contains(' ') { item.path.clone() } else { join(&item.path, name) };
+        let problem = item.scope.error(self.anchor, message).path(path);
+        item.scope.report(problem.label(format!("it needs {name}")).help(help));
+    }
+
+    /// Reports every key that nobody took.
+    pub(super) fn report_rest(&self) {
+        let mut from_server: Vec<&Entry> = Vec::new();
+        for (entry, taken) in self.entries.iter().zip(&self.taken) {
+            if *taken {
+                continue;
+            }
+            let field = self.places.iter().find_map(|place| Field::find(*place, &entry.key));
+            match field.map(|field| (field, field.class)) {
+                None => self.unknown(entry),
+                Some((field, Class::Ignored { why, unless })) => {
+                    if !says_nothing(&entry.value, unless) {
+                        if why == FROM_SERVER {
+                            from_server.push(entry);
+                        } else if self.item.scope.warned.borrow_mut().insert((field.place, field.name)) {
+                            self.ignored(&[entry], why);
+                        }
+                    }
+                }
+                Some((_, Class::NotBuilt { unless, help })) => {
+                    if !says_nothing(&entry.value, unless) {
+                        self.unsupported(entry, "podinit does not support it yet", help);
+                    }
+                }
+                Some((_, Class::Refused { why, help })) => {
+                    if !says_nothing(&entry.value, &[]) {
+                        self.unsupported(entry, why, help);
+                    }
+                }
+                // Nobody asked for it here: refused rather than lost.
+                Some((_, Class::Implemented { .. })) => {
+                    if !says_nothing(&entry.value, &[]) {
+                        self.unsupported(entry, "it has no meaning here", "leave it out");
+                    }
+                }
+            }
+        }
+        if !from_server.is_empty() {
+            self.ignored(&from_server, FROM_SERVER);
+        }
+    }
+
+    fn ignored(&self, entries: &[&Entry], why: &str) {
+        let Some(first) = entries.first() else { return };
+        let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        let names = match names.as_slice() {
+            [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            names => names.concat(),
+        };
+        let scope = self.item.scope;
+        let problem = Problem::warning(scope.source, first.key_span, format!("ignoring {names}: {why}"))
+            .path(join(&self.item.path, &first.key))
+            .label("no effect");
+        scope.report(problem);
+    }
+
+    fn unsupported(&self, entry: &Entry, why: &str, help: &str) {
+        let scope = self.item.scope;
+        let message = format!("cannot use {}{}: {why}", entry.key, self.owner);
+        scope.report(scope.error(entry.key_span, message).path(join(&self.item.path, &entry.key)).help(help));
+    }
+
+    /// A key that is no field: misspelt, or in the wrong place.
+    fn unknown(&self, entry: &Entry) {
+        let key = entry.key.as_str();
+        if key == MERGE_KEY || entry.value.value == Value::Unreadable {
+            return;
+        }
+        let same_word = self.names().find(|name| name.eq_ignore_ascii_case(key));
+        let (label, help) = if let Some(name) = same_word {
+            ("upper and lower case count".to_owned(), format!("write `{name}`"))
+        } else if let Some(advice) = self.elsewhere(key) {
+            advice
+        } else if let Some(name) = self.meant(key) {
+            ("there is no such field".to_owned(), format!("write `{name}`"))
+        } else {
+            ("there is no such field".to_owned(), self.known())
+        };
+        let scope = self.item.scope;
+        let message = format!("cannot use field \"{}\"{}", cut(key), self.owner);
+        scope.report(
+            scope.error(entry.key_span, message).path(join(&self.item.path, key)).label(label).help(help),
+        );
+    }
+
+    /// Label and help for a field of another place.
+    fn elsewhere(&self, key: &str) -> Option<(String, String)> {
+        let toml = self.item.scope.syntax == Syntax::Toml;
+        if toml && Field::find(Place::Document, key).is_some() {
+            let help = match key {
+                "metadata" | "spec" => "write its fields at the top of the file, without a table for them",
+                _ => "remove it",
+            };
+            return Some(("TOML has no Kubernetes object around the pod".to_owned(), help.to_owned()));
+        }
+        let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
+        let place = neighbours
+            .filter(|place| toml || *place != Place::Toml)
+            .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())?;
+        let top = matches!(place, Place::Spec | Place::Metadata | Place::Toml);
+        let (at, to) = if toml && top { Place::Toml.home()? } else { place.home()? };
+        Some((format!("this belongs {at}"), format!("move it to {to}")))
+    }
+
+    /// Help that names the fields there are, where these are few.
+    fn known(&self) -> String {
+        let implemented = |name: &&str| {
+            let field = self.places.iter().find_map(|place| Field::find(*place, name));
+            field.is_some_and(|field| matches!(field.class, Class::Implemented { .. }))
+        };
+        let names: Vec<&str> = self.names().filter(implemented).collect();
+        if names.len() <= 8 {
+            format!("remove it; known here are {}", names.join(", "))
+        } else {
+            "remove it; docs/spec-support.md lists every field".to_owned()
+        }
+    }
+}
+
+/// Whether leaving the field out would mean the same; `defaults` are values that do.
+fn says_nothing(node: &Node, defaults: &[&str]) -> bool {
+    let default = |value: &str| defaults.contains(&value);
+    match &node.value {
+        Value::String(text) => text.is_empty() || default(text),
+        Value::Boolean(value) => default(if *value { "true" } else { "false" }),
+        Value::Integer(value) => default(&value.to_string()),
+        Value::Null | Value::List(_) | Value::Mapping(_) => node.is_empty(),
+        // Reported already.
+        Value::Unreadable => true,
+        Value::Float(_) | Value::Date => false,
+    }
+}

@@ -1,0 +1,296 @@
+//! Which field of the Pod API is what to podinit. The decoder takes its decisions from here, so that
+//! nothing can be parsed and then not applied. Knows names and classes, no values.
+
+mod table;
+
+use table::FIELDS;
+pub(super) use table::FROM_SERVER;
+
+/// A field of the Pod API, or of podinit's TOML form.
+pub(super) struct Field {
+    pub place: Place,
+    pub name: &'static str,
+    pub class: Class,
+}
+
+/// What happens to a field that a manifest has. Each field is in exactly one class (SPEC-07).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Read, checked and applied.
+    Implemented {
+        /// What of it, where it is not all; for the documentation.
+        note: &'static str,
+    },
+    /// Without meaning on one host: a warning. Never a field that protects something.
+    Ignored {
+        why: &'static str,
+        /// Values that Kubernetes takes where the field is left out, or that ask for what is so anyway;
+        /// they get no warning.
+        unless: &'static [&'static str],
+    },
+    /// Refused until it is built.
+    NotBuilt {
+        /// Values that Kubernetes takes where the field is left out, or that ask for what is so anyway;
+        /// they are accepted.
+        unless: &'static [&'static str],
+        help: &'static str,
+    },
+    /// Refused for good.
+    Refused { why: &'static str, help: &'static str },
+}
+
+/// The mapping that a field stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// A Kubernetes object.
+    Document,
+    Metadata,
+    Spec,
+    /// The top of a TOML file, besides the spec's fields.
+    Toml,
+    CrashLoopBackOff,
+    Os,
+    Container,
+    EnvVar,
+    ContainerPort,
+    RestartRule,
+    ExitCodes,
+    Probe,
+    ExecAction,
+    HttpGetAction,
+    HttpHeader,
+    TcpSocketAction,
+    /// Below a field that is not implemented, so never reached.
+    Below(&'static str),
+}
+
+impl Place {
+    /// Path of the mapping in Kubernetes' notation, for the documentation.
+    #[cfg(test)]
+    fn path(self) -> &'static str {
+        match self {
+            Self::Document => "",
+            Self::Metadata => "metadata",
+            Self::Spec => "spec",
+            Self::Toml => "(TOML)",
+            Self::CrashLoopBackOff => "(TOML) crashLoopBackOff",
+            Self::Os => "spec.os",
+            Self::Container => "containers[]",
+            Self::EnvVar => "containers[].env[]",
+            Self::ContainerPort => "containers[].ports[]",
+            Self::RestartRule => "containers[].restartPolicyRules[]",
+            Self::ExitCodes => "containers[].restartPolicyRules[].exitCodes",
+            Self::Probe => "probe",
+            Self::ExecAction => "probe.exec",
+            Self::HttpGetAction => "probe.httpGet",
+            Self::HttpHeader => "probe.httpGet.httpHeaders[]",
+            Self::TcpSocketAction => "probe.tcpSocket",
+            Self::Below(path) => path,
+        }
+    }
+
+    /// Where its fields stand, as "in ..." and as where to move them to.
+    pub fn home(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Document => Some(("at the top of the manifest", "the top of the manifest")),
+            Self::Metadata => Some(("in metadata", "metadata")),
+            Self::Spec => Some(("in spec", "spec")),
+            Self::Toml => Some(("at the top of the file", "the top of the file, before the first `[`")),
+            Self::Container => Some(("in a container", "an entry of containers")),
+            Self::ContainerPort => Some(("in a port", "an entry of ports")),
+            Self::Probe => Some(("in a probe", "the probe")),
+            Self::HttpGetAction => Some(("in httpGet", "httpGet")),
+            Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
+            Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
+        }
+    }
+
+    /// Where users write this place's fields by mistake, and the other way round.
+    pub fn neighbours(self) -> &'static [Self] {
+        match self {
+            Self::Document => &[Self::Spec, Self::Metadata],
+            Self::Metadata => &[Self::Spec, Self::Document],
+            Self::Spec => &[Self::Metadata, Self::Container, Self::Document],
+            Self::Toml => &[Self::Container],
+            Self::Container => &[Self::Spec, Self::Toml, Self::Metadata, Self::ContainerPort, Self::Probe],
+            Self::Probe => &[Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml],
+            Self::HttpGetAction | Self::ExecAction | Self::TcpSocketAction => {
+                &[Self::Probe, Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml]
+            }
+            Self::EnvVar | Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
+                &[Self::Container, Self::Spec, Self::Toml]
+            }
+            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Below(_) => &[],
+        }
+    }
+}
+
+impl Field {
+    /// The field of this name in a place.
+    pub fn find(place: Place, name: &str) -> Option<&'static Self> {
+        FIELDS.iter().find(|field| field.place == place && field.name == name)
+    }
+
+    /// All fields of a place.
+    pub fn of(place: Place) -> impl Iterator<Item = &'static Self> {
+        FIELDS.iter().filter(move |field| field.place == place)
+    }
+}
+
+/// The table as `docs/spec-support.md` has it, in Markdown.
+#[cfg(test)]
+fn documentation() -> String {
+    let mut out = String::from(table::INTRODUCTION);
+    for field in FIELDS {
+        let path = field.place.path();
+        let name = match path {
+            "" => format!("`{}`", field.name),
+            path => match path.strip_prefix("(TOML)") {
+                Some("") => format!("`{}` (TOML)", field.name),
+                Some(table) => format!("`{}.{}` (TOML)", table.trim_start(), field.name),
+                None => format!("`{path}.{}`", field.name),
+            },
+        };
+        let unless = |values: &[&str]| -> String {
+            values.iter().map(|value| format!("; `{value}` is accepted")).collect()
+        };
+        let (class, note) = match field.class {
+            Class::Implemented { note } => ("implemented", note.to_owned()),
+            Class::Ignored { why, unless: value } => ("ignored", format!("{why}{}", unless(value))),
+            Class::NotBuilt { unless: value, help } => {
+                ("refused", format!("not built yet{}; {help}", unless(value)))
+            }
+            Class::Refused { why, help } => ("refused", format!("{why}; {help}")),
+        };
+        out.push_str(&format!("| {name} | {class} | {note} |\n"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::tree::{Node, Span, Value};
+    use crate::spec::{Options, Profile, Severity, Source, Syntax, load, toml, yaml};
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    #[test]
+    fn each_field_is_in_exactly_one_class() {
+        let mut seen = BTreeSet::new();
+        for field in FIELDS {
+            assert!(seen.insert((field.place, field.name)), "{:?} {} twice", field.place, field.name);
+        }
+    }
+
+    #[test]
+    fn no_field_that_protects_something_is_ignored() {
+        let protecting = [
+            "security",
+            "seccomp",
+            "capabilit",
+            "runas",
+            "privilege",
+            "readonly",
+            "procmount",
+            "selinux",
+            "apparmor",
+            "hostusers",
+            "hostnetwork",
+            "hostpid",
+            "hostipc",
+            "fsgroup",
+            "supplemental",
+            "sysctl",
+            "shareprocess",
+            "limits",
+            "subpath",
+        ];
+        for field in FIELDS {
+            let path = format!("{}.{}", field.place.path(), field.name).to_lowercase();
+            if protecting.iter().any(|word| path.contains(word)) {
+                assert!(!matches!(field.class, Class::Ignored { .. }), "{path} is ignored");
+            }
+        }
+    }
+
+    /// Keys that are fields, with their places; keys of users' own mappings are none.
+    fn keys(node: &Node, found: &mut Vec<(String, Span)>) {
+        if let Value::List(items) = &node.value {
+            items.iter().for_each(|item| keys(item, found));
+        }
+        for entry in node.as_mapping().unwrap_or_default() {
+            found.push((entry.key.clone(), entry.key_span));
+            if !["labels", "annotations"].contains(&entry.key.as_str()) && entry.value.entry("PORT").is_none()
+            {
+                keys(&entry.value, found);
+            }
+        }
+    }
+
+    /// SPEC-01.
+    fn each_key_is_missed(text: &str, syntax: Syntax, places: impl Fn(Place) -> bool) {
+        let mut problems = Vec::new();
+        let roots = match syntax {
+            Syntax::Yaml => yaml::parse(0, text, &mut problems),
+            Syntax::Toml => toml::parse(0, text, &mut problems).into_iter().collect(),
+        };
+        let mut found = Vec::new();
+        roots.iter().for_each(|root| keys(root, &mut found));
+        let options = Options { profile: Some(Profile::Process), name: None, default_grace: Duration::ZERO };
+        for (key, span) in &found {
+            let mut text = text.to_owned();
+            if text[..span.start].ends_with("[[") {
+                // A list of tables is named once for each item.
+                text = text.replace(&format!("[{key}"), &format!("[{}z", &key[..key.len() - 1]));
+            }
+            text.replace_range(span.end - 1..span.end, "z");
+            let source = Source { name: "x".to_owned(), text, syntax };
+            let problems = load(&[source], &options).problems;
+            let errors: Vec<_> =
+                problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
+            let about = errors.iter().find(|problem| problem.span == Some(*span));
+            let problem = about.unwrap_or_else(|| panic!("{key}: {errors:#?}"));
+            assert_eq!(problem.help, format!("write `{key}`"), "{key}");
+        }
+        for field in FIELDS.iter().filter(|field| places(field.place)) {
+            let used = found.iter().any(|(key, _)| key == field.name);
+            assert!(used || !matches!(field.class, Class::Implemented { .. }), "{} is not tried", field.name);
+        }
+    }
+
+    #[test]
+    fn each_implemented_key_with_one_letter_changed_is_found_and_put_right() {
+        let text = include_str!("../../tests/manifests/good/full.yaml");
+        let in_toml = |place| matches!(place, Place::Toml | Place::CrashLoopBackOff);
+        each_key_is_missed(text, Syntax::Yaml, |place| !in_toml(place));
+        let text = include_str!("../../tests/manifests/good/full.toml");
+        each_key_is_missed(text, Syntax::Toml, |place| !matches!(place, Place::Document | Place::Metadata));
+    }
+
+    #[test]
+    fn what_is_never_reached_is_never_implemented() {
+        for field in FIELDS {
+            if matches!(field.place, Place::Below(_)) {
+                assert!(
+                    !matches!(field.class, Class::Implemented { .. } | Class::Ignored { .. }),
+                    "{}",
+                    field.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_documentation_says_what_the_table_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/spec-support.md");
+        if std::env::var_os("PODINIT_BLESS").is_some() {
+            std::fs::write(path, documentation()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            written == documentation(),
+            "docs/spec-support.md differs from src/spec/fields/table.rs: run `PODINIT_BLESS=1 cargo test --lib fields`"
+        );
+    }
+}

@@ -1,0 +1,367 @@
+//! The table of fields: every field of the Pod API that a manifest can have, and podinit's own of TOML.
+
+use super::Place::*;
+use super::{Class, Field, Place};
+
+const NO_SCHEDULER: &str = "the pod runs on this host, nothing schedules it";
+const NO_CLUSTER: &str = "only a cluster has a use for it";
+const NO_IMAGES: &str = "no image is pulled";
+const NO_ACCOUNTS: &str = "there are no accounts and no tokens on one host";
+const NO_SERVICES: &str = "there are no services on one host";
+/// Fields of this reason are told of in one warning for each mapping: `kubectl get -o yaml` has many.
+pub(in crate::spec) const FROM_SERVER: &str = "written by a cluster";
+
+const DO_WITHOUT: &str = "leave it out if the pod can do without it";
+const NO_VOLUMES: &str = "leave it out; in profile `process` the containers see this host's own files";
+const NO_SECURITY: &str = "leave it out to run as the user that podinit runs as, with that user's rights";
+const NO_ISOLATION: &str = "leave it out; in profile `process` the containers share this host's namespaces";
+const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
+const NO_SOURCES: &str = "write the value itself: `env` with `name` and `value`";
+const NO_HOST_PORT: &str = "leave it out; in profile `process` the container listens on this host itself";
+const HOST_DNS: &str = "leave it out; in profile `process` the containers resolve names as this host does";
+const NO_PROBE: &str = "leave it out; only startupProbe is supported so far";
+const NO_LIFECYCLE: &str = "leave it out; the container is stopped with SIGTERM";
+
+const YES: Class = yes("");
+
+const fn yes(note: &'static str) -> Class {
+    Class::Implemented { note }
+}
+
+const fn ignored(why: &'static str) -> Class {
+    Class::Ignored { why, unless: &[] }
+}
+
+const fn ignored_unless(unless: &'static [&'static str], why: &'static str) -> Class {
+    Class::Ignored { why, unless }
+}
+
+const fn not_built(help: &'static str) -> Class {
+    Class::NotBuilt { unless: &[], help }
+}
+
+const fn not_built_unless(unless: &'static [&'static str], help: &'static str) -> Class {
+    Class::NotBuilt { unless, help }
+}
+
+const fn refused(why: &'static str, help: &'static str) -> Class {
+    Class::Refused { why, help }
+}
+
+const fn field(place: Place, name: &'static str, class: Class) -> Field {
+    Field { place, name, class }
+}
+
+/// Every field, once.
+#[rustfmt::skip]
+pub(in crate::spec) const FIELDS: &[Field] = &[
+    // The object
+    field(Document, "apiVersion", yes("`v1`")),
+    field(Document, "kind", yes("`Pod`")),
+    field(Document, "metadata", YES),
+    field(Document, "spec", YES),
+    field(Document, "status", ignored(FROM_SERVER)),
+
+    // metadata
+    field(Metadata, "name", YES),
+    field(Metadata, "namespace", yes("a word in messages")),
+    field(Metadata, "labels", YES),
+    field(Metadata, "annotations", yes("those of podinit.dev/ are settings: `profile`, `crashLoopBackOff.initialDelaySeconds`, `crashLoopBackOff.maxDelaySeconds`")),
+    field(Metadata, "generateName", not_built("write `name`")),
+    field(Metadata, "uid", ignored(FROM_SERVER)),
+    field(Metadata, "creationTimestamp", ignored(FROM_SERVER)),
+    field(Metadata, "deletionTimestamp", ignored(FROM_SERVER)),
+    field(Metadata, "deletionGracePeriodSeconds", ignored(FROM_SERVER)),
+    field(Metadata, "resourceVersion", ignored(FROM_SERVER)),
+    field(Metadata, "generation", ignored(FROM_SERVER)),
+    field(Metadata, "finalizers", ignored(FROM_SERVER)),
+    field(Metadata, "ownerReferences", ignored(FROM_SERVER)),
+    field(Metadata, "managedFields", ignored(FROM_SERVER)),
+    field(Metadata, "selfLink", ignored(FROM_SERVER)),
+
+    // The top of a TOML file, besides the fields of spec
+    field(Toml, "name", YES),
+    field(Toml, "namespace", YES),
+    field(Toml, "labels", YES),
+    field(Toml, "annotations", YES),
+    field(Toml, "profile", yes("`process`; `pod` is refused until it is built")),
+    field(Toml, "crashLoopBackOff", YES),
+    field(CrashLoopBackOff, "initialDelaySeconds", yes("0 and fractions allowed")),
+    field(CrashLoopBackOff, "maxDelaySeconds", yes("0 and fractions allowed")),
+
+    // spec
+    field(Spec, "initContainers", YES),
+    field(Spec, "containers", YES),
+    field(Spec, "ephemeralContainers", refused("these are added to a running pod only", "remove it")),
+    field(Spec, "restartPolicy", YES),
+    field(Spec, "terminationGracePeriodSeconds", YES),
+    field(Spec, "activeDeadlineSeconds", not_built(DO_WITHOUT)),
+    field(Spec, "volumes", not_built(NO_VOLUMES)),
+    field(Spec, "hostname", not_built(DO_WITHOUT)),
+    field(Spec, "subdomain", not_built(DO_WITHOUT)),
+    field(Spec, "setHostnameAsFQDN", not_built_unless(&["false"], DO_WITHOUT)),
+    field(Spec, "hostnameOverride", not_built(DO_WITHOUT)),
+    field(Spec, "hostAliases", not_built(DO_WITHOUT)),
+    field(Spec, "dnsPolicy", not_built_unless(&["ClusterFirst", "Default"], HOST_DNS)),
+    field(Spec, "dnsConfig", not_built(HOST_DNS)),
+    field(Spec, "hostNetwork", yes("so already in profile `process`")),
+    field(Spec, "hostPID", yes("so already in profile `process`")),
+    field(Spec, "hostIPC", yes("so already in profile `process`")),
+    field(Spec, "hostUsers", not_built_unless(&["true"], NO_ISOLATION)),
+    field(Spec, "shareProcessNamespace", not_built_unless(&["false"], NO_ISOLATION)),
+    field(Spec, "securityContext", not_built(NO_SECURITY)),
+    field(Spec, "resources", not_built(NO_RESOURCES)),
+    field(Spec, "os", YES),
+    field(Os, "name", yes("`linux`")),
+    field(Spec, "readinessGates", not_built(DO_WITHOUT)),
+    field(Spec, "imagePullSecrets", ignored(NO_IMAGES)),
+    field(Spec, "nodeName", ignored(NO_SCHEDULER)),
+    field(Spec, "nodeSelector", ignored(NO_SCHEDULER)),
+    field(Spec, "affinity", ignored(NO_SCHEDULER)),
+    field(Spec, "tolerations", ignored(NO_SCHEDULER)),
+    field(Spec, "topologySpreadConstraints", ignored(NO_SCHEDULER)),
+    field(Spec, "schedulerName", ignored_unless(&["default-scheduler"], NO_SCHEDULER)),
+    field(Spec, "schedulingGates", ignored(NO_SCHEDULER)),
+    field(Spec, "schedulingGroup", ignored(NO_SCHEDULER)),
+    field(Spec, "priority", ignored_unless(&["0"], NO_SCHEDULER)),
+    field(Spec, "priorityClassName", ignored(NO_SCHEDULER)),
+    field(Spec, "preemptionPolicy", ignored_unless(&["PreemptLowerPriority"], NO_SCHEDULER)),
+    field(Spec, "overhead", ignored(NO_CLUSTER)),
+    field(Spec, "runtimeClassName", refused("there is one runtime, podinit itself", "remove it")),
+    field(Spec, "resourceClaims", not_built(DO_WITHOUT)),
+    field(Spec, "evictionResponders", ignored(NO_CLUSTER)),
+    field(Spec, "serviceAccountName", ignored_unless(&["default"], NO_ACCOUNTS)),
+    field(Spec, "serviceAccount", ignored_unless(&["default"], NO_ACCOUNTS)),
+    field(Spec, "automountServiceAccountToken", ignored_unless(&["false"], NO_ACCOUNTS)),
+    field(Spec, "enableServiceLinks", ignored_unless(&["true"], NO_SERVICES)),
+
+    // An entry of containers or initContainers
+    field(Container, "name", YES),
+    field(Container, "image", yes("a label in profile `process`")),
+    field(Container, "imagePullPolicy", ignored(NO_IMAGES)),
+    field(Container, "command", yes("needed in profile `process`; `$(VAR)` is expanded")),
+    field(Container, "args", yes("`$(VAR)` is expanded")),
+    field(Container, "workingDir", YES),
+    field(Container, "stdin", not_built_unless(&["false"], DO_WITHOUT)),
+    field(Container, "stdinOnce", not_built_unless(&["false"], DO_WITHOUT)),
+    field(Container, "tty", not_built_unless(&["false"], DO_WITHOUT)),
+    field(Container, "ports", YES),
+    field(Container, "env", yes("in TOML also a table of strings")),
+    field(Container, "envFrom", not_built(NO_SOURCES)),
+    field(Container, "restartPolicy", yes("`Always` makes a sidecar of an init container")),
+    field(Container, "restartPolicyRules", YES),
+    field(Container, "resizePolicy", not_built(NO_RESOURCES)),
+    field(Container, "resources", not_built(NO_RESOURCES)),
+    field(Container, "livenessProbe", not_built(NO_PROBE)),
+    field(Container, "readinessProbe", not_built(NO_PROBE)),
+    field(Container, "startupProbe", yes("not on plain init containers")),
+    field(Container, "lifecycle", not_built(NO_LIFECYCLE)),
+    field(Container, "terminationMessagePath", not_built_unless(&["/dev/termination-log"], DO_WITHOUT)),
+    field(Container, "terminationMessagePolicy", not_built_unless(&["File"], DO_WITHOUT)),
+    field(Container, "securityContext", not_built(NO_SECURITY)),
+    field(Container, "volumeMounts", not_built(NO_VOLUMES)),
+    field(Container, "volumeDevices", not_built(NO_VOLUMES)),
+    field(Container, "targetContainerName", refused("only containers that are added to a running pod have it", "remove it")),
+    field(EnvVar, "name", YES),
+    field(EnvVar, "value", yes("`$(VAR)` is expanded")),
+    field(EnvVar, "valueFrom", not_built(NO_SOURCES)),
+    field(ContainerPort, "containerPort", YES),
+    field(ContainerPort, "name", YES),
+    field(ContainerPort, "protocol", YES),
+    field(ContainerPort, "hostPort", not_built_unless(&["0"], NO_HOST_PORT)),
+    field(ContainerPort, "hostIP", not_built(NO_HOST_PORT)),
+    field(RestartRule, "action", yes("`Restart`; `RestartAllContainers` is refused until it is built")),
+    field(RestartRule, "exitCodes", YES),
+    field(ExitCodes, "operator", YES),
+    field(ExitCodes, "values", YES),
+
+    // A probe
+    field(Probe, "exec", YES),
+    field(Probe, "httpGet", YES),
+    field(Probe, "tcpSocket", YES),
+    field(Probe, "grpc", not_built("use exec, httpGet or tcpSocket")),
+    field(Probe, "initialDelaySeconds", YES),
+    field(Probe, "timeoutSeconds", YES),
+    field(Probe, "periodSeconds", YES),
+    field(Probe, "successThreshold", yes("1")),
+    field(Probe, "failureThreshold", YES),
+    field(Probe, "terminationGracePeriodSeconds", YES),
+    field(ExecAction, "command", YES),
+    field(HttpGetAction, "path", YES),
+    field(HttpGetAction, "port", YES),
+    field(HttpGetAction, "host", yes("a number or `localhost`")),
+    field(HttpGetAction, "scheme", yes("`HTTP`; `HTTPS` is refused until it is built")),
+    field(HttpGetAction, "httpHeaders", YES),
+    field(HttpGetAction, "protocol", not_built_unless(&["HTTP1"], DO_WITHOUT)),
+    field(HttpHeader, "name", YES),
+    field(HttpHeader, "value", YES),
+    field(TcpSocketAction, "port", YES),
+    field(TcpSocketAction, "host", yes("a number or `localhost`")),
+
+    // Below fields that are not built, and refused with them
+    field(Below("probe.grpc"), "port", not_built(DO_WITHOUT)),
+    field(Below("probe.grpc"), "service", not_built(DO_WITHOUT)),
+    field(Below("probe.grpc"), "mode", not_built(DO_WITHOUT)),
+    field(Below("spec.hostAliases[]"), "ip", not_built(DO_WITHOUT)),
+    field(Below("spec.hostAliases[]"), "hostnames", not_built(DO_WITHOUT)),
+    field(Below("spec.dnsConfig"), "nameservers", not_built(HOST_DNS)),
+    field(Below("spec.dnsConfig"), "searches", not_built(HOST_DNS)),
+    field(Below("spec.dnsConfig"), "options", not_built(HOST_DNS)),
+    field(Below("spec.readinessGates[]"), "conditionType", not_built(DO_WITHOUT)),
+    field(Below("spec.securityContext"), "runAsUser", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "runAsGroup", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "runAsNonRoot", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "supplementalGroups", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "supplementalGroupsPolicy", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "fsGroup", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "fsGroupChangePolicy", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "sysctls", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "seccompProfile", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "appArmorProfile", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "seLinuxOptions", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "seLinuxChangePolicy", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext"), "windowsOptions", refused("podinit runs on Linux", "remove it")),
+    field(Below("spec.securityContext.sysctls[]"), "name", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext.sysctls[]"), "value", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext.seccompProfile"), "type", not_built(NO_SECURITY)),
+    field(Below("spec.securityContext.seccompProfile"), "localhostProfile", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "runAsUser", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "runAsGroup", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "runAsNonRoot", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "allowPrivilegeEscalation", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "capabilities", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "privileged", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "readOnlyRootFilesystem", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "procMount", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "seccompProfile", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "appArmorProfile", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "seLinuxOptions", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext"), "windowsOptions", refused("podinit runs on Linux", "remove it")),
+    field(Below("containers[].securityContext.capabilities"), "add", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext.capabilities"), "drop", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext.seccompProfile"), "type", not_built(NO_SECURITY)),
+    field(Below("containers[].securityContext.seccompProfile"), "localhostProfile", not_built(NO_SECURITY)),
+    field(Below("containers[].resources"), "limits.cpu", not_built(NO_RESOURCES)),
+    field(Below("containers[].resources"), "limits.memory", not_built(NO_RESOURCES)),
+    field(Below("containers[].resources"), "limits.ephemeral-storage", not_built(NO_RESOURCES)),
+    field(Below("containers[].resources"), "limits.hugepages-*", not_built(NO_RESOURCES)),
+    field(Below("containers[].resources"), "limits.*", not_built(NO_RESOURCES)),
+    field(Below("containers[].resources"), "requests.cpu", not_built(NO_RESOURCES)),
+    field(Below("containers[].resources"), "requests.memory", not_built(NO_RESOURCES)),
+    field(Below("containers[].resources"), "claims", not_built(NO_RESOURCES)),
+    field(Below("containers[].env[].valueFrom"), "fieldRef", not_built(NO_SOURCES)),
+    field(Below("containers[].env[].valueFrom"), "resourceFieldRef", not_built(NO_SOURCES)),
+    field(Below("containers[].env[].valueFrom"), "configMapKeyRef", not_built(NO_SOURCES)),
+    field(Below("containers[].env[].valueFrom"), "secretKeyRef", not_built(NO_SOURCES)),
+    field(Below("containers[].env[].valueFrom"), "fileKeyRef", not_built(NO_SOURCES)),
+    field(Below("containers[].envFrom[]"), "configMapRef", not_built(NO_SOURCES)),
+    field(Below("containers[].envFrom[]"), "secretRef", not_built(NO_SOURCES)),
+    field(Below("containers[].envFrom[]"), "prefix", not_built(NO_SOURCES)),
+    field(Below("containers[].lifecycle"), "postStart", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle"), "preStop", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle"), "stopSignal", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle.postStart"), "exec", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle.postStart"), "httpGet", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle.postStart"), "sleep", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle.postStart"), "tcpSocket", refused("no kubelet ever did it", "use exec")),
+    field(Below("containers[].lifecycle.preStop"), "exec", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle.preStop"), "httpGet", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle.preStop"), "sleep", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].lifecycle.preStop"), "tcpSocket", refused("no kubelet ever did it", "use exec")),
+    field(Below("containers[].lifecycle.preStop.sleep"), "seconds", not_built(NO_LIFECYCLE)),
+    field(Below("containers[].volumeMounts[]"), "name", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeMounts[]"), "mountPath", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeMounts[]"), "readOnly", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeMounts[]"), "recursiveReadOnly", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeMounts[]"), "subPath", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeMounts[]"), "subPathExpr", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeMounts[]"), "mountPropagation", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeMounts[]"), "bindMountOptions", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeDevices[]"), "name", not_built(NO_VOLUMES)),
+    field(Below("containers[].volumeDevices[]"), "devicePath", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "name", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "emptyDir", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "hostPath", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "configMap", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "secret", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "downwardAPI", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "projected", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "persistentVolumeClaim", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "image", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "ephemeral", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "nfs", not_built(NO_VOLUMES)),
+    field(Below("volumes[].emptyDir"), "medium", not_built(NO_VOLUMES)),
+    field(Below("volumes[].emptyDir"), "sizeLimit", not_built(NO_VOLUMES)),
+    field(Below("volumes[].emptyDir"), "mode", not_built(NO_VOLUMES)),
+    field(Below("volumes[].hostPath"), "path", not_built(NO_VOLUMES)),
+    field(Below("volumes[].hostPath"), "type", not_built(NO_VOLUMES)),
+    field(Below("volumes[].configMap"), "name", not_built(NO_VOLUMES)),
+    field(Below("volumes[].configMap"), "items", not_built(NO_VOLUMES)),
+    field(Below("volumes[].configMap"), "defaultMode", not_built(NO_VOLUMES)),
+    field(Below("volumes[].configMap"), "optional", not_built(NO_VOLUMES)),
+    field(Below("volumes[].configMap"), "defaultUser", not_built(NO_VOLUMES)),
+    field(Below("volumes[].secret"), "secretName", not_built(NO_VOLUMES)),
+    field(Below("volumes[].secret"), "items", not_built(NO_VOLUMES)),
+    field(Below("volumes[].secret"), "defaultMode", not_built(NO_VOLUMES)),
+    field(Below("volumes[].secret"), "optional", not_built(NO_VOLUMES)),
+    field(Below("volumes[].secret"), "defaultUser", not_built(NO_VOLUMES)),
+    field(Below("volumes[].downwardAPI"), "items", not_built(NO_VOLUMES)),
+    field(Below("volumes[].downwardAPI"), "defaultMode", not_built(NO_VOLUMES)),
+    field(Below("volumes[].downwardAPI"), "defaultUser", not_built(NO_VOLUMES)),
+    field(Below("volumes[].projected"), "defaultMode", not_built(NO_VOLUMES)),
+    field(Below("volumes[].projected"), "defaultUser", not_built(NO_VOLUMES)),
+    field(Below("volumes[].projected.sources[]"), "configMap", not_built(NO_VOLUMES)),
+    field(Below("volumes[].projected.sources[]"), "secret", not_built(NO_VOLUMES)),
+    field(Below("volumes[].projected.sources[]"), "downwardAPI", not_built(NO_VOLUMES)),
+    field(Below("volumes[].projected.sources[]"), "serviceAccountToken", refused("only a cluster can issue it", "remove it")),
+    field(Below("volumes[].projected.sources[]"), "clusterTrustBundle", refused("only a cluster can issue it", "remove it")),
+    field(Below("volumes[].projected.sources[]"), "podCertificate", refused("only a cluster can issue it", "remove it")),
+    field(Below("volumes[].persistentVolumeClaim"), "claimName", not_built(NO_VOLUMES)),
+    field(Below("volumes[].persistentVolumeClaim"), "readOnly", not_built(NO_VOLUMES)),
+    field(Below("volumes[].image"), "reference", not_built(NO_VOLUMES)),
+    field(Below("volumes[].image"), "pullPolicy", not_built(NO_VOLUMES)),
+    field(Below("volumes[]"), "csi", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "iscsi", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "fc", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "flexVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "gitRepo", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "awsElasticBlockStore", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "azureDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "azureFile", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "cephfs", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "cinder", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "flocker", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "gcePersistentDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "glusterfs", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "photonPersistentDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "portworxVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "quobyte", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "rbd", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "scaleIO", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "storageos", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("volumes[]"), "vsphereVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+];
+
+/// What stands above the table in `docs/spec-support.md`.
+#[cfg(test)]
+pub(super) const INTRODUCTION: &str = "\
+# What podinit makes of each field
+
+Every field of the Kubernetes Pod API that a manifest can have is in one of three classes.
+
+- *implemented*: read, checked and applied.
+- *ignored*: it has no meaning on one host. podinit says so in a warning.
+- *refused*: podinit does not start the pod. A field that is not built yet is refused, never read and
+  then not applied; so is every field that would protect something and cannot.
+
+Nothing else is accepted: a key that is not in this table is an error. A field that is refused or ignored
+may be there with an empty value (`null`, `{}`, `[]`, `\"\"`), as in the output of `kubectl get -o yaml`.
+`containers[]` is an entry of `spec.containers` or `spec.initContainers`; in TOML, `spec` is the top of
+the file. `probe` is `startupProbe`.
+
+This file is written by a test from `src/spec/fields/table.rs`:
+`PODINIT_BLESS=1 cargo test --lib fields`.
+
+| field | class | note |
+|---|---|---|
+";

@@ -1,0 +1,160 @@
+//! What Kubernetes has no field for: plain keys in TOML, annotations of `podinit.dev/` in YAML. Knows
+//! the settings, and not where the pod comes from.
+
+use super::Options;
+use super::decode::Item;
+use super::fields::Place;
+use super::pod::{CrashLoopBackOff, Profile};
+use super::suggest::nearest;
+use super::tree::{Span, Value};
+use std::time::Duration;
+
+const PREFIX: &str = "podinit.dev/";
+
+const PROFILE: &str = "profile";
+const INITIAL_DELAY: &str = "crashLoopBackOff.initialDelaySeconds";
+const MAX_DELAY: &str = "crashLoopBackOff.maxDelaySeconds";
+
+/// About thirty years; more makes no sense and fewer digits fit a duration exactly.
+const MOST_SECONDS: f64 = 1e9;
+
+/// The settings that a manifest has.
+#[derive(Default)]
+pub(super) struct Settings<'a> {
+    profile: Option<Item<'a>>,
+    initial_delay: Option<Item<'a>>,
+    max_delay: Option<Item<'a>>,
+}
+
+impl<'a> Settings<'a> {
+    /// Takes an annotation, if it is a setting or was meant to be one.
+    pub fn take_annotation(&mut self, key: &str, item: &Item<'a>) -> bool {
+        let Some(name) = key.strip_prefix(PREFIX) else { return false };
+        let slot = match name {
+            PROFILE => &mut self.profile,
+            INITIAL_DELAY => &mut self.initial_delay,
+            MAX_DELAY => &mut self.max_delay,
+            _ => {
+                let known = [PROFILE, INITIAL_DELAY, MAX_DELAY];
+                let help = match nearest(name, known.into_iter()) {
+                    Some(name) => format!("write `{PREFIX}{name}`"),
+                    None => format!("known are {}", known.map(|name| format!("{PREFIX}{name}")).join(", ")),
+                };
+                let problem = item.scope.error(item.key, format!("cannot use annotation \"{}\"", item.name));
+                item.scope
+                    .report(problem.path(item.path.clone()).label("there is no such setting").help(help));
+                return true;
+            }
+        };
+        *slot = Some(item.clone());
+        true
+    }
+
+    /// Whether an annotation is one that in TOML is a plain key. It has been reported then.
+    pub fn refuse_annotation(key: &str, item: &Item<'_>) -> bool {
+        let Some(name) = key.strip_prefix(PREFIX) else { return false };
+        let problem = item.scope.error(item.key, format!("cannot use annotation \"{}\" in TOML", item.name));
+        let help = format!("write `{name} = ...` at the top of the file");
+        item.scope.report(
+            problem.path(item.path.clone()).label("a setting of podinit is a plain key here").help(help),
+        );
+        true
+    }
+
+    /// Takes the keys of a TOML file.
+    pub fn take_keys(profile: Option<Item<'a>>, crash_loop_back_off: Option<&Item<'a>>) -> Self {
+        let delays = crash_loop_back_off.and_then(|item| {
+            item.fields(&[Place::CrashLoopBackOff], |fields| {
+                fields.belong_to("crashLoopBackOff");
+                (fields.take("initialDelaySeconds"), fields.take("maxDelaySeconds"))
+            })
+        });
+        let (initial_delay, max_delay) = delays.unwrap_or_default();
+        Self { profile, initial_delay, max_delay }
+    }
+
+    /// The profile: the option, else the manifest, else `default`. `kind` is the place of whatever says
+    /// that this is a pod.
+    pub fn profile(&self, options: &Options, default: Profile, kind: (&Item<'_>, Span)) -> Profile {
+        let words = [("process", Profile::Process), ("pod", Profile::Pod)];
+        let written = self.profile.as_ref().map(|item| item.choice(&words, "one of process, pod"));
+        let profile = options.profile.or(written.flatten()).unwrap_or(default);
+        // A word that is no profile has been reported, and says nothing of the default.
+        let known = options.profile.is_some() || written != Some(None);
+        if profile == Profile::Pod && known {
+            let (root, kind) = kind;
+            let (place, path, label) = match (&self.profile, options.profile) {
+                (Some(item), None) => (item.node.span, item.path.clone(), "asked for here"),
+                (_, Some(_)) => (kind, String::new(), "asked for by `--profile`"),
+                (None, None) => (kind, String::new(), "profile \"pod\" is the default of YAML"),
+            };
+            root.scope.report(
+                root.scope
+                    .error(place, "cannot run this pod in profile \"pod\": podinit does not support it yet")
+                    .path(path)
+                    .label(label)
+                    .help("run it on this host's own files, without isolation, with `--profile process`"),
+            );
+        }
+        profile
+    }
+
+    /// The delays (rule 114): a maximum below the usual first delay is the first delay as well.
+    pub fn back_off(&self) -> CrashLoopBackOff {
+        let default = CrashLoopBackOff::default();
+        let initial = self.initial_delay.as_ref().map(seconds);
+        let max = self.max_delay.as_ref().map(seconds);
+        let max_delay = max.flatten().unwrap_or(default.max_delay);
+        let initial_delay = match (initial, max) {
+            (Some(initial), _) => initial.unwrap_or(default.initial_delay),
+            (None, _) => default.initial_delay.min(max_delay),
+        };
+        // Something that is no number has been reported, and cannot be compared.
+        let comparable = initial != Some(None) && max != Some(None);
+        if let Some(item) = self.initial_delay.as_ref().filter(|_| comparable && initial_delay > max_delay) {
+            let problem = item.wrong().label("longer than the longest delay");
+            item.scope.report(match &self.max_delay {
+                Some(max) => problem
+                    .note("the longest is", max.scope.source, max.node.span)
+                    .help("write a longer maxDelaySeconds, or a shorter initialDelaySeconds"),
+                None => problem.help("write maxDelaySeconds as well; it is 300 where it is left out"),
+            });
+        }
+        CrashLoopBackOff { initial_delay, max_delay }
+    }
+}
+
+/// Seconds, with a fraction; a string of digits in an annotation.
+fn seconds(item: &Item<'_>) -> Option<Duration> {
+    let help = "write seconds, such as 0.5 or 10";
+    let seconds = match &item.node.value {
+        Value::Integer(value) => *value as f64,
+        Value::Float(value) => *value,
+        Value::String(text) if item.name.starts_with(PREFIX) => {
+            let decimal = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+            match text.parse().ok().filter(|_| decimal) {
+                Some(value) => value,
+                None => {
+                    item.refuse("a number of seconds is wanted", help);
+                    return None;
+                }
+            }
+        }
+        Value::Unreadable => return None,
+        Value::Null
+        | Value::Boolean(_)
+        | Value::String(_)
+        | Value::Date
+        | Value::List(_)
+        | Value::Mapping(_) => {
+            item.refuse("a number of seconds is wanted", help);
+            return None;
+        }
+    };
+    // Also false for NaN.
+    if (0.0..=MOST_SECONDS).contains(&seconds) {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    item.refuse(if seconds < 0.0 { "less than 0" } else { "more than a delay can be" }, help);
+    None
+}
