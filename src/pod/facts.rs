@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::back_off::BackOff;
 use super::event::{
     AttemptId, Event, Exit, ProbeOutcome, RunId, StartFailure, StartStage, StopRequest, Text,
 };
@@ -69,7 +70,9 @@ impl PodMachine {
         let Some(record) = self.current(attempt) else { return };
         if let Some(Live { stage: Stage::Starting { .. }, .. }) = record.live() {
             record.count_attempt();
+            let is_main = record.kind == ContainerKind::Main;
             record.set_stage(Stage::Running { since: now, startup });
+            self.initialized |= is_main;
             self.status_changed = true;
             self.record(PodEvent::Started(name));
         }
@@ -90,8 +93,10 @@ impl PodMachine {
             record.refusal = Some(Refusal { reason, message: Arc::clone(&message), until });
         } else {
             let ended = Ended { end: End::NeverRan(failure), started: since.wall, finished: now };
+            let is_main = record.kind == ContainerKind::Main;
             record.count_attempt();
             record.state = State::Ended(ended);
+            self.initialized |= is_main;
         }
         self.status_changed = true;
         let name = self.name(attempt.container);
@@ -111,7 +116,9 @@ impl PodMachine {
         record.restart_intended = live.stop.as_ref().is_some_and(|stop| stop.then_restart);
         record.count_attempt();
         let ended = Ended { end: End::Exited(exit), started, finished: now };
+        let is_main = record.kind == ContainerKind::Main;
         record.set_stage(Stage::Emptying { ended, rest_signalled: false });
+        self.initialized |= is_main;
         self.status_changed = true;
         self.actions.extend(run.map(Action::CancelProbe));
     }
@@ -132,17 +139,19 @@ impl PodMachine {
         };
         let Some(container) = self.pod.container(id) else { return };
         let Some(probe) = &container.startup_probe else { return };
-        let name = Arc::clone(&container.name);
-        if let Some(Stage::Running { startup, .. }) = self.records[id].live_mut().map(|live| &mut live.stage)
-        {
+        let (name, output) = (Arc::clone(&container.name), Arc::from(output));
+        let mut is_final = false;
+        let live = self.records[id].live_mut();
+        if let Some(Stage::Running { startup, .. }) = live.map(|live| &mut live.stage) {
             startup.done(probe, outcome, now);
             self.status_changed |= startup.succeeded();
+            is_final = startup.failed();
         }
         match outcome {
             ProbeOutcome::Success => {}
-            ProbeOutcome::Warning => self.record(PodEvent::ProbeWarning(name, Arc::from(output))),
-            ProbeOutcome::Failure => self.record(PodEvent::Unhealthy(name, Arc::from(output))),
-            ProbeOutcome::Error => self.record(PodEvent::ProbeError(name, Arc::from(output))),
+            ProbeOutcome::Warning => self.record(PodEvent::ProbeWarning(name, output)),
+            ProbeOutcome::Failure => self.record(PodEvent::Unhealthy { name, output, is_final }),
+            ProbeOutcome::Error => self.record(PodEvent::ProbeError(name, output)),
         }
     }
 
@@ -180,7 +189,9 @@ impl PodMachine {
         }
         for ((id, _, old), (_, _, new)) in self.pod.iter().zip(pod.iter()) {
             if old.image != new.image {
-                self.records[id].back_off = super::back_off::BackOff::default();
+                let record = &mut self.records[id];
+                record.back_off = BackOff::default();
+                record.refusal = None;
             }
         }
         self.pod = pod;

@@ -55,6 +55,8 @@ pub struct PodMachine {
     start_time: Timestamp,
     now: Now,
     sandbox: Sandbox,
+    /// A main container has run since the sandbox was set up.
+    initialized: bool,
     records: Records,
     /// The end of the pod, once it has begun.
     stop: Option<PodStop>,
@@ -88,6 +90,7 @@ impl PodMachine {
             start_time: now.wall,
             now,
             sandbox: Sandbox::Absent,
+            initialized: false,
             records: Records::new(records),
             stop: None,
             stop_request: None,

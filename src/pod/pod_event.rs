@@ -19,8 +19,15 @@ pub enum PodEvent {
     ExceededGracePeriod(Name),
     /// A container keeps ending; its next start waits.
     BackOff(Name, Duration),
-    /// A probe failed.
-    Unhealthy(Name, Text),
+    /// A probe failed; for the last time if the container is now to be stopped for it.
+    Unhealthy {
+        /// Whose.
+        name: Name,
+        /// What it said.
+        output: Text,
+        /// Its failure threshold is reached.
+        is_final: bool,
+    },
     /// A probe could not be carried out.
     ProbeError(Name, Text),
     /// A probe succeeded with a warning (rule 62).
@@ -54,8 +61,6 @@ pub enum KillingReason {
     DefinitionChanged,
     /// Somebody asked for a restart.
     RestartRequested,
-    /// It was left in an unknown state by an earlier supervisor (rule 16).
-    UnknownState,
 }
 
 impl PodEvent {
@@ -67,7 +72,7 @@ impl PodEvent {
             Self::Killing(..) => "Killing",
             Self::ExceededGracePeriod(_) => "ExceededGracePeriod",
             Self::BackOff(..) => "BackOff",
-            Self::Unhealthy(..) | Self::ProbeError(..) => "Unhealthy",
+            Self::Unhealthy { .. } | Self::ProbeError(..) => "Unhealthy",
             Self::ProbeWarning(..) => "ProbeWarning",
             Self::FailedKillPod(_) => "FailedKillPod",
             Self::FailedCreatePodSandBox(_) => "FailedCreatePodSandBox",
@@ -85,7 +90,7 @@ impl PodEvent {
             Self::Failed(..)
             | Self::ExceededGracePeriod(_)
             | Self::BackOff(..)
-            | Self::Unhealthy(..)
+            | Self::Unhealthy { .. }
             | Self::ProbeError(..)
             | Self::ProbeWarning(..)
             | Self::FailedKillPod(_)
@@ -114,16 +119,15 @@ impl fmt::Display for PodEvent {
             Self::Killing(name, KillingReason::RestartRequested) => {
                 write!(f, "container {name} will be restarted, as asked")
             }
-            Self::Killing(name, KillingReason::UnknownState) => {
-                write!(f, "container {name} is in an unknown state, will be restarted")
-            }
             Self::ExceededGracePeriod(name) => {
                 write!(f, "container {name} did not end within its grace period, killed")
             }
             Self::BackOff(name, delay) => {
-                write!(f, "back-off {delay:?} restarting failed container {name}")
+                write!(f, "back-off {} restarting failed container {name}", go_duration(*delay))
             }
-            Self::Unhealthy(name, output) => write!(f, "startup probe of container {name} failed: {output}"),
+            Self::Unhealthy { name, output, .. } => {
+                write!(f, "startup probe of container {name} failed: {output}")
+            }
             Self::ProbeError(name, output) => {
                 write!(f, "cannot carry out startup probe of container {name}: {output}")
             }
@@ -136,5 +140,28 @@ impl fmt::Display for PodEvent {
             Self::FailedValidation(cause) => write!(f, "cannot take over the changed manifest: {cause}"),
             Self::FailedSync(cause) => f.write_str(cause),
         }
+    }
+}
+
+/// A duration as Go writes it, and therefore Kubernetes: `10s`, `5m0s`, `200ms`.
+pub(super) fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let rest = Duration::new(seconds % 60, duration.subsec_nanos()).as_secs_f64();
+    match (hours, minutes) {
+        (0, 0) => format!("{duration:?}"),
+        (0, minutes) => format!("{minutes}m{rest}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_112_durations_read_as_in_kubernetes() {
+        let shown = [0.2, 10.0, 80.0, 300.0, 3600.5].map(|s| go_duration(Duration::from_secs_f64(s)));
+        assert_eq!(shown, ["200ms", "10s", "1m20s", "5m0s", "1h0m0.5s"]);
     }
 }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::phase::restarts_after;
-use super::pod_event::{KillingReason, PodEvent};
+use super::pod_event::{KillingReason, PodEvent, go_duration};
 use super::record::{End, Ended, Live, Refusal, Stage, State};
 use super::startup::{Due, Startup};
 use super::status::WaitingReason;
 use super::stop::StopCause;
-use super::{Action, ExitStatus, PodMachine, RunId, Sandbox};
-use crate::spec::{ContainerId, ContainerKind, RestartPolicy};
+use super::{Action, ExitStatus, PodMachine, ProbeOutcome, RunId, Sandbox};
+use crate::spec::{ContainerId, ContainerKind, Metadata, RestartPolicy};
 
 /// What is to become of a main container.
 enum Fate {
@@ -156,7 +156,7 @@ impl PodMachine {
         match record.kind {
             ContainerKind::Sidecar => true,
             ContainerKind::Main => record.restart_intended || is_unknown || by_policy(),
-            ContainerKind::Init => by_policy(),
+            ContainerKind::Init => record.restart_intended || by_policy(),
             ContainerKind::Ephemeral => false,
         }
     }
@@ -235,7 +235,12 @@ impl PodMachine {
             let until = finished + delay;
             if now.mono < until {
                 let name = self.name(id);
-                let message = Arc::from(format!("back-off {delay:?} restarting failed container={name}"));
+                let Metadata { name: pod, namespace, .. } = &self.pod.metadata;
+                let message = format!(
+                    "back-off {} restarting failed container={name} pod={pod}_{namespace}",
+                    go_duration(delay)
+                );
+                let message = Arc::from(message);
                 self.records[id].refusal =
                     Some(Refusal { reason: WaitingReason::CrashLoopBackOff, message, until });
                 self.status_changed = true;
@@ -285,11 +290,12 @@ impl PodMachine {
                     self.actions.push_back(Action::StartProbe { run, attempt });
                 }
                 Some(Due::TimedOut(run)) => {
-                    startup.done(&probe, super::ProbeOutcome::Failure, now);
+                    startup.done(&probe, ProbeOutcome::Failure, now);
+                    let is_final = startup.failed();
                     self.actions.push_back(Action::CancelProbe(run));
                     let name = self.name(id);
-                    let output = format!("no answer within {:?}", probe.timeout);
-                    self.record(PodEvent::Unhealthy(name, Arc::from(output)));
+                    let output = Arc::from(format!("no answer within {:?}", probe.timeout));
+                    self.record(PodEvent::Unhealthy { name, output, is_final });
                 }
                 None => {}
             }

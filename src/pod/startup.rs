@@ -62,6 +62,10 @@ impl Startup {
         matches!(self, Self::Succeeded)
     }
 
+    pub(super) fn failed(&self) -> bool {
+        matches!(self, Self::Failed)
+    }
+
     /// When something is due.
     pub(super) fn timeout(&self) -> Option<Time> {
         match self {

@@ -81,10 +81,9 @@ impl PodMachine {
                 .container(id)
                 .and_then(|container| container.startup_probe.as_ref()?.termination_grace_period)
                 .unwrap_or(self.pod.termination_grace_period),
-            KillingReason::PodStop
-            | KillingReason::DefinitionChanged
-            | KillingReason::RestartRequested
-            | KillingReason::UnknownState => self.pod.termination_grace_period,
+            KillingReason::PodStop | KillingReason::DefinitionChanged | KillingReason::RestartRequested => {
+                self.pod.termination_grace_period
+            }
         };
         self.give_stop(id, Stop::new(self.now.mono + grace, reason, then_restart));
     }
@@ -109,8 +108,10 @@ impl PodMachine {
                 self.include_in_pod_stop(id, stop);
             }
         }
-        // Backwards: what ends here may be what an earlier sidecar waits for.
-        for id in self.records.ids().rev() {
+        // Sidecars last and backwards: what ends before them may be what they wait for.
+        let is_sidecar = |id: &ContainerId| self.records[*id].kind == ContainerKind::Sidecar;
+        let (sidecars, others): (Vec<_>, Vec<_>) = self.records.ids().partition(is_sidecar);
+        for id in others.into_iter().chain(sidecars.into_iter().rev()) {
             match self.records[id].live().map(|live| &live.stage) {
                 Some(Stage::Starting { .. } | Stage::Running { .. }) => self.advance_main_process(id),
                 Some(Stage::Emptying { .. }) => self.advance_rest(id),
@@ -120,16 +121,18 @@ impl PodMachine {
     }
 
     fn include_in_pod_stop(&mut self, id: ContainerId, pod_stop: PodStop) {
+        // What is stopped because the surroundings broke would be running otherwise (rule 23).
+        let anew = pod_stop.cause == StopCause::SandboxLost;
         let record = &mut self.records[id];
         record.refusal = None;
         let is_up = record.is_up();
         match record.live_mut().map(|live| &mut live.stop) {
             Some(Some(stop)) => {
                 stop.deadline = stop.deadline.min(pod_stop.deadline);
-                stop.then_restart = false;
+                stop.then_restart &= anew;
             }
             Some(None) if is_up => {
-                self.give_stop(id, Stop::new(pod_stop.deadline, KillingReason::PodStop, false));
+                self.give_stop(id, Stop::new(pod_stop.deadline, KillingReason::PodStop, anew));
             }
             Some(None) | None => {}
         }
@@ -174,6 +177,7 @@ impl PodMachine {
         let deadline = self.stop.map_or(now + grace, |stop| stop.deadline);
         let is_ending = self.is_ending();
         let at_once = self.pod.profile == Profile::Pod || self.stop.is_some_and(|stop| stop.kill);
+        let name = self.name(id);
         let Some(live) = self.records[id].live_mut() else { return };
         let Stage::Emptying { rest_signalled, .. } = &mut live.stage else { return };
         let stop = live.stop.get_or_insert(Stop::new(deadline, KillingReason::PodStop, false));
@@ -184,6 +188,9 @@ impl PodMachine {
             StopStep::AwaitingTurn | StopStep::Signalled(_) if at_once || stop.due() <= now => {
                 stop.step = StopStep::Killed(now);
                 self.actions.push_back(Action::Kill(attempt));
+                if !at_once {
+                    self.record(PodEvent::ExceededGracePeriod(name));
+                }
             }
             StopStep::AwaitingTurn | StopStep::Signalled(_) if !*rest_signalled => {
                 *rest_signalled = true;
@@ -264,15 +271,15 @@ impl PodMachine {
     /// Why a pod whose surroundings broke does not start anew: nothing that is left to run may, or
     /// an init container has failed for good (rules 23, 24, 118).
     fn cause_to_end(&self) -> Option<StopCause> {
-        let is_fresh = self.records.iter().all(|(_, record)| record.attempts == 0);
-        if !is_fresh && self.pod.restart_policy == RestartPolicy::Never {
-            return Some(StopCause::Completed);
-        }
         let failed = |(id, record): &(ContainerId, &Record)| {
             record.ended().is_some_and(Ended::is_failure) && !self.restarts(*id)
         };
         if let Some((id, _)) = self.records.of(ContainerKind::Init).find(failed) {
             return Some(StopCause::InitFailed(id));
+        }
+        let is_fresh = self.records.iter().all(|(_, record)| record.attempts == 0);
+        if !is_fresh && self.pod.restart_policy == RestartPolicy::Never {
+            return Some(StopCause::Completed);
         }
         let mut mains = self.records.of(ContainerKind::Main);
         mains.all(|(id, _)| self.rests(id)).then_some(StopCause::Completed)
@@ -281,12 +288,18 @@ impl PodMachine {
     /// It ended for good and is not run again in new surroundings (rule 23).
     fn rests(&self, id: ContainerId) -> bool {
         let record = &self.records[id];
-        record.kind == ContainerKind::Main && record.ended().is_some() && !self.restarts(id)
+        let runs_again = match record.kind {
+            ContainerKind::Init | ContainerKind::Sidecar => true,
+            ContainerKind::Main => self.restarts(id),
+            ContainerKind::Ephemeral => false,
+        };
+        record.ended().is_some() && !runs_again
     }
 
     fn start_anew(&mut self) {
         self.stop = None;
         self.sandbox = Sandbox::Absent;
+        self.initialized = false;
         self.status_changed = true;
         let again: Vec<_> = self.records.ids().filter(|id| !self.rests(*id)).collect();
         for id in again {

@@ -22,10 +22,12 @@ impl PodMachine {
         };
         let init_container_statuses = statuses(&[ContainerKind::Init, ContainerKind::Sidecar]);
         let container_statuses = statuses(&[ContainerKind::Main]);
-        let progress = Progress { initialized: self.has_main_run(), terminal: self.is_ending() };
+        let progress = Progress { initialized: self.initialized, terminal: self.is_ending() };
         let phase = match self.phase_of(&init_container_statuses, &container_statuses, progress) {
             // Rule 90: a pod that is over and neither succeeded nor failed has failed.
             Phase::Pending | Phase::Running if self.sandbox == Sandbox::Finished => Phase::Failed,
+            // The ends of an earlier sandbox are not seen as such in the statuses.
+            Phase::Running if self.is_initializing() => Phase::Pending,
             // A start under way is not seen in the statuses, but nothing is over before it is.
             Phase::Succeeded | Phase::Failed if self.is_any_starting() => Phase::Running,
             phase @ (Phase::Pending | Phase::Running | Phase::Succeeded | Phase::Failed) => phase,
@@ -43,13 +45,14 @@ impl PodMachine {
         phase::decide(&self.pod, init, main, progress, &|id, _| self.restarts(id))
     }
 
-    /// A main container has run since the sandbox was last set up.
-    fn has_main_run(&self) -> bool {
-        self.records.of(ContainerKind::Main).any(|(_, record)| match &record.state {
-            State::Absent => false,
-            State::Live(live) => !matches!(live.stage, Stage::Starting { .. }),
-            State::Ended(_) => true,
-        })
+    /// The init containers are not through, and the pod is not on its way out.
+    fn is_initializing(&self) -> bool {
+        let is_through = |record: &Record| match record.kind {
+            ContainerKind::Init => matches!(&record.state, State::Ended(ended) if !ended.is_failure()),
+            ContainerKind::Sidecar => record.is_started(),
+            ContainerKind::Main | ContainerKind::Ephemeral => true,
+        };
+        !self.initialized && !self.is_ending() && !self.records.iter().all(|(_, record)| is_through(record))
     }
 
     fn is_any_starting(&self) -> bool {
@@ -115,8 +118,7 @@ impl PodMachine {
     pub fn restore(pod: Pod, status: &PodStatus, now: Now) -> Self {
         let mut machine = Self::new(pod, now);
         machine.start_time = status.start_time;
-        let mut any = false;
-        for (id, _, container) in machine.pod.iter() {
+        for (id, kind, container) in machine.pod.iter() {
             let Some(status) = status.container(&container.name) else { continue };
             let record = &mut machine.records[id];
             record.image = Arc::clone(&status.image);
@@ -137,13 +139,29 @@ impl PodMachine {
             };
             if !matches!(record.state, State::Absent) {
                 record.attempts = status.restart_count.saturating_add(1);
-                any = true;
+                machine.sandbox = Sandbox::Ready;
+                machine.initialized |= kind == ContainerKind::Main;
             }
         }
-        if any {
-            machine.sandbox = Sandbox::Ready;
+        if machine.is_any_main_up() {
+            machine.complete_lost_inits(now);
         }
         machine
+    }
+
+    /// A main container runs, so that every plain init container has ended with 0, whatever became of
+    /// its record (rule 25).
+    fn complete_lost_inits(&mut self, now: Now) {
+        const MESSAGE: &str = "Unable to get init container status from container runtime and pod has been \
+                               initialized, treat it as exited normally";
+        let started = self.start_time;
+        let is_lost =
+            |record: &Record| record.kind == ContainerKind::Init && matches!(record.state, State::Absent);
+        for (_, record) in self.records.iter_mut().filter(|(_, record)| is_lost(record)) {
+            let exit = Exit { termination_message: MESSAGE.to_owned(), ..Exit::plain(ExitStatus::Code(0)) };
+            record.attempts = record.restart_count.saturating_add(1);
+            record.state = State::Ended(Ended { end: End::Exited(exit), started, finished: now });
+        }
     }
 }
 

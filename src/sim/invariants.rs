@@ -85,23 +85,37 @@ impl Invariants {
         }
     }
 
-    /// A status that a machine is restored from: what it shows has been seen.
-    pub(super) fn adopt(&mut self, status: &PodStatus) {
-        for (position, status) in status.iter().enumerate() {
-            let id = ContainerId::at(position);
-            let kind = self.kind(id);
-            let live = AttemptId { container: id, attempt: status.restart_count };
-            let is_running = matches!(status.state, ContainerState::Running { .. });
-            let has_run = is_running || status.last_state.is_some();
-            self.initialized |= kind == ContainerKind::Main && is_running;
-            let seen = self.of(id);
-            seen.live = is_running.then_some(live);
-            seen.next = if has_run { status.restart_count } else { 0 };
-            seen.passed = match kind {
-                ContainerKind::Init => status.ready,
-                ContainerKind::Sidecar => status.started,
+    /// A status that a machine is restored from: what it shows has been seen. An init container that
+    /// has a record, or a main container that runs, means that everything before it has passed (rule 9).
+    pub(super) fn adopt(&mut self, pod: &Pod, status: &PodStatus) {
+        let containers: Vec<_> = pod.iter().collect();
+        let mut has_passed = false;
+        for (id, kind, container) in containers.into_iter().rev() {
+            let status = status.container(&container.name);
+            let is_running =
+                |status: &&ContainerStatus| matches!(status.state, ContainerState::Running { .. });
+            let running = status.filter(is_running);
+            let is_terminated =
+                status.is_some_and(|status| matches!(status.state, ContainerState::Terminated(_)));
+            let has_run = running.is_some() || status.is_some_and(|status| status.last_state.is_some());
+            let restarts = status.map_or(0, |status| status.restart_count);
+            let itself = match kind {
+                ContainerKind::Init => status.is_some_and(|status| status.ready),
+                ContainerKind::Sidecar => status.is_some_and(|status| status.started),
                 ContainerKind::Main | ContainerKind::Ephemeral => false,
             };
+            let seen = self.of(id);
+            seen.live = running.map(|status| AttemptId { container: id, attempt: status.restart_count });
+            seen.next = if has_run { restarts } else { 0 };
+            seen.passed = has_passed || itself;
+            match kind {
+                ContainerKind::Main => {
+                    self.initialized |= running.is_some();
+                    has_passed |= running.is_some();
+                }
+                ContainerKind::Init | ContainerKind::Sidecar => has_passed |= has_run || is_terminated,
+                ContainerKind::Ephemeral => {}
+            }
         }
     }
 

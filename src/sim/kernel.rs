@@ -9,7 +9,7 @@ use crate::pod::{
     Action, AttemptId, ContainerState, Event, Exit, ExitStatus, PodStatus, ProbeOutcome, RunId, Signal,
     Target, Time,
 };
-use crate::spec::ContainerId;
+use crate::spec::{ContainerId, Pod};
 
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
@@ -50,10 +50,11 @@ impl Kernel {
     }
 
     /// What a restored machine takes as running runs.
-    pub(super) fn adopt(&mut self, status: &PodStatus, now: Time) {
-        for (position, status) in status.iter().enumerate() {
+    pub(super) fn adopt(&mut self, pod: &Pod, status: &PodStatus, now: Time) {
+        for (container, _, named) in pod.iter() {
+            let Some(status) = status.container(&named.name) else { continue };
             if let ContainerState::Running { .. } = status.state {
-                let id = AttemptId { container: ContainerId::at(position), attempt: status.restart_count };
+                let id = AttemptId { container, attempt: status.restart_count };
                 self.fork(id);
                 self.start(id, now);
             }

@@ -50,9 +50,9 @@ impl World {
     fn with(machine: PodMachine, behaviours: Vec<Behaviour>, now: Time) -> Self {
         let status = machine.status();
         let mut kernel = Kernel::new(behaviours);
-        kernel.adopt(&status, now);
+        kernel.adopt(machine.pod(), &status, now);
         let mut invariants = Invariants::new(machine.pod());
-        invariants.adopt(&status);
+        invariants.adopt(machine.pod(), &status);
         let trace = Trace::default();
         let mut world =
             Self { machine, kernel, invariants, trace, now, status, finished: None, violation: None };

@@ -2,7 +2,14 @@
 //! A failure prints the seed of the life; `PODINIT_SIM_SEED=n` runs that one again and prints what
 //! happened. `PODINIT_SIM_LIVES=n` runs so many lives instead of two seconds' worth, beginning with
 //! `PODINIT_SIM_FIRST` or 0.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
 
 mod random;
 

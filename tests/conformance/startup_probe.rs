@@ -1,0 +1,122 @@
+//! Startup probes of main containers and sidecars (rules 40 to 50).
+
+use podinit::spec::RestartPolicy::{Always, Never};
+
+use crate::life::Step::{Exited, Starting};
+use crate::life::{Behaves, Life, PodUnderTest, at, exits, pod, probe, runs, secs};
+
+/// A pod of one probed container, as a main container or as a sidecar beside one.
+fn probed(sidecar: bool, behaves: impl Behaves, probe: podinit::spec::Probe) -> PodUnderTest {
+    let pod = match sidecar {
+        true => pod(Always).sidecar("probed", behaves).main("main", runs()),
+        false => pod(Always).main("probed", behaves),
+    };
+    pod.probed("probed", probe)
+}
+
+#[test]
+fn cl_106_sidecars_with_startup_probes_start_one_after_the_other() {
+    let mut probe = probe(0, 60);
+    probe.period = secs(1);
+    let slow = || exits(0, 600).ready_after(secs(10));
+    let pod = pod(Never).sidecar("sidecar-1", slow()).sidecar("sidecar-2", slow());
+    let pod = pod.probed("sidecar-1", probe.clone()).probed("sidecar-2", probe);
+    let mut life = pod.main("regular-1", exits(0, 1)).begin();
+    assert_eq!(life.run(), Some(0));
+    assert_eq!(life.starts("sidecar-1"), at([0]));
+    assert_eq!(life.starts("sidecar-2"), at([10]));
+    assert_eq!(life.starts("regular-1"), at([20]));
+    assert_eq!(life.elapsed(), secs(21));
+    life.in_order(&[
+        Starting("sidecar-1"),
+        Starting("sidecar-2"),
+        Starting("regular-1"),
+        Exited("regular-1"),
+    ]);
+}
+
+/// Probed at 15, 25 and 35 s, then killed and started again. The rows' liveness probe never runs: a
+/// container that has not started has none.
+fn failing(sidecar: bool) {
+    let never_ready = exits(0, 600).ready_after(secs(100_000));
+    let mut life = probed(sidecar, never_ready, probe(15, 3)).begin();
+    life.to(40);
+    assert_eq!(life.trace().probed("probed"), at([15, 25, 35]));
+    assert_eq!(life.starts("probed"), at([0, 35]));
+    assert_eq!(life.restarts("probed"), 1);
+}
+
+#[test]
+fn probe_014_main_startup_fails() {
+    failing(false);
+}
+
+#[test]
+fn probe_037_sidecar_startup_fails() {
+    failing(true);
+}
+
+/// The pod's grace is 500 s, the probe's 5 s, and the container does not listen: probed at 10 s, killed
+/// at 15 s.
+fn with_grace_of_its_own(sidecar: bool) {
+    let mut probe = probe(10, 1);
+    probe.termination_grace_period = Some(secs(5));
+    let deaf = runs().ignores_term().ready_after(secs(100_000));
+    let mut life = probed(sidecar, deaf, probe).grace(500).begin();
+    life.to(20);
+    assert_eq!(life.trace().signalled("probed"), at([10]));
+    assert_eq!(life.exits("probed"), at([15]));
+    assert_eq!(life.starts("probed"), at([0, 15]));
+    assert_eq!(life.restarts("probed"), 1);
+}
+
+#[test]
+fn probe_019_main_startup_grace() {
+    with_grace_of_its_own(false);
+}
+
+#[test]
+fn probe_042_sidecar_startup_grace() {
+    with_grace_of_its_own(true);
+}
+
+/// Whether the container has been found not to start: it has been signalled for it.
+fn found_failed(life: &Life) -> bool {
+    !life.trace().signalled("probed").is_empty()
+}
+
+#[test]
+fn u_probe_019_failures_count_up_to_the_threshold_and_from_the_beginning_after_it() {
+    let never_ready = runs().ready_after(secs(100_000));
+    let mut life = probed(false, never_ready, probe(0, 3)).begin();
+    for (seconds, failed) in [(0, false), (10, false), (19, false), (20, true)] {
+        life.to(seconds);
+        assert_eq!(found_failed(&life), failed, "at {seconds} s");
+        assert!(!life.container("probed").started);
+    }
+    life.to(49);
+    assert_eq!(life.starts("probed"), at([0, 20]));
+    assert_eq!(life.trace().probed("probed"), at([0, 10, 20, 20, 30, 40]));
+    assert_eq!(life.trace().signalled("probed"), at([20, 40]), "three failures again, not one");
+}
+
+#[test]
+fn u_probe_021_a_main_that_ended_for_good_is_probed_no_more() {
+    let pod = pod(Never).main("probed", exits(0, 15).ready_after(secs(100_000))).main("other", exits(0, 100));
+    let mut life = pod.probed("probed", probe(0, 100)).begin();
+    assert_eq!(life.run(), Some(0));
+    assert_eq!(life.elapsed(), secs(100));
+    assert_eq!(life.trace().probed("probed"), at([0, 10]));
+    assert!(!life.container("probed").started);
+}
+
+#[test]
+fn u_probe_023_what_has_started_is_probed_no_more() {
+    let mut life = probed(false, exits(0, 600).ready_after(secs(10)), probe(0, 3)).begin();
+    life.to(9);
+    assert!(!life.container("probed").started);
+    life.to(500);
+    assert!(life.container("probed").started);
+    assert_eq!(life.trace().probed("probed"), at([0, 10]));
+    assert_eq!(life.restarts("probed"), 0);
+}
