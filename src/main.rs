@@ -1,2 +1,7 @@
-//! The program.
-fn main() {}
+//! The program is the library's command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    podinit::cli::main().into()
+}

@@ -1,0 +1,61 @@
+//! `podinit check`: all problems of manifests, and nothing else.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{files, print, run, source, wants_color};
+use crate::spec::{self, Severity};
+
+const AFTER_HELP: &str = "\
+Examples:
+  podinit check pod.toml
+  podinit check --profile process pod.yaml
+  podinit check --format json pod.yaml | jq -r '.diagnostics[].message'
+
+Exit code: 0 when nothing is wrong (warnings are no errors), 1 otherwise.";
+
+pub(super) fn definition() -> Command {
+    Command::new("check")
+        .about("Find every problem of a manifest without running it")
+        .override_usage("podinit check [OPTIONS] FILE...")
+        .after_help(AFTER_HELP)
+        .args(files())
+        .arg(run::profile())
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(["text", "json"])
+                .default_value("text")
+                .help("How problems are shown"),
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches) -> u8 {
+    let options = spec::Options {
+        profile: matches.get_one("profile").copied(),
+        name: None,
+        default_grace: Duration::ZERO,
+    };
+    let is_json = matches.get_one::<String>("format").is_some_and(|format| format == "json");
+    let color = wants_color() && std::io::stdout().is_terminal();
+    let sources = match source::read_all(matches) {
+        Ok(sources) => sources,
+        Err(unreadable) => {
+            print(&if is_json { unreadable.to_json() } else { unreadable.to_text(color) });
+            return 1;
+        }
+    };
+    let loaded = spec::load(&sources, &options);
+    if is_json {
+        print(&format!("{}\n", spec::to_json(&loaded.problems, &sources)));
+    } else {
+        print(&spec::render_all(&loaded.problems, &sources, color));
+        if let Some(pod) = &loaded.pod {
+            print(&format!("pod {} is fine\n", pod.metadata.name));
+        }
+    }
+    u8::from(loaded.problems.iter().any(|problem| problem.severity == Severity::Error))
+}

@@ -1,0 +1,142 @@
+//! `podinit run`: a pod from manifests.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{CANNOT, cannot, files, level, source, value, verbose, wants_color};
+use crate::plan::SignalPolicy;
+use crate::runtime::{self, Commands, Format, Job};
+use crate::spec::{self, ContainerId, Pod, Severity};
+
+/// Kubernetes' default for `terminationGracePeriodSeconds`.
+const GRACE: Duration = Duration::from_secs(30);
+
+const AFTER_HELP: &str = "\
+Init containers run one after the other; those with `restartPolicy: Always` are sidecars, which are
+kept running and stopped last. When the main containers are done, podinit exits with their result.
+
+Examples:
+  podinit run pod.toml
+  podinit run --profile process pod.yaml           on this host's own files, without isolation
+  helm template . | podinit run --profile process -
+  podinit run --log-format json --exit-code-from web pod.toml
+
+Signals: TERM and INT stop the pod, a second INT kills it; HUP stops it when the terminal has gone.
+Others go to the main containers. As PID 1 of a container, mind that Docker kills after 10 seconds
+of its own: use --grace or `docker stop -t`.
+
+Exit code: 0 when every main container exited with 0; otherwise that of the first that failed for
+good, or of the init container that failed (128+n by signal n); 127 when it was not found, 126 when
+it was not executable; 143 or 130 when the pod was stopped by TERM or INT before a main container
+ran; 125 when podinit could not do it; 70 for a bug in podinit.";
+
+pub(super) fn definition() -> Command {
+    Command::new("run")
+        .about("Run a pod from a manifest until its main containers are done")
+        .override_usage("podinit run [OPTIONS] FILE...")
+        .after_help(AFTER_HELP)
+        .args(files())
+        .arg(profile())
+        .arg(
+            Arg::new("name")
+                .long("name")
+                .value_name("NAME")
+                .help("Name of the pod, whatever the manifest says"),
+        )
+        .arg(
+            Arg::new("grace")
+                .long("grace")
+                .value_name("SECONDS")
+                .env("PODINIT_GRACE")
+                .value_parser(value::seconds)
+                .help("Grace period where the manifest has none [default: 30]"),
+        )
+        .arg(
+            Arg::new("exit-code-from")
+                .long("exit-code-from")
+                .value_name("CONTAINER")
+                .help("Exit with this container's code"),
+        )
+        .arg(
+            Arg::new("log-format")
+                .long("log-format")
+                .value_name("FORMAT")
+                .value_parser(["text", "json", "raw"])
+                .default_value("text")
+                .help("How the containers' output is shown: `name | line`, JSON lines, or as it is"),
+        )
+        .arg(verbose())
+}
+
+pub(super) fn profile() -> Arg {
+    Arg::new("profile")
+        .long("profile")
+        .value_name("PROFILE")
+        .value_parser(value::profile)
+        .help("Defaults and surroundings: process or pod [default: process for TOML, pod for YAML]")
+}
+
+pub(super) fn run(matches: &ArgMatches) -> u8 {
+    runtime::tell(level(matches.get_count("verbose")));
+    let options = spec::Options {
+        profile: matches.get_one("profile").copied(),
+        name: matches.get_one("name").cloned(),
+        default_grace: matches.get_one("grace").copied().unwrap_or(GRACE),
+    };
+    let sources = match source::read_all(matches) {
+        Ok(sources) => sources,
+        Err(unreadable) => {
+            runtime::complain(&unreadable.to_text(has_color()));
+            return CANNOT;
+        }
+    };
+    let loaded = spec::load(&sources, &options);
+    if !loaded.problems.is_empty() {
+        runtime::complain(&spec::render_all(&loaded.problems, &sources, has_color()));
+    }
+    let Some(pod) = loaded.pod else {
+        let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let what = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+        return cannot(&format!("cannot run the pod: {what} in its manifest"));
+    };
+    let exit_code_from = match matches.get_one::<String>("exit-code-from") {
+        None => None,
+        Some(name) => match find(&pod, name) {
+            Ok(id) => Some(id),
+            Err(message) => return cannot(&message),
+        },
+    };
+    let job = Job {
+        pod,
+        commands: Commands::OfManifest,
+        signals: SignalPolicy::Pod { interrupted: false },
+        signal_group: false,
+        warn_reaped: false,
+        parent_death_signal: None,
+        format: match matches.get_one::<String>("log-format").map(String::as_str) {
+            Some("json") => Format::Json,
+            Some("raw") => Format::Raw,
+            _ => Format::Text,
+        },
+        color: wants_color(),
+        exit_code_from,
+    };
+    match runtime::run(job) {
+        Ok(code) => code,
+        Err(error) => cannot(&format!("cannot run the pod: {}", runtime::cause(error))),
+    }
+}
+
+fn find(pod: &Pod, name: &str) -> Result<ContainerId, String> {
+    let found = pod.iter().find(|(_, _, container)| *container.name == *name);
+    found.map(|(id, ..)| id).ok_or_else(|| {
+        let names: Vec<_> = pod.iter().map(|(_, _, container)| &*container.name).collect();
+        format!("cannot take the exit code from {name:?}: the pod has {}", names.join(", "))
+    })
+}
+
+fn has_color() -> bool {
+    wants_color() && std::io::stderr().is_terminal()
+}

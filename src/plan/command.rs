@@ -1,0 +1,216 @@
+//! What one attempt executes: program, arguments, environment, working directory.
+
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+
+use crate::spec::{Container, expand};
+
+/// Searched where the environment has no PATH: what container images are built with.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Names an attempt in the environment of its processes, so that what it leaves behind is known.
+const MARKER: &str = "PODINIT_ATTEMPT";
+
+/// Expansion ends when it has made so much: execve(2) takes at most 6 MiB, and variables that double one
+/// another would fill the memory before it could say so.
+const MOST_EXPANDED: usize = 8 << 20;
+
+/// What the host contributes to an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptInputs<'a> {
+    /// The environment that containers inherit, as [`inherited`] gives it.
+    pub environment: &'a [&'static CStr],
+    /// Value of PODINIT_ATTEMPT, where the attempt needs to be told from others.
+    pub marker: Option<&'a str>,
+}
+
+/// What to execute, as execve(2) wants it. What is inherited is not copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandPlan {
+    /// Files to try in order; never empty.
+    pub programs: Vec<CString>,
+    /// The first is the program's name as given.
+    pub arguments: Vec<CString>,
+    /// `NAME=value`.
+    pub environment: Vec<Cow<'static, CStr>>,
+    /// `None`: the supervisor's own.
+    pub working_dir: Option<CString>,
+}
+
+/// The variables that containers inherit in profile `process`: podinit's own without those that are
+/// meant for podinit alone.
+pub fn inherited(own: impl Iterator<Item = &'static CStr>) -> Vec<&'static CStr> {
+    let is_private = |variable: &[u8]| {
+        [&b"PODINIT_"[..], b"LISTEN_", b"NOTIFY_SOCKET="].iter().any(|start| variable.starts_with(start))
+    };
+    own.filter(|variable| !is_private(variable.to_bytes())).collect()
+}
+
+/// The plan for an attempt of a container of a manifest. `$(NAME)` is expanded from the manifest's own
+/// variables, never from inherited ones (rules 133 to 135).
+pub fn container(container: &Container, inputs: AttemptInputs<'_>) -> CommandPlan {
+    with_words(container, container.command.iter().chain(&container.args), inputs)
+}
+
+/// The plan for a command that runs beside the container, with its environment (rule 60).
+pub fn probe(container: &Container, command: &[String], inputs: AttemptInputs<'_>) -> CommandPlan {
+    with_words(container, command.iter(), inputs)
+}
+
+/// The plan for a command line that is executed as it is.
+pub fn exact(arguments: &[OsString], inputs: AttemptInputs<'_>) -> CommandPlan {
+    let arguments = arguments.iter().map(|argument| c_string(argument.clone().into_vec())).collect();
+    let environment = inputs.environment.iter().map(|variable| Cow::Borrowed(*variable)).collect();
+    plan(arguments, environment, None)
+}
+
+fn with_words<'a>(
+    container: &Container,
+    words: impl Iterator<Item = &'a String>,
+    inputs: AttemptInputs<'_>,
+) -> CommandPlan {
+    let mut own: Vec<(&str, String)> = Vec::with_capacity(container.env.len());
+    let mut made = 0;
+    let mut expand = |text: &str, known: &[(&str, String)]| {
+        if made > MOST_EXPANDED {
+            return text.to_owned();
+        }
+        let expanded = expand(text, |name| value_of(known, name));
+        made += expanded.len();
+        expanded
+    };
+    for variable in &container.env {
+        let value = expand(&variable.value, &own);
+        own.retain(|(name, _)| *name != variable.name);
+        own.push((&variable.name, value));
+    }
+    let arguments = words.map(|word| c_string(expand(word, &own).into_bytes())).collect();
+    let is_own = |name: &[u8]| own.iter().any(|(own, _)| own.as_bytes() == name);
+    let inherited = inputs.environment.iter().filter(|variable| !is_own(name_of(variable)));
+    let inherited = inherited.map(|variable| Cow::Borrowed(*variable));
+    let marker = inputs.marker.map(|marker| (MARKER, marker));
+    let given = own.iter().map(|(name, value)| (*name, value.as_str())).chain(marker);
+    let given = given.map(|(name, value)| Cow::Owned(c_string(format!("{name}={value}").into_bytes())));
+    let working_dir =
+        container.working_dir.as_ref().map(|directory| c_string(directory.clone().into_bytes()));
+    plan(arguments, inherited.chain(given).collect(), working_dir)
+}
+
+fn plan(
+    arguments: Vec<CString>,
+    environment: Vec<Cow<'static, CStr>>,
+    working_dir: Option<CString>,
+) -> CommandPlan {
+    let path = environment.iter().find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="));
+    let name = arguments.first().map_or(&b""[..], |name| name.to_bytes());
+    CommandPlan { programs: search(name, path.unwrap_or(DEFAULT_PATH)), arguments, environment, working_dir }
+}
+
+fn value_of<'a>(variables: &'a [(&str, String)], wanted: &str) -> Option<&'a str> {
+    variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
+}
+
+fn name_of(variable: &CStr) -> &[u8] {
+    variable.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
+}
+
+/// Where a program of this name may be, as execvp(3) looks: a name with a slash is a path, and an empty
+/// entry of PATH is the working directory.
+fn search(name: &[u8], path: &[u8]) -> Vec<CString> {
+    if name.is_empty() || name.contains(&b'/') {
+        return vec![c_string(name.to_vec())];
+    }
+    let files = path.split(|byte| *byte == b':').map(|directory| match directory {
+        [] => name.to_vec(),
+        directory => [directory, b"/", name].concat(),
+    });
+    files.map(c_string).collect()
+}
+
+/// Neither manifests nor arguments can contain a NUL; what did would be cut there, as the kernel does.
+fn c_string(bytes: Vec<u8>) -> CString {
+    CString::new(bytes).unwrap_or_else(|error| {
+        let end = error.nul_position();
+        let mut bytes = error.into_vec();
+        bytes.truncate(end);
+        CString::new(bytes).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::EnvVar;
+
+    fn with_env(env: &[(&str, &str)], command: &[&str]) -> Container {
+        let variable = |(name, value): &(&str, &str)| EnvVar { name: (*name).into(), value: (*value).into() };
+        Container {
+            env: env.iter().map(variable).collect(),
+            command: command.iter().map(|word| (*word).into()).collect(),
+            ..Container::named("main")
+        }
+    }
+
+    fn inputs<'a>(environment: &'a [&'static CStr]) -> AttemptInputs<'a> {
+        AttemptInputs { environment, marker: None }
+    }
+
+    fn environment(plan: &CommandPlan) -> Vec<&str> {
+        plan.environment.iter().map(|variable| variable.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn rule_133_the_last_of_two_equal_names_counts() {
+        let plan = container(&with_env(&[("A", "1"), ("B", "$(A)"), ("A", "2")], &["x"]), inputs(&[]));
+        assert_eq!(environment(&plan), ["B=1", "A=2"]);
+    }
+
+    #[test]
+    fn rule_134_only_earlier_variables_of_the_manifest_are_known() {
+        let host = [c"HOME=/root"];
+        let plan = container(&with_env(&[("A", "$(B)$(HOME)"), ("B", "b")], &["x"]), inputs(&host));
+        assert_eq!(environment(&plan), ["HOME=/root", "A=$(B)$(HOME)", "B=b"]);
+    }
+
+    #[test]
+    fn rule_135_command_and_arguments_know_the_final_environment() {
+        let plan = container(&with_env(&[("A", "1"), ("A", "2")], &["echo", "$(A)", "$$(A)"]), inputs(&[]));
+        assert_eq!(plan.arguments, [c"echo".to_owned(), c"2".to_owned(), c"$(A)".to_owned()]);
+    }
+
+    #[test]
+    fn a_variable_of_the_manifest_replaces_the_inherited_one() {
+        let plan = container(&with_env(&[("A", "own")], &["x"]), inputs(&[c"A=host", c"AB=host"]));
+        assert_eq!(environment(&plan), ["AB=host", "A=own"]);
+    }
+
+    #[test]
+    fn an_attempt_is_marked_where_it_is_told_from_others() {
+        let inputs = AttemptInputs { environment: &[], marker: Some("1/0/2") };
+        assert_eq!(environment(&container(&with_env(&[], &["x"]), inputs)), ["PODINIT_ATTEMPT=1/0/2"]);
+    }
+
+    #[test]
+    fn an_exact_command_line_is_not_expanded() {
+        let plan = exact(&["sh".into(), "-c".into(), "echo $$ $(A)".into()], inputs(&[]));
+        assert_eq!(plan.arguments, [c"sh".to_owned(), c"-c".to_owned(), c"echo $$ $(A)".to_owned()]);
+    }
+
+    #[test]
+    fn programs_are_looked_for_as_execvp_does() {
+        let found = |name: &[u8], path: &[u8]| -> Vec<String> {
+            search(name, path).into_iter().map(|file| file.into_string().unwrap()).collect()
+        };
+        assert_eq!(found(b"ls", b"/bin::/usr/bin"), ["/bin/ls", "ls", "/usr/bin/ls"]);
+        assert_eq!(found(b"./ls", b"/bin"), ["./ls"]);
+        assert_eq!(found(b"", b"/bin"), [""]);
+        assert_eq!(exact(&["ls".into()], inputs(&[c"PATH=/x"])).programs, [c"/x/ls".to_owned()]);
+    }
+
+    #[test]
+    fn what_is_meant_for_podinit_is_not_inherited() {
+        let own = [c"PODINIT_LOG=x", c"LISTEN_FDS=1", c"NOTIFY_SOCKET=/x", c"PATH=/x", c"NOTIFY_SOCKETS=x"];
+        assert_eq!(inherited(own.into_iter()), [c"PATH=/x", c"NOTIFY_SOCKETS=x"]);
+    }
+}

@@ -1,0 +1,387 @@
+//! Attempts as processes: starting them, reading how the start went, reaping, and finding out when
+//! nothing of an attempt is left.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::signal::{Signal as NixSignal, killpg};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, pipe2};
+
+use super::processes::{self, Descendant};
+use super::{cause, emergency};
+use crate::plan::CommandPlan;
+use crate::pod::{AttemptId, ExitStatus, Signal, StartFailure, StartStage, Target};
+use crate::spec::ContainerId;
+use crate::sys::{self, ChildOp, CommandLine, Memory, StartReport};
+
+/// What exists of one attempt.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) id: AttemptId,
+    pid: i32,
+    process: OwnedFd,
+    /// Until it is known how the start went.
+    report: Option<OwnedFd>,
+    /// The steps that a report may speak of.
+    steps: Vec<Step>,
+    program: String,
+    marker: String,
+    main_ended: bool,
+    killed: bool,
+}
+
+/// All attempts of the pod that something is left of: at most one of each container.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    live: BTreeMap<ContainerId, Attempt>,
+    by_pid: BTreeMap<i32, ContainerId>,
+    /// What the markers of this pod begin with.
+    pod: String,
+    /// There is one container, to which everything belongs that is not podinit.
+    is_single: bool,
+    signal_group: bool,
+    null: Option<OwnedFd>,
+}
+
+/// How a start went.
+#[derive(Debug)]
+pub(super) enum Start {
+    Running,
+    Failed(StartFailure),
+}
+
+/// What a child is connected to.
+pub(super) enum Stdio<'a> {
+    /// The supervisor's own descriptors, in a process group of its own, with the terminal if there is one.
+    Inherited { terminal: Option<RawFd> },
+    /// /dev/null and these pipes, in a session of its own.
+    Pipes { stdout: &'a OwnedFd, stderr: &'a OwnedFd },
+    /// The supervisor's own descriptors, in a session of its own: signals from the keyboard go to
+    /// podinit.
+    HandedOver,
+}
+
+/// A step of a start, in words for when it fails.
+#[derive(Clone, Debug)]
+enum Step {
+    Own(&'static str),
+    ChangeDirectory(String),
+}
+
+impl Attempts {
+    pub(super) fn new(containers: usize, signal_group: bool) -> Self {
+        let began = super::clock::now().mono.as_nanos();
+        Self {
+            live: BTreeMap::new(),
+            by_pid: BTreeMap::new(),
+            pod: format!("{}-{began:x}/", std::process::id()),
+            is_single: containers == 1,
+            signal_group,
+            null: None,
+        }
+    }
+
+    /// What PODINIT_ATTEMPT says in the processes of this attempt, where they need to be told from
+    /// those of others.
+    pub(super) fn marker(&self, id: AttemptId) -> Option<String> {
+        let number = id.container.position();
+        (!self.is_single).then(|| format!("{}{number}/{}", self.pod, id.attempt))
+    }
+
+    /// Starts an attempt. How that goes is reported later, through [`Attempts::report_of`].
+    pub(super) fn start(
+        &mut self,
+        id: AttemptId,
+        plan: CommandPlan,
+        stdio: &Stdio<'_>,
+        open_files: Option<u64>,
+    ) -> Result<(), StartFailure> {
+        let program =
+            plan.arguments.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let (mut ops, mut steps) = (Vec::new(), Vec::new());
+        let mut add = |op, step| {
+            ops.push(op);
+            steps.push(step);
+        };
+        match stdio {
+            Stdio::Inherited { terminal } => {
+                add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
+                if let Some(terminal) = terminal {
+                    add(ChildOp::TakeTerminal(*terminal), Step::Own("take the terminal"));
+                }
+            }
+            Stdio::Pipes { stdout, stderr } => {
+                add(ChildOp::NewSession, Step::Own("make a session"));
+                let null = self.null()?;
+                for (from, to) in [(null, 0), (stdout.as_raw_fd(), 1), (stderr.as_raw_fd(), 2)] {
+                    add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
+                }
+            }
+            Stdio::HandedOver => add(ChildOp::NewSession, Step::Own("make a session")),
+        }
+        let (limit, directory) = (limit_open_files(open_files), change_directory(&plan));
+        for (op, step) in limit.into_iter().chain(directory).chain([die_with_parent()]) {
+            add(op, step);
+        }
+        let memory = match stdio {
+            // There is nothing else to look after until the only command runs.
+            Stdio::Inherited { .. } => Memory::Lent,
+            Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
+        };
+        let spawned = sys::spawn(&ops, &mut command_line(plan), memory).map_err(cannot_create)?;
+        emergency::add(spawned.pid);
+        self.by_pid.insert(spawned.pid, id.container);
+        let marker = self.marker(id).unwrap_or_default();
+        let attempt = Attempt {
+            id,
+            pid: spawned.pid,
+            process: spawned.pidfd,
+            report: Some(spawned.report),
+            steps,
+            program,
+            marker,
+            main_ended: false,
+            killed: false,
+        };
+        self.live.insert(id.container, attempt);
+        Ok(())
+    }
+
+    /// Executes a probe's command, whose output comes through the pipe. Its start is not reported: a
+    /// command that cannot be executed exits with 127.
+    pub(super) fn execute(
+        &mut self,
+        plan: CommandPlan,
+        open_files: Option<u64>,
+    ) -> Result<(i32, OwnedFd, OwnedFd), StartFailure> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(cannot_create)?;
+        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot_create)?;
+        let mut ops = vec![ChildOp::NewSession, ChildOp::Redirect { from: self.null()?, to: 0 }];
+        ops.extend([1, 2].map(|to| ChildOp::Redirect { from: write.as_raw_fd(), to }));
+        let rest = limit_open_files(open_files).into_iter().chain(change_directory(&plan));
+        ops.extend(rest.chain([die_with_parent()]).map(|(op, _)| op));
+        let spawned = sys::spawn(&ops, &mut command_line(plan), Memory::Copied).map_err(cannot_create)?;
+        Ok((spawned.pid, spawned.pidfd, read))
+    }
+
+    /// The descriptor on which the start of the container's attempt is reported.
+    pub(super) fn report_fd(&self, container: ContainerId) -> Option<&OwnedFd> {
+        self.live.get(&container)?.report.as_ref()
+    }
+
+    /// How the start went, once that is known; asked again, `None`.
+    pub(super) fn report_of(&mut self, container: ContainerId) -> Option<(AttemptId, Start)> {
+        let attempt = self.live.get_mut(&container)?;
+        let mut bytes = [0; 8];
+        let start = match nix::unistd::read(attempt.report.as_ref()?, &mut bytes) {
+            Ok(8) => Start::Failed(attempt.failure(StartReport::read(bytes))),
+            // Closed by exec, or by a signal that came before.
+            Ok(_) => Start::Running,
+            Err(_) => return None,
+        };
+        attempt.report = None;
+        let id = attempt.id;
+        if let Start::Failed(_) = start {
+            // The child ends by itself; it is reaped with the rest.
+            self.forget(container);
+        }
+        Some((id, start))
+    }
+
+    /// The container whose main process has this number.
+    pub(super) fn container_of(&self, pid: i32) -> Option<ContainerId> {
+        self.by_pid.get(&pid).copied()
+    }
+
+    /// The main process was reaped.
+    pub(super) fn main_ended(&mut self, container: ContainerId) -> Option<AttemptId> {
+        let attempt = self.live.get_mut(&container)?;
+        attempt.main_ended = true;
+        self.by_pid.remove(&attempt.pid);
+        emergency::remove(attempt.pid);
+        Some(attempt.id)
+    }
+
+    /// Main processes have ended: the attempts of which nothing is left. What is left of one that was
+    /// killed is killed too. `no_children` says that the supervisor has no children at all.
+    pub(super) fn emptied(&self, no_children: bool, is_probe: impl Fn(i32) -> bool) -> Vec<AttemptId> {
+        let ended = || self.live.values().filter(|attempt| attempt.main_ended);
+        if ended().next().is_none() {
+            return Vec::new();
+        }
+        let others = if no_children { Some(Vec::new()) } else { self.unknown_children(is_probe) };
+        let is_empty = |attempt: &&Attempt| match &others {
+            Some(others) => {
+                let rest = self.rest(attempt, others);
+                if attempt.killed {
+                    processes::signal(&rest, libc::SIGKILL);
+                }
+                rest.is_empty()
+            }
+            // Without /proc there is the process group, and for a single container the children.
+            None => !self.is_single && killpg(Pid::from_raw(attempt.pid), None) == Err(Errno::ESRCH),
+        };
+        ended().filter(is_empty).map(|attempt| attempt.id).collect()
+    }
+
+    /// Nothing of the attempt is left, or what is left does not matter any more.
+    pub(super) fn forget(&mut self, container: ContainerId) {
+        if let Some(attempt) = self.live.remove(&container) {
+            self.by_pid.remove(&attempt.pid);
+            emergency::remove(attempt.pid);
+        }
+    }
+
+    /// Sends a signal. What has ended meanwhile has no use for it.
+    pub(super) fn signal(
+        &self,
+        id: AttemptId,
+        signal: Signal,
+        target: Target,
+        is_probe: impl Fn(i32) -> bool,
+    ) {
+        let Some(attempt) = self.live.get(&id.container).filter(|attempt| attempt.id == id) else { return };
+        match target {
+            Target::Main if attempt.main_ended => {}
+            Target::Main if self.signal_group => signal_group(attempt.pid, signal.number()),
+            Target::Main => {
+                let _ = sys::send_signal(attempt.process.as_fd(), signal.number());
+            }
+            Target::Rest => self.signal_rest(attempt, signal.number(), is_probe),
+        }
+    }
+
+    /// SIGKILL for everything of the attempt, now and when more of it is found.
+    pub(super) fn kill(&mut self, id: AttemptId, is_probe: impl Fn(i32) -> bool) {
+        let Some(attempt) = self.live.get_mut(&id.container).filter(|attempt| attempt.id == id) else {
+            return;
+        };
+        attempt.killed = true;
+        let Some(attempt) = self.live.get(&id.container) else { return };
+        if !attempt.main_ended {
+            // The main process first: what it leaves behind becomes the supervisor's.
+            let descendants = processes::with_descendants([attempt.pid]);
+            signal_group(attempt.pid, libc::SIGKILL);
+            let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGKILL);
+            processes::signal(&descendants, libc::SIGKILL);
+        }
+        self.signal_rest(attempt, libc::SIGKILL, is_probe);
+    }
+
+    /// The main process of the only container, while it runs.
+    pub(super) fn only_main(&self) -> Option<Pid> {
+        let attempt = self.live.values().next().filter(|attempt| self.is_single && !attempt.main_ended)?;
+        Some(Pid::from_raw(attempt.pid))
+    }
+
+    fn signal_rest(&self, attempt: &Attempt, signal: i32, is_probe: impl Fn(i32) -> bool) {
+        match self.unknown_children(is_probe) {
+            Some(others) => processes::signal(&self.rest(attempt, &others), signal),
+            // Without /proc: as PID 1 with one container everything else is the container's.
+            None if self.is_single && std::process::id() == 1 => signal_everything(signal),
+            None => signal_group(attempt.pid, signal),
+        }
+    }
+
+    /// The supervisor's children that are neither main processes nor probes: orphans it has adopted.
+    fn unknown_children(&self, is_probe: impl Fn(i32) -> bool) -> Option<Vec<i32>> {
+        let mut children = processes::own_children()?;
+        children.retain(|pid| !self.by_pid.contains_key(pid) && !is_probe(*pid));
+        Some(children)
+    }
+
+    /// What is left of an attempt among these orphans, with everything they have started. What belongs
+    /// to no attempt that can be told is the last one's.
+    fn rest(&self, attempt: &Attempt, orphans: &[i32]) -> Vec<Descendant> {
+        let is_last = self.is_single || self.live.len() == 1;
+        let traces = processes::Traces { leader: attempt.pid, marker: &attempt.marker, pod: &self.pod };
+        let is_own = |pid: &i32| is_last || processes::belongs(*pid, &traces);
+        processes::with_descendants(orphans.iter().copied().filter(is_own))
+    }
+
+    fn null(&mut self) -> Result<RawFd, StartFailure> {
+        if self.null.is_none() {
+            let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
+            let null = open("/dev/null", flags, Mode::empty())
+                // Without /dev a pipe that nobody writes to is as empty.
+                .or_else(|_| pipe2(OFlag::O_CLOEXEC).map(|(read, _)| read));
+            self.null = Some(null.map_err(cannot_create)?);
+        }
+        Ok(self.null.as_ref().map_or(-1, AsRawFd::as_raw_fd))
+    }
+}
+
+impl Attempt {
+    fn failure(&self, report: StartReport) -> StartFailure {
+        let (stage, errno, what) = match report {
+            StartReport::Exec { errno } => (StartStage::Exec, errno, format!("run {:?}", self.program)),
+            StartReport::Step { index, errno } => {
+                let what = match self.steps.get(index) {
+                    Some(Step::Own(what)) => (*what).to_owned(),
+                    Some(Step::ChangeDirectory(directory)) => {
+                        format!("change to working directory {directory:?}")
+                    }
+                    None => "start it".to_owned(),
+                };
+                (StartStage::Create, errno, what)
+            }
+        };
+        let why = match (stage, errno) {
+            (StartStage::Exec, libc::ENOENT) if !self.program.contains('/') => "not found in PATH".to_owned(),
+            (StartStage::Exec, libc::ENOENT) => "no such file, or its interpreter is missing".to_owned(),
+            _ => cause(Errno::from_raw(errno)),
+        };
+        StartFailure { stage, errno, message: format!("cannot {what}: {why}"), retry: false }
+    }
+}
+
+fn limit_open_files(soft: Option<u64>) -> Option<(ChildOp, Step)> {
+    Some((ChildOp::LimitOpenFiles(soft?), Step::Own("set its limit of open files")))
+}
+
+fn change_directory(plan: &CommandPlan) -> Option<(ChildOp, Step)> {
+    let directory = plan.working_dir.as_ref()?;
+    let step = Step::ChangeDirectory(directory.to_string_lossy().into_owned());
+    Some((ChildOp::ChangeDirectory(directory.clone()), step))
+}
+
+fn die_with_parent() -> (ChildOp, Step) {
+    (ChildOp::DieWithParent, Step::Own("bind it to podinit's life"))
+}
+
+fn command_line(plan: CommandPlan) -> CommandLine {
+    CommandLine::new(plan.programs, plan.arguments, plan.environment)
+}
+
+/// A process, or what one needs, could not be made.
+pub(super) fn cannot_create(error: impl Into<io::Error>) -> StartFailure {
+    let error = error.into();
+    let errno = error.raw_os_error().unwrap_or(0);
+    let retry = matches!(errno, libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE);
+    let message = format!("cannot make a process: {}", cause(error));
+    StartFailure { stage: StartStage::Create, errno, message, retry }
+}
+
+fn signal_group(leader: i32, signal: i32) {
+    // Real-time signals are beyond nix's names.
+    let _ = sys::signal_group(leader, signal);
+}
+
+fn signal_everything(signal: i32) {
+    let _ = NixSignal::try_from(signal).map(|signal| nix::sys::signal::kill(Pid::from_raw(-1), signal));
+}
+
+/// How a child ended, in the machine's words.
+pub(super) fn exit_status(event: sys::ChildEvent) -> Option<(i32, ExitStatus)> {
+    match event {
+        sys::ChildEvent::Exited { pid, code } => Some((pid, ExitStatus::Code(code))),
+        sys::ChildEvent::Signalled { pid, signal } => {
+            Some((pid, Signal::from_number(signal).map_or(ExitStatus::Unknown, ExitStatus::Signal)))
+        }
+        sys::ChildEvent::Stopped { .. } => None,
+    }
+}

@@ -1,0 +1,87 @@
+//! Effects: the one thread and its event loop, starting and reaping, output, probes. What is to be done
+//! is decided in `pod` and `plan`; this room does it and reports facts back.
+
+mod attempts;
+mod cause;
+mod clock;
+mod emergency;
+mod messages;
+mod output;
+mod probe;
+mod processes;
+mod supervisor;
+mod terminal;
+
+use std::ffi::OsString;
+use std::io;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+pub(crate) use cause::cause;
+pub(crate) use output::Format;
+
+use crate::plan::SignalPolicy;
+use crate::spec::{ContainerId, Pod, Signal};
+
+/// How long the last words may take to be read before they are dropped.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A pod to be run, and how.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The pod.
+    pub(crate) pod: Pod,
+    /// Where the containers' command lines come from.
+    pub(crate) commands: Commands,
+    /// What signals to the supervisor mean.
+    pub(crate) signals: SignalPolicy,
+    /// Signals go to the container's whole process group.
+    pub(crate) signal_group: bool,
+    /// Say so when a process is reaped that is no container's main process.
+    pub(crate) warn_reaped: bool,
+    /// What the supervisor itself gets when its parent ends.
+    pub(crate) parent_death_signal: Option<Signal>,
+    /// What containers' output looks like.
+    pub(crate) format: Format,
+    /// Colours on a terminal.
+    pub(crate) color: bool,
+    /// Whose exit code the pod's is to be.
+    pub(crate) exit_code_from: Option<ContainerId>,
+}
+
+/// Where command lines come from.
+#[derive(Debug)]
+pub(crate) enum Commands {
+    /// Each container's part of the manifest; `$(NAME)` is expanded.
+    OfManifest,
+    /// This one, for the only container, exactly as it is. It gets the supervisor's descriptors and
+    /// its terminal.
+    Exact(Vec<OsString>),
+}
+
+/// First of all: signals wait until somebody handles them, and what the caller left open is closed.
+pub fn prepare() {
+    crate::sys::block_signals();
+    crate::sys::close_from(3);
+    emergency::install();
+}
+
+/// Messages of this level and above are told.
+pub(crate) fn tell(level: LevelFilter) {
+    messages::init(level);
+}
+
+/// Runs the pod to its end. Returns its exit code.
+///
+/// # Errors
+/// Only before anything has been started: the system refused what the supervisor itself needs.
+pub(crate) fn run(job: Job) -> io::Result<u8> {
+    Ok(supervisor::Supervisor::new(job)?.run())
+}
+
+/// Puts a complaint on stderr. Gives a reader that does not read a moment, not for ever: as PID 1 a
+/// stuck reader must not keep the container.
+pub(crate) fn complain(text: &str) {
+    output::put(io::stderr(), text.as_bytes(), LAST_WORDS);
+}

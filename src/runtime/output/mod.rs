@@ -1,0 +1,268 @@
+//! What containers print, on its way to the supervisor's own stdout and stderr. Nothing here ever
+//! waits: a reader that does not read stops the containers' pipes from being read, and nothing else.
+
+mod format;
+mod sink;
+mod stream;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+pub(crate) use format::Format;
+use format::Style;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use sink::Sink;
+pub(crate) use sink::standard;
+use stream::Stream;
+
+use crate::pod::Timestamp;
+use crate::spec::{ContainerId, Pod};
+
+/// One of a container's two streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+/// How much is read from one pipe before others get their turn.
+const CHUNK: usize = 16 * 1024;
+
+/// The two ways out, and the containers' pipes that lead to each.
+pub(crate) struct Output {
+    style: Style,
+    ways: Ways,
+    /// By position of the container; stdout, then stderr.
+    streams: Vec<[Option<Stream>; 2]>,
+    buffer: Box<[u8]>,
+}
+
+struct Ways {
+    out: Way,
+    /// `None` where stderr is the same file as stdout: one way, or lines would cut into one another.
+    err: Option<Way>,
+}
+
+/// A sink, and the pipes that are read for it while it takes more.
+struct Way {
+    sink: Sink,
+    pipes: Epoll,
+    watches_pipes: bool,
+    watches_sink: bool,
+}
+
+impl Output {
+    /// The way out for the containers of `pod`, through these descriptors. `color` is the user's wish;
+    /// it is granted on a terminal.
+    pub(crate) fn new(
+        pod: &Pod,
+        format: Format,
+        color: bool,
+        out: OwnedFd,
+        err: OwnedFd,
+    ) -> io::Result<Self> {
+        let (out, err) = (Sink::new(out), Sink::new(err));
+        let err = if out.is_same_file(&err) { None } else { Some(Way::new(err)?) };
+        Ok(Self {
+            style: Style::new(pod, format, color),
+            ways: Ways { out: Way::new(out)?, err },
+            streams: Vec::new(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+        })
+    }
+
+    /// Reads `pipe` from now on as what the container prints to `kind`.
+    pub(crate) fn add(&mut self, container: ContainerId, kind: Kind, pipe: OwnedFd) -> io::Result<()> {
+        let position = container.position();
+        if self.streams.len() <= position {
+            self.streams.resize_with(position + 1, || [None, None]);
+        }
+        self.ways.of(kind).pipes.add(&pipe, EpollEvent::new(EpollFlags::EPOLLIN, token(container, kind)))?;
+        if let Some(slot) = slot(&mut self.streams, container, kind) {
+            *slot = Some(Stream::new(pipe));
+        }
+        Ok(())
+    }
+
+    /// A message of the supervisor's own, on stderr.
+    pub(crate) fn message(&mut self, text: &[u8]) {
+        self.ways.of(Kind::Stderr).sink.put(text.len(), |out| out.extend_from_slice(text));
+    }
+
+    /// Reads what the pipes of one way hold, a chunk of each, while the sink takes it.
+    pub(crate) fn pump(&mut self, kind: Kind, now: Timestamp) {
+        let mut events = [EpollEvent::empty(); 32];
+        let ready = self.ways.of(kind).pipes.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        for event in events.iter().take(ready) {
+            if self.ways.of(kind).sink.is_full() {
+                return;
+            }
+            let (container, kind) = of_token(event.data());
+            self.read(container, kind, CHUNK, now);
+        }
+    }
+
+    /// The main process ended: what it wrote before is taken out now, up to what the pipe holds at
+    /// this moment. Descendants may hold the pipe and go on writing.
+    pub(crate) fn drain(&mut self, container: ContainerId, now: Timestamp) {
+        for kind in [Kind::Stdout, Kind::Stderr] {
+            let stream = slot(&mut self.streams, container, kind).and_then(|slot| slot.as_ref());
+            let held = stream.map_or(Ok(0), |stream| crate::sys::bytes_available(stream.pipe()));
+            let mut left = held.unwrap_or(0);
+            while left > 0 {
+                match self.read(container, kind, left, now) {
+                    0 => break,
+                    count => left = left.saturating_sub(count),
+                }
+            }
+        }
+    }
+
+    /// Nothing of the attempt is left: the rest is taken out and the pipes are closed.
+    pub(crate) fn close(&mut self, container: ContainerId, now: Timestamp) {
+        self.drain(container, now);
+        for kind in [Kind::Stdout, Kind::Stderr] {
+            self.end(container, kind, now);
+        }
+    }
+
+    /// Hands over what the sinks hold, as far as they take it.
+    pub(crate) fn flush(&mut self) {
+        self.ways.each(|way| way.sink.flush());
+    }
+
+    /// Hands over what is held, waiting up to `limit` for whoever reads it; the rest is dropped.
+    pub(crate) fn flush_within(&mut self, limit: Duration) {
+        let Ways { out, err } = &mut self.ways;
+        match err {
+            Some(err) => Sink::flush_within(&mut [&mut out.sink, &mut err.sink], limit),
+            None => Sink::flush_within(&mut [&mut out.sink], limit),
+        }
+    }
+
+    /// How many bytes had to be dropped since this was last asked, once there is room to say so.
+    pub(crate) fn take_dropped(&mut self) -> u64 {
+        let mut dropped = 0;
+        self.ways.each(|way| dropped += way.sink.take_dropped());
+        dropped
+    }
+
+    /// Has the loop's epoll watch what is worth watching: pipes while their sink takes more, a sink
+    /// while it holds something. Idle means that neither wakes anybody.
+    pub(crate) fn watch(&mut self, epoll: &Epoll, tokens: impl Fn(Kind) -> (u64, u64)) {
+        let (pipes, sink) = tokens(Kind::Stdout);
+        self.ways.out.watch(epoll, pipes, sink);
+        if let Some(err) = &mut self.ways.err {
+            let (pipes, sink) = tokens(Kind::Stderr);
+            err.watch(epoll, pipes, sink);
+        }
+    }
+
+    /// Reads once, at most `limit` bytes, and passes on the lines that are complete. 0 is the end, or
+    /// nothing there.
+    fn read(&mut self, container: ContainerId, kind: Kind, limit: usize, now: Timestamp) -> usize {
+        let Some(Some(stream)) = slot(&mut self.streams, container, kind) else { return 0 };
+        let limit = limit.min(self.buffer.len());
+        let Some(room) = self.buffer.get_mut(..limit) else { return 0 };
+        match nix::unistd::read(stream.pipe(), room) {
+            Ok(0) => {
+                self.end(container, kind, now);
+                0
+            }
+            Ok(count) => {
+                let sink = &mut self.ways.of(kind).sink;
+                let bytes = self.buffer.get(..count).unwrap_or_default();
+                if self.style.is_raw() {
+                    sink.put(count, |out| out.extend_from_slice(bytes));
+                } else {
+                    stream.take(bytes, |line| self.style.write(container, kind, line, now, sink));
+                }
+                sink.flush();
+                count
+            }
+            Err(_) => 0,
+        }
+    }
+
+    fn end(&mut self, container: ContainerId, kind: Kind, now: Timestamp) {
+        let Some(stream) = slot(&mut self.streams, container, kind).and_then(Option::take) else { return };
+        let way = self.ways.of(kind);
+        // A child on its way to exec may have a copy of the descriptor: closing alone would leave it
+        // in the epoll set for a while.
+        let _ = way.pipes.delete(stream.pipe());
+        stream.finish(|line| self.style.write(container, kind, line, now, &mut way.sink));
+        way.sink.flush();
+    }
+}
+
+/// Puts text out through a standard stream, without a pod; what is not read in time is dropped.
+pub(crate) fn put(stream: impl AsFd, text: &[u8], limit: Duration) {
+    if let Ok(fd) = standard(stream) {
+        let mut sink = Sink::new(fd);
+        sink.put(text.len(), |out| out.extend_from_slice(text));
+        Sink::flush_within(&mut [&mut sink], limit);
+    }
+}
+
+impl Ways {
+    fn of(&mut self, kind: Kind) -> &mut Way {
+        match (kind, &mut self.err) {
+            (Kind::Stderr, Some(err)) => err,
+            (Kind::Stderr, None) | (Kind::Stdout, _) => &mut self.out,
+        }
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut Way)) {
+        act(&mut self.out);
+        self.err.iter_mut().for_each(act);
+    }
+}
+
+impl Way {
+    fn new(sink: Sink) -> io::Result<Self> {
+        let pipes = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        Ok(Self { sink, pipes, watches_pipes: false, watches_sink: false })
+    }
+
+    fn watch(&mut self, epoll: &Epoll, pipes: u64, sink: u64) {
+        let wanted = !self.sink.is_full();
+        if wanted != self.watches_pipes && set(epoll, &self.pipes.0, EpollFlags::EPOLLIN, pipes, wanted) {
+            self.watches_pipes = wanted;
+        }
+        let wanted = !self.sink.is_empty();
+        if wanted != self.watches_sink && set(epoll, &self.sink, EpollFlags::EPOLLOUT, sink, wanted) {
+            self.watches_sink = wanted;
+        }
+    }
+}
+
+fn set(epoll: &Epoll, fd: &impl AsFd, flags: EpollFlags, token: u64, wanted: bool) -> bool {
+    match wanted {
+        true => epoll.add(fd, EpollEvent::new(flags, token)).is_ok(),
+        false => epoll.delete(fd).is_ok(),
+    }
+}
+
+fn slot(
+    streams: &mut [[Option<Stream>; 2]],
+    container: ContainerId,
+    kind: Kind,
+) -> Option<&mut Option<Stream>> {
+    let [out, err] = streams.get_mut(container.position())?;
+    Some(match kind {
+        Kind::Stdout => out,
+        Kind::Stderr => err,
+    })
+}
+
+fn token(container: ContainerId, kind: Kind) -> u64 {
+    (container.position() as u64) << 1 | u64::from(kind == Kind::Stderr)
+}
+
+fn of_token(token: u64) -> (ContainerId, Kind) {
+    let kind = if token & 1 == 0 { Kind::Stdout } else { Kind::Stderr };
+    (ContainerId::at(usize::try_from(token >> 1).unwrap_or(usize::MAX)), kind)
+}

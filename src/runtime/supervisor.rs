@@ -1,0 +1,530 @@
+//! The event loop. One turn: read the clock, take signals, start reports, exits, output and probes in
+//! this order, hand the facts to the machine, carry out what it wants, sleep until its next deadline.
+//! Nothing in a turn waits for anything.
+
+use std::ffi::CStr;
+use std::io;
+
+use nix::fcntl::OFlag;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal as NixSignal, kill};
+use nix::unistd::{Pid, getpid, pipe2};
+
+use super::attempts::{self, Attempts, Start, Stdio};
+use super::output::{Format, Kind, Output, standard};
+use super::probe::Probes;
+use super::terminal::{self, Terminal};
+use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
+use crate::plan::{self, AttemptInputs, CommandPlan, Meaning, Situation};
+use crate::pod::{
+    Action, AttemptId, Cause, Event, Exit, ExitStatus, Now, PodEvent, PodMachine, RunId, Signal,
+    StartFailure, StopRequest,
+};
+use crate::spec::{ContainerId, ContainerKind, Pod, ProbeHandler};
+use crate::sys::{self, ChildEvent, Signals, Wait};
+
+/// One pod, running.
+pub(super) struct Supervisor {
+    machine: PodMachine,
+    commands: Commands,
+    policy: plan::SignalPolicy,
+    format: Format,
+    color: bool,
+    warn_reaped: bool,
+    environment: Vec<&'static CStr>,
+    now: Now,
+    epoll: Epoll,
+    signals: Signals,
+    attempts: Attempts,
+    probes: Probes,
+    /// Made when there is something to put out.
+    output: Option<Output>,
+    /// Of a command that has it.
+    terminal: Option<Terminal>,
+    has_terminal: bool,
+    /// What containers get back where the supervisor raised its own limit.
+    open_files: Option<u64>,
+    finished: Option<(u8, Cause)>,
+}
+
+/// What an epoll event is about.
+#[derive(Clone, Copy, Debug)]
+enum Token {
+    Signals,
+    Report(ContainerId),
+    Pipes(Kind),
+    Sink(Kind),
+    Probe(RunId),
+}
+
+/// What one wait for events brought, sorted by what comes first.
+#[derive(Default)]
+struct Ready {
+    signals: bool,
+    reports: Vec<ContainerId>,
+    pipes: Vec<Kind>,
+    probes: Vec<RunId>,
+}
+
+impl Supervisor {
+    pub(super) fn new(job: Job) -> io::Result<Self> {
+        let is_init = std::process::id() == 1;
+        if !is_init {
+            // Orphans come to us, not to whoever is PID 1.
+            nix::sys::prctl::set_child_subreaper(true)?;
+        }
+        if let Some(signal) = job.parent_death_signal {
+            let signal = NixSignal::try_from(signal.number())?;
+            nix::sys::prctl::set_pdeathsig(signal)?;
+        }
+        // What runs in the containers may be of the same user: it is not to read our memory.
+        let _ = nix::sys::prctl::set_dumpable(false);
+        let is_command = matches!(job.commands, Commands::Exact(_));
+        let has_terminal = !is_command && terminal::is_controlled();
+        let signals = Signals::install()?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        for descriptor in signals.descriptors() {
+            epoll.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, Token::Signals.into()))?;
+        }
+        let containers = job.pod.iter().count();
+        let now = clock::now();
+        Ok(Self {
+            machine: PodMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
+            commands: job.commands,
+            policy: job.signals,
+            format: job.format,
+            color: job.color,
+            warn_reaped: job.warn_reaped,
+            environment: plan::inherited(sys::environment()),
+            now,
+            epoll,
+            signals,
+            attempts: Attempts::new(containers, job.signal_group),
+            probes: Probes::default(),
+            output: None,
+            terminal: if is_command { Terminal::on_stdin() } else { None },
+            has_terminal,
+            open_files: if is_command { None } else { raise_open_files(containers) },
+            finished: None,
+        })
+    }
+
+    /// Runs the pod to its end.
+    pub(super) fn run(mut self) -> u8 {
+        let mut events = [EpollEvent::empty(); 64];
+        loop {
+            self.carry_out_actions();
+            self.tell();
+            if let Some((code, cause)) = self.finished {
+                self.last_words(code, cause);
+                return code;
+            }
+            if let Some(output) = &mut self.output {
+                output.watch(&self.epoll, |kind| (Token::Pipes(kind).into(), Token::Sink(kind).into()));
+            }
+            fault();
+            let ready = match self.epoll.wait(&mut events, self.timeout()) {
+                Ok(count) => Ready::of(events.get(..count).unwrap_or_default()),
+                Err(_) => Ready::default(),
+            };
+            self.now = clock::now();
+            self.take(ready);
+        }
+    }
+
+    /// Time until the machine's next deadline, rounded up: a deadline is never early.
+    fn timeout(&self) -> EpollTimeout {
+        let Some(deadline) = self.machine.poll_timeout() else { return EpollTimeout::NONE };
+        let left = deadline.since(clock::now().mono);
+        let millis = left.as_nanos().div_ceil(1_000_000);
+        let longest = i32::MAX;
+        EpollTimeout::try_from(i32::try_from(millis).unwrap_or(longest)).unwrap_or(EpollTimeout::ZERO)
+    }
+
+    fn take(&mut self, ready: Ready) {
+        let mut child_changed = false;
+        if ready.signals {
+            child_changed = self.take_signals();
+        }
+        for container in ready.reports {
+            self.take_report(container);
+        }
+        if child_changed {
+            self.reap();
+        }
+        if let Some(output) = &mut self.output {
+            output.flush();
+            for kind in ready.pipes {
+                output.pump(kind, self.now.wall);
+            }
+        }
+        for run in ready.probes {
+            if let Some((outcome, output)) = self.probes.advance(run, &self.epoll, Token::Probe(run).into()) {
+                self.fact(Event::ProbeDone { run, outcome, output });
+            }
+        }
+        if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now.mono) {
+            self.machine.handle_timeout(self.now);
+        }
+    }
+
+    fn fact(&mut self, event: Event) {
+        self.machine.handle_event(self.now, event);
+    }
+
+    /// Takes all signals that came. Returns whether a child's state may have changed.
+    fn take_signals(&mut self) -> bool {
+        let mut came = Vec::new();
+        self.signals.take(|signal| came.extend(Signal::from_number(signal)));
+        for signal in &came {
+            self.take_signal(*signal);
+        }
+        came.contains(&Signal::CHLD)
+    }
+
+    fn take_signal(&mut self, signal: Signal) {
+        if let (Signal::CONT, Some(terminal), Some(main)) =
+            (signal, &self.terminal, self.attempts.only_main())
+        {
+            return terminal.go_on(main);
+        }
+        let situation = Situation {
+            terminal_gone: signal == Signal::HUP && self.has_terminal && !terminal::is_controlled(),
+            is_job: signal == Signal::TSTP && self.has_terminal && terminal::can_be_resumed(),
+        };
+        match self.policy.meaning(signal, situation) {
+            Meaning::Stop => {
+                self.fact(Event::StopRequested { grace: None, cause: StopRequest::Signal(signal) })
+            }
+            Meaning::Kill => self.fact(Event::KillRequested),
+            Meaning::Forward(signal) => self.fact(Event::ForwardSignal { signal, container: None }),
+            Meaning::Suspend => {
+                let _ = kill(getpid(), NixSignal::SIGSTOP);
+            }
+            Meaning::Ignore => {}
+        }
+    }
+
+    fn take_report(&mut self, container: ContainerId) {
+        match self.attempts.report_of(container) {
+            None => {}
+            Some((attempt, Start::Running)) => self.fact(Event::Started { attempt }),
+            Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
+        }
+    }
+
+    fn start_failed(&mut self, attempt: AttemptId, failure: StartFailure) {
+        if let Some(output) = &mut self.output {
+            output.close(attempt.container, self.now.wall);
+        }
+        self.fact(Event::StartFailed { attempt, failure });
+    }
+
+    /// Reaps until there is nothing left to reap.
+    fn reap(&mut self) {
+        let no_children = loop {
+            match sys::next_child_event() {
+                Ok(Wait::Event(event)) => self.child(event),
+                Ok(Wait::Nothing) | Err(_) => break false,
+                Ok(Wait::NoChildren) => break true,
+            }
+        };
+        let probes = &self.probes;
+        for attempt in self.attempts.emptied(no_children, |pid| probes.has(pid)) {
+            self.attempts.forget(attempt.container);
+            if let Some(output) = &mut self.output {
+                output.close(attempt.container, self.now.wall);
+            }
+            self.fact(Event::Emptied { attempt });
+        }
+    }
+
+    fn child(&mut self, event: ChildEvent) {
+        if let ChildEvent::Stopped { pid, signal } = event {
+            let main = Pid::from_raw(pid);
+            if let (Some(terminal), Ok(signal)) = (&self.terminal, NixSignal::try_from(signal))
+                && self.attempts.only_main() == Some(main)
+            {
+                terminal.stopped(main, signal);
+            }
+            return;
+        }
+        let Some((pid, status)) = attempts::exit_status(event) else { return };
+        if let Some(container) = self.attempts.container_of(pid) {
+            self.main_ended(container, status);
+        } else if let Some((run, (outcome, output))) = self.probes.exited(pid, status) {
+            self.fact(Event::ProbeDone { run, outcome, output });
+        } else if self.warn_reaped {
+            log::warn!("reaped process {pid}, which was no container's main process");
+        }
+    }
+
+    fn main_ended(&mut self, container: ContainerId, status: ExitStatus) {
+        // Its report first: a program that could not be executed has not run.
+        self.take_report(container);
+        if let Some(output) = &mut self.output {
+            output.drain(container, self.now.wall);
+        }
+        let Some(attempt) = self.attempts.main_ended(container) else { return };
+        if let Some(terminal) = &self.terminal {
+            terminal.take_back();
+        }
+        log::info!("container {} {}", name(self.machine.pod(), container), ended(status));
+        self.fact(Event::Exited { attempt, exit: Exit::plain(status) });
+    }
+
+    fn carry_out_actions(&mut self) {
+        while let Some(action) = self.machine.poll_action() {
+            self.carry_out(action);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        let probes = &self.probes;
+        let is_probe = |pid| probes.has(pid);
+        match action {
+            // Profile `process` has no surroundings of its own.
+            Action::SetUpSandbox => self.fact(Event::SandboxReady),
+            Action::TearDownSandbox | Action::StatusChanged => {}
+            Action::Start(attempt) => {
+                if let Err(failure) = self.start(attempt) {
+                    self.start_failed(attempt, failure);
+                }
+            }
+            Action::Signal { attempt, signal, target } => {
+                self.attempts.signal(attempt, signal, target, is_probe)
+            }
+            Action::Kill(attempt) => self.attempts.kill(attempt, is_probe),
+            Action::Remove(attempt) => {
+                self.attempts.forget(attempt.container);
+                if let Some(output) = &mut self.output {
+                    output.close(attempt.container, self.now.wall);
+                }
+            }
+            Action::StartProbe { run, attempt } => {
+                if let Some((outcome, output)) = self.start_probe(run, attempt) {
+                    self.fact(Event::ProbeDone { run, outcome, output });
+                }
+            }
+            Action::CancelProbe(run) => self.probes.cancel(run),
+            Action::Record(event) => self.record(&event),
+            Action::Finish { code, cause } => self.finished = Some((code, cause)),
+            // No manifest field asks for these yet.
+            Action::RunHook { .. }
+            | Action::AbandonHook(_)
+            | Action::Resize(_)
+            | Action::RefreshVolumes
+            | Action::RestartNetworkHelper => {}
+        }
+    }
+
+    fn record(&self, event: &PodEvent) {
+        match (&self.commands, event) {
+            // Whoever typed one command knows of no containers.
+            (Commands::Exact(_), PodEvent::Failed(_, cause)) => log::error!("{cause}"),
+            // Until it is up, a container's probe fails: that is what it is for.
+            (_, PodEvent::Unhealthy { is_final: false, .. }) => log::info!("{event}"),
+            (_, event) if event.is_warning() => log::warn!("{event}"),
+            (_, event) => log::info!("{event}"),
+        }
+    }
+
+    fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
+        let plan = self.plan(id);
+        match self.commands {
+            Commands::Exact(_) => {
+                let terminal = self.terminal.as_ref().map(Terminal::as_raw_fd);
+                let started = self.attempts.start(id, plan, &Stdio::Inherited { terminal }, None);
+                // Nobody waits ten seconds for a command line.
+                started.map_err(|failure| StartFailure { retry: false, ..failure })?;
+                // Its memory was lent: it has executed, or could not.
+                self.take_report(id.container);
+                return Ok(());
+            }
+            Commands::OfManifest if self.is_handed_over(id.container) => {
+                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files)?;
+            }
+            Commands::OfManifest => self.start_with_pipes(id, plan)?,
+        }
+        if let Some(report) = self.attempts.report_fd(id.container) {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
+            // Without it the start is noticed when the main process ends.
+            let _ = self.epoll.add(report, event);
+        }
+        Ok(())
+    }
+
+    fn plan(&self, id: AttemptId) -> CommandPlan {
+        let marker = self.attempts.marker(id);
+        let inputs = AttemptInputs { environment: &self.environment, marker: marker.as_deref() };
+        match (&self.commands, self.machine.pod().container(id.container)) {
+            (Commands::OfManifest, Some(container)) => plan::container(container, inputs),
+            (Commands::OfManifest, None) => plan::exact(&[], inputs),
+            (Commands::Exact(arguments), _) => plan::exact(arguments, inputs),
+        }
+    }
+
+    /// Raw output of the one main container needs nobody in between.
+    fn is_handed_over(&self, id: ContainerId) -> bool {
+        let pod = self.machine.pod();
+        let is_main = pod.iter().any(|(other, kind, _)| other == id && kind == ContainerKind::Main);
+        self.format == Format::Raw && pod.containers.len() == 1 && is_main
+    }
+
+    fn start_with_pipes(&mut self, id: AttemptId, plan: CommandPlan) -> Result<(), StartFailure> {
+        let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
+        let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
+        self.make_output().map_err(attempts::cannot_create)?;
+        self.attempts.start(id, plan, &Stdio::Pipes { stdout: &stdout, stderr: &stderr }, self.open_files)?;
+        if let Some(output) = &mut self.output {
+            for (kind, pipe) in [(Kind::Stdout, out), (Kind::Stderr, err)] {
+                if let Err(error) = output.add(id.container, kind, pipe) {
+                    let name = name(self.machine.pod(), id.container);
+                    log::warn!("cannot read the output of container {name}: {}", cause(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start_probe(&mut self, run: RunId, attempt: AttemptId) -> Option<super::probe::Result> {
+        let container = self.machine.pod().container(attempt.container)?;
+        let probe = container.startup_probe.as_ref()?;
+        let token = Token::Probe(run).into();
+        let ProbeHandler::Exec { command } = &probe.handler else {
+            return self.probes.connect(run, &probe.handler, &self.epoll, token);
+        };
+        let marker = self.attempts.marker(attempt);
+        let inputs = AttemptInputs { environment: &self.environment, marker: marker.as_deref() };
+        let plan = plan::probe(container, command, inputs);
+        match self.attempts.execute(plan, self.open_files) {
+            Ok((pid, process, pipe)) => {
+                self.probes.executes(run, pid, process, pipe, &self.epoll, token);
+                None
+            }
+            Err(failure) => Some((crate::pod::ProbeOutcome::Error, failure.message)),
+        }
+    }
+
+    fn make_output(&mut self) -> io::Result<()> {
+        if self.output.is_none() {
+            let (out, err) = (standard(io::stdout())?, standard(io::stderr())?);
+            self.output = Some(Output::new(self.machine.pod(), self.format, self.color, out, err)?);
+        }
+        Ok(())
+    }
+
+    /// Hands queued messages to stderr, and says what had to be dropped.
+    fn tell(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.flush();
+            match output.take_dropped() {
+                0 => {}
+                dropped => log::warn!("{dropped} bytes of output were dropped: nobody read them"),
+            }
+        }
+        let Some(text) = messages::take() else { return };
+        if self.make_output().is_ok()
+            && let Some(output) = &mut self.output
+        {
+            output.message(&text);
+            output.flush();
+        }
+    }
+
+    /// Says why the pod failed, and gives the last output a moment to be read. A single command speaks
+    /// for itself.
+    fn last_words(&mut self, code: u8, cause: Cause) {
+        if let (Commands::OfManifest, Cause::Container(id)) = (&self.commands, cause)
+            && code != 0
+        {
+            let pod = self.machine.pod();
+            log::error!("pod {} ends with {code}, as container {} did", pod.metadata.name, name(pod, id));
+        }
+        self.tell();
+        if let Some(output) = &mut self.output {
+            output.flush_within(LAST_WORDS);
+        }
+        self.tell();
+    }
+}
+
+impl Ready {
+    fn of(events: &[EpollEvent]) -> Self {
+        let mut ready = Self::default();
+        for event in events {
+            match Token::of(event.data()) {
+                Token::Signals => ready.signals = true,
+                Token::Report(container) => ready.reports.push(container),
+                Token::Pipes(kind) => ready.pipes.push(kind),
+                Token::Probe(run) => ready.probes.push(run),
+                // Sinks are flushed every turn.
+                Token::Sink(_) => {}
+            }
+        }
+        ready
+    }
+}
+
+/// A token is a kind in the upper byte, and what it is about below.
+const KIND: u32 = 56;
+
+impl From<Token> for u64 {
+    fn from(token: Token) -> Self {
+        let is_err = |kind| Self::from(kind == Kind::Stderr);
+        let (kind, about) = match token {
+            Token::Signals => (0, 0),
+            Token::Report(container) => (1, container.position() as Self),
+            Token::Pipes(kind) => (2, is_err(kind)),
+            Token::Sink(kind) => (3, is_err(kind)),
+            Token::Probe(run) => (4, run.0),
+        };
+        kind << KIND | about
+    }
+}
+
+impl Token {
+    fn of(token: u64) -> Self {
+        let about = token & ((1 << KIND) - 1);
+        let kind = if about == 0 { Kind::Stdout } else { Kind::Stderr };
+        match token >> KIND {
+            1 => Self::Report(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
+            2 => Self::Pipes(kind),
+            3 => Self::Sink(kind),
+            4 => Self::Probe(RunId(about)),
+            _ => Self::Signals,
+        }
+    }
+}
+
+/// Debug builds have a bug on demand, so that what follows from one is tested.
+fn fault() {
+    #[expect(clippy::panic, reason = "asked for")]
+    if cfg!(debug_assertions) && std::env::var_os("PODINIT_FAULT").is_some_and(|fault| fault == "panic") {
+        panic!("asked for by PODINIT_FAULT");
+    }
+}
+
+/// Raises the soft limit of open files to the hard one where the pod's pipes may not fit. Returns what
+/// it was.
+fn raise_open_files(containers: usize) -> Option<u64> {
+    // Two pipes, a pidfd and a start report each, and what the supervisor needs itself.
+    let wanted = 4 * containers as u64 + 64;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    (soft < wanted && soft < hard).then_some(())?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
+    Some(soft)
+}
+
+fn name(pod: &Pod, id: ContainerId) -> &str {
+    pod.container(id).map_or("", |container| &container.name)
+}
+
+fn ended(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(code) => format!("exited with code {code}"),
+        ExitStatus::Signal(signal) => format!("was ended by {signal}"),
+        ExitStatus::Unknown => "is gone".to_owned(),
+    }
+}

@@ -1,0 +1,234 @@
+//! What a child does between clone and exec, as data, and the code that does it. Everything the child
+//! touches was made before the clone: it does not allocate, lock, drop, log or panic.
+
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::RawFd;
+
+/// One step of a child on its way to exec. A step that fails ends the child.
+#[derive(Debug)]
+pub(crate) enum ChildOp {
+    /// Lead a new session, without a terminal (setsid(2)).
+    NewSession,
+    /// Lead a new process group (setpgid(2)).
+    NewProcessGroup,
+    /// Make the child's group the one that the terminal on this descriptor talks to.
+    TakeTerminal(RawFd),
+    /// `to` becomes what `from` is.
+    Redirect { from: RawFd, to: RawFd },
+    /// Soft limit of open files, as it was before the supervisor raised its own.
+    LimitOpenFiles(u64),
+    /// Change the working directory.
+    ChangeDirectory(CString),
+    /// Be killed when the supervisor ends (PR_SET_PDEATHSIG). After everything that clears it.
+    DieWithParent,
+}
+
+/// What to execute.
+#[derive(Debug)]
+pub(crate) struct CommandLine {
+    /// Tried in order, as execvp(3) tries the entries of PATH. Not empty.
+    programs: Vec<CString>,
+    /// Pointers to the arguments, then a null pointer, as execve(2) wants them.
+    pointers: Vec<*const c_char>,
+    /// The same for the environment.
+    variables: Vec<*const c_char>,
+    /// As `pointers`, for a script without `#!` that the shell reads: [1] is set by the child.
+    shell: Vec<*const c_char>,
+    /// What is pointed to.
+    _strings: (Vec<CString>, Vec<Cow<'static, CStr>>),
+}
+
+/// What the child reports when it cannot go on. Nothing is reported when exec succeeds: the report
+/// pipe just closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StartReport {
+    /// The step with this index failed.
+    Step { index: usize, errno: i32 },
+    /// No program could be executed.
+    Exec { errno: i32 },
+}
+
+const SHELL: &CStr = c"/bin/sh";
+/// In a report, the index that stands for exec.
+const EXEC: i32 = -1;
+
+impl CommandLine {
+    /// `programs` are tried in order and must not be empty; `arguments` begin with the program's name.
+    pub(crate) fn new(
+        programs: Vec<CString>,
+        arguments: Vec<CString>,
+        environment: Vec<Cow<'static, CStr>>,
+    ) -> Self {
+        let null = std::ptr::null();
+        let after_name = arguments.iter().skip(1).map(|argument| argument.as_ptr());
+        let shell = [SHELL.as_ptr(), null].into_iter().chain(after_name).chain([null]).collect();
+        let pointers = arguments.iter().map(|argument| argument.as_ptr()).chain([null]).collect();
+        let variables = environment.iter().map(|variable| variable.as_ptr()).chain([null]).collect();
+        Self { programs, pointers, variables, shell, _strings: (arguments, environment) }
+    }
+
+    /// Executes the first program that can be. Returns why none could.
+    ///
+    /// # Safety
+    /// As [`run`].
+    pub(super) unsafe fn execute(&mut self) -> c_int {
+        let environment = self.variables.as_ptr();
+        let mut denied = false;
+        for program in &self.programs {
+            // SAFETY: program, arguments and environment are null-terminated and live: `_strings` owns them.
+            unsafe { libc::execve(program.as_ptr(), self.pointers.as_ptr(), environment) };
+            match errno() {
+                libc::ENOEXEC => {
+                    if let Some(script) = self.shell.get_mut(1) {
+                        *script = program.as_ptr();
+                    }
+                    // SAFETY: as above; `script` points to a string that lives.
+                    unsafe { libc::execve(SHELL.as_ptr(), self.shell.as_ptr(), environment) };
+                    return libc::ENOEXEC;
+                }
+                libc::EACCES => denied = true,
+                libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
+                other => return other,
+            }
+        }
+        if denied { libc::EACCES } else { libc::ENOENT }
+    }
+}
+
+impl StartReport {
+    /// What the child wrote, if it is a report.
+    pub(crate) fn read(bytes: [u8; 8]) -> Self {
+        let [a, b, c, d, e, f, g, h] = bytes;
+        let errno = i32::from_ne_bytes([e, f, g, h]);
+        match usize::try_from(i32::from_ne_bytes([a, b, c, d])) {
+            Ok(index) => Self::Step { index, errno },
+            Err(_) => Self::Exec { errno },
+        }
+    }
+}
+
+/// Takes the steps and executes the program; if that fails, reports and ends the process.
+///
+/// # Safety
+/// Only in a child of clone, with all signals blocked; a parent that shares its memory waits. `report` is
+/// the write end of a pipe whose read end only the parent has. `not_default` has a bit for each signal whose
+/// disposition may not be the default.
+pub(super) unsafe fn run(ops: &[ChildOp], command: &mut CommandLine, not_default: u64, report: RawFd) -> ! {
+    for (index, op) in (0..).zip(ops) {
+        // SAFETY: the caller's contract is this function's.
+        if !unsafe { take(op, report) } {
+            // SAFETY: as above.
+            unsafe { fail(report, index) }
+        }
+    }
+    // SAFETY: as above.
+    unsafe { reset_signals(not_default) };
+    // SAFETY: as above.
+    let errno = unsafe { command.execute() };
+    set_errno(errno);
+    // SAFETY: as above.
+    unsafe { fail(report, EXEC) }
+}
+
+/// Takes one step; false where it failed, with the cause in errno.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn take(op: &ChildOp, report: RawFd) -> bool {
+    match op {
+        // SAFETY: no arguments.
+        ChildOp::NewSession => unsafe { libc::setsid() != -1 },
+        // SAFETY: numbers only.
+        ChildOp::NewProcessGroup => unsafe { libc::setpgid(0, 0) == 0 },
+        ChildOp::TakeTerminal(terminal) => {
+            // SAFETY: no arguments.
+            let group = unsafe { libc::getpid() };
+            // SAFETY: numbers only. SIGTTOU is blocked, so that a background group may do this.
+            unsafe { libc::tcsetpgrp(*terminal, group) };
+            // A terminal that has gone away meanwhile is no reason not to run.
+            true
+        }
+        // SAFETY: numbers only; the child's descriptors are its own.
+        ChildOp::Redirect { from, to } => unsafe { libc::dup2(*from, *to) != -1 },
+        ChildOp::LimitOpenFiles(soft) => {
+            // SAFETY: the rule of `run`.
+            unsafe { limit_open_files(*soft) }
+        }
+        // SAFETY: a null-terminated string that lives.
+        ChildOp::ChangeDirectory(path) => unsafe { libc::chdir(path.as_ptr()) == 0 },
+        ChildOp::DieWithParent => {
+            // SAFETY: numbers only.
+            let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            // SAFETY: the rule of `run`.
+            set == 0 && unsafe { parent_lives(report) }
+        }
+    }
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn limit_open_files(soft: u64) -> bool {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` lives and may be filled.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return false;
+    }
+    limit.rlim_cur = soft;
+    // SAFETY: `limit` lives and is only read.
+    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0 }
+}
+
+/// Whether the parent was alive after PR_SET_PDEATHSIG: if it died before, no signal comes. Asked of
+/// the report pipe, since getppid() is 0 across pid namespaces.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn parent_lives(report: RawFd) -> bool {
+    let mut poll = libc::pollfd { fd: report, events: 0, revents: 0 };
+    // SAFETY: one pollfd that lives.
+    unsafe { libc::poll(&raw mut poll, 1, 0) };
+    poll.revents & libc::POLLERR == 0
+}
+
+/// Every disposition becomes the default, and nothing is blocked. Handlers first: a signal that waits
+/// must find the default, not a handler of the supervisor's.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn reset_signals(not_default: u64) {
+    for signal in (1..=64).filter(|signal| not_default & (1 << (signal - 1)) != 0) {
+        // SAFETY: SIG_DFL is always a valid disposition; refusals (SIGKILL, SIGSTOP) do not matter.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: sigset_t is plain old data for which all zeroes is the empty set on Linux.
+    let none: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `none` lives and is only read.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+}
+
+/// Reports errno and ends the process.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn fail(report: RawFd, index: i32) -> ! {
+    let message = [index, errno()];
+    // SAFETY: eight bytes that live and are only read; a pipe takes them whole.
+    unsafe { libc::write(report, message.as_ptr().cast(), size_of_val(&message)) };
+    // SAFETY: ends the process without running destructors or handlers, which belong to the parent.
+    unsafe { libc::_exit(127) }
+}
+
+fn errno() -> c_int {
+    // SAFETY: no arguments; the address of this thread's errno is always valid.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    unsafe { *errno }
+}
+
+fn set_errno(value: c_int) {
+    // SAFETY: no arguments; the address of this thread's errno is always valid.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    unsafe { *errno = value };
+}

@@ -1,0 +1,32 @@
+//! File descriptors: what was inherited, and what a pipe holds.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+/// Closes every descriptor from `first` on: what the caller of the program left open would otherwise
+/// be open in PID 1 for ever, and pin what it refers to.
+pub(crate) fn close_from(first: RawFd) {
+    // SAFETY: takes numbers only. Nothing in the process owns these descriptors: this is called before
+    // any is opened.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) };
+    if result == 0 {
+        return;
+    }
+    // Before Linux 5.9. Without /proc there is nothing to go by but numbers.
+    let listed = std::fs::read_dir("/proc/self/fd").map(|entries| {
+        let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<RawFd>().ok();
+        entries.filter_map(|entry| number(entry.ok()?)).collect::<Vec<_>>()
+    });
+    for fd in listed.unwrap_or_else(|_| (first..1024).collect()).into_iter().filter(|fd| *fd >= first) {
+        // SAFETY: takes a number only; see above for why nothing owns it.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// How many bytes a read from the pipe would give now.
+pub(crate) fn bytes_available(pipe: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one int, and `count` is one that lives.
+    let result = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(count).unwrap_or(0)) }
+}

@@ -1,0 +1,20 @@
+//! The only room with unsafe code: one thin safe function for each system call that nix lacks or gets
+//! wrong, and the list of steps that a child takes between clone and exec. It knows none of the other
+//! rooms, and decides nothing.
+#![allow(unsafe_code)]
+
+mod child;
+mod descriptors;
+mod environment;
+mod output;
+mod signals;
+mod spawn;
+mod wait;
+
+pub(crate) use child::{ChildOp, CommandLine, StartReport};
+pub(crate) use descriptors::{bytes_available, close_from};
+pub(crate) use environment::environment;
+pub(crate) use output::{write_once, write_without_waiting};
+pub(crate) use signals::{Signals, block_signals};
+pub(crate) use spawn::{Memory, exit_now, pidfd_open, send_signal, signal_group, spawn};
+pub(crate) use wait::{ChildEvent, Wait, next_child_event};
