@@ -152,3 +152,48 @@ fn nothing_is_left_open() {
         }
     }
 }
+
+/// Ids such as `SPEC-03` and `rule 81` in a text.
+fn citations(text: &str) -> Vec<String> {
+    let groups =
+        ["SPEC", "CONT", "LEAK", "FS", "PRIV", "RES", "PID1", "DEATH", "SOCK", "LOG", "VM", "ROOTLESS"];
+    let number = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+    let mut found = Vec::new();
+    for group in groups {
+        for (at, mark) in text.match_indices(&format!("{group}-")) {
+            let is_start = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == '_');
+            let number = number(&text[at + mark.len()..]);
+            // Two digits: the rows of upstream's cases have three.
+            if is_start && number.len() == 2 {
+                found.push(format!("{group}-{number}"));
+            }
+        }
+    }
+    for (at, mark) in text.match_indices("rule ") {
+        let number = number(&text[at + mark.len()..]);
+        if !number.is_empty() {
+            found.push(format!("rule {number}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_comments_cite_can_be_looked_up() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let checklist = fs::read_to_string(docs.join("checklist.md")).unwrap();
+    let rules = fs::read_to_string(docs.join("kubernetes.md")).unwrap();
+    let is_known = |cited: &str| match cited.strip_prefix("rule ") {
+        Some(number) => rules.contains(&format!("\n{number}. ")) || rules.contains(&format!(" {number}. ")),
+        None => checklist.contains(&format!("| {cited} |")),
+    };
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut cited = 0;
+    for path in sources(&root()).into_iter().chain(sources(&tests)) {
+        for citation in citations(&fs::read_to_string(&path).unwrap()) {
+            cited += 1;
+            assert!(is_known(&citation), "{} cites {citation}, which is not in docs/", path.display());
+        }
+    }
+    assert!(cited > 100, "only {cited} citations found: are they still recognised?");
+}

@@ -1,0 +1,105 @@
+//! Every example, run as its comment says, with the real programs it names.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing
+)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// The examples that end by themselves: what they need, their exit code, and a line they print last.
+const ENDING: [(&str, &[&str], &str); 5] = [
+    ("sidecar.toml", &[], "ticker | main is done, goodbye"),
+    ("announcement.yaml", &["openssl", "socat", "curl"], "main | hello through the proxy"),
+    ("batch-log-shipper.toml", &[], "shipper | shipped 4 lines"),
+    ("retry.toml", &[], "job | try 4 succeeds"),
+    ("startup-probes.toml", &["busybox", "socat"], "main | all three are up"),
+];
+
+/// The examples that serve until they are stopped.
+const SERVING: [&str; 1] = ["nginx-behind-haproxy.yaml"];
+
+fn example(name: &str) -> String {
+    format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn podinit(name: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_podinit"));
+    command.args(["run", "--profile", "process", &example(name)]);
+    command
+}
+
+fn is_installed(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &&&str| std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
+    let Some(missing) = programs.iter().find(|program| !is_there(program)) else { return true };
+    assert!(std::env::var_os("PODINIT_TESTS_MUST_RUN").is_none(), "{missing} is not installed");
+    println!("skipped: {missing} is not installed");
+    false
+}
+
+fn assert_ends_well(name: &str, output: &Output, last: &str) {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {}\n{stdout}{stderr}", output.status);
+    assert_eq!(stdout.lines().last(), Some(last), "{name}:\n{stdout}{stderr}");
+}
+
+#[test]
+fn every_example_is_run_here_and_says_what_it_shows() {
+    let examples = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
+    for name in examples.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        let is_run = ENDING.iter().any(|(known, ..)| *known == name) || SERVING.contains(&name.as_str());
+        assert!(is_run, "{name} is run by no test");
+        assert!(
+            fs::read_to_string(example(&name)).unwrap().starts_with("# "),
+            "{name} does not say what it shows"
+        );
+    }
+}
+
+#[test]
+fn examples_that_end_end_well() {
+    for (name, programs, last) in ENDING {
+        if is_installed(programs) {
+            assert_ends_well(name, &podinit(name).output().unwrap(), last);
+        }
+    }
+}
+
+#[test]
+fn the_example_s_nginx_answers_through_haproxy_until_it_is_stopped() {
+    if !is_installed(&["nginx", "haproxy"]) {
+        return;
+    }
+    let mut child = podinit(SERVING[0]).arg("-v").stderr(Stdio::piped()).spawn().unwrap();
+    let mut messages = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(messages.any(|line| line == "podinit: started container nginx"));
+    let page = get_until_ok(&mut child);
+    assert!(page.ends_with("hello from nginx\n"), "{page}");
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    let is_end = |line: &String| line.contains(" exited with ") || line.contains(" was ended by ");
+    let ended: Vec<_> = messages.filter(is_end).collect();
+    assert!(ended[0].contains("nginx") && ended[1].contains("haproxy"), "{ended:?}");
+    assert!(child.wait().unwrap().success());
+}
+
+/// nginx listens a moment after it was started; haproxy says 503 until then.
+fn get_until_ok(child: &mut Child) -> String {
+    loop {
+        assert!(child.try_wait().unwrap().is_none(), "podinit ended");
+        let mut stream = TcpStream::connect("127.0.0.1:28080").unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        if answer.starts_with("HTTP/1.1 200") {
+            return answer;
+        }
+    }
+}
