@@ -1,0 +1,14 @@
+//! The real program, seen from outside: its exit codes, signals, descendants, output, terminals.
+//!
+//! A test that needs what the machine lacks says so and passes, unless `PODINIT_TESTS_MUST_RUN=1`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
+
+mod exit_code;
+mod harness;
