@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::epoll::Epoll;
 use nix::sys::signal::{Signal as NixSignal, killpg};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
@@ -174,20 +175,22 @@ impl Attempts {
     }
 
     /// How the start went, once that is known; asked again, `None`.
-    pub(super) fn report_of(&mut self, container: ContainerId) -> Option<(AttemptId, Start)> {
+    pub(super) fn report_of(&mut self, container: ContainerId, epoll: &Epoll) -> Option<(AttemptId, Start)> {
         let attempt = self.live.get_mut(&container)?;
         let mut bytes = [0; 8];
-        let start = match nix::unistd::read(attempt.report.as_ref()?, &mut bytes) {
+        let report = attempt.report.as_ref()?;
+        let start = match nix::unistd::read(report, &mut bytes) {
             Ok(8) => Start::Failed(attempt.failure(StartReport::read(bytes))),
             // Closed by exec, or by a signal that came before.
             Ok(_) => Start::Running,
             Err(_) => return None,
         };
+        super::unwatch(epoll, report);
         attempt.report = None;
         let id = attempt.id;
         if let Start::Failed(_) = start {
             // The child ends by itself; it is reaped with the rest.
-            self.forget(container);
+            self.forget(container, epoll);
         }
         Some((id, start))
     }
@@ -229,8 +232,11 @@ impl Attempts {
     }
 
     /// Nothing of the attempt is left, or what is left does not matter any more.
-    pub(super) fn forget(&mut self, container: ContainerId) {
+    pub(super) fn forget(&mut self, container: ContainerId, epoll: &Epoll) {
         if let Some(attempt) = self.live.remove(&container) {
+            if let Some(report) = &attempt.report {
+                super::unwatch(epoll, report);
+            }
             self.by_pid.remove(&attempt.pid);
             emergency::remove(attempt.pid);
         }

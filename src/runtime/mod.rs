@@ -11,12 +11,15 @@ mod probe;
 mod processes;
 mod supervisor;
 mod terminal;
+mod token;
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use log::LevelFilter;
+use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
 pub(crate) use output::Format;
@@ -78,6 +81,13 @@ pub(crate) fn tell(level: LevelFilter) {
 /// Only before anything has been started: the system refused what the supervisor itself needs.
 pub(crate) fn run(job: Job) -> io::Result<u8> {
     Ok(supervisor::Supervisor::new(job)?.run())
+}
+
+/// Ends the watch over a descriptor that is about to be closed. Closing alone does not do it: a child on
+/// its way to exec has a copy, and while that hangs, the loop would be woken for ever.
+fn unwatch(epoll: &Epoll, fd: impl AsFd) {
+    // What was never watched need not be unwatched.
+    let _ = epoll.delete(fd);
 }
 
 /// Puts a complaint on stderr. Gives a reader that does not read a moment, not for ever: as PID 1 a

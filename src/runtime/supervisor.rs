@@ -15,6 +15,7 @@ use super::attempts::{self, Attempts, Start, Stdio};
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Probes;
 use super::terminal::{self, Terminal};
+use super::token::{Ready, Token};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
 use crate::plan::{self, AttemptInputs, CommandPlan, Meaning, Situation};
 use crate::pod::{
@@ -46,25 +47,6 @@ pub(super) struct Supervisor {
     /// What containers get back where the supervisor raised its own limit.
     open_files: Option<u64>,
     finished: Option<(u8, Cause)>,
-}
-
-/// What an epoll event is about.
-#[derive(Clone, Copy, Debug)]
-enum Token {
-    Signals,
-    Report(ContainerId),
-    Pipes(Kind),
-    Sink(Kind),
-    Probe(RunId),
-}
-
-/// What one wait for events brought, sorted by what comes first.
-#[derive(Default)]
-struct Ready {
-    signals: bool,
-    reports: Vec<ContainerId>,
-    pipes: Vec<Kind>,
-    probes: Vec<RunId>,
 }
 
 impl Supervisor {
@@ -207,7 +189,7 @@ impl Supervisor {
     }
 
     fn take_report(&mut self, container: ContainerId) {
-        match self.attempts.report_of(container) {
+        match self.attempts.report_of(container, &self.epoll) {
             None => {}
             Some((attempt, Start::Running)) => self.fact(Event::Started { attempt }),
             Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
@@ -232,7 +214,7 @@ impl Supervisor {
         };
         let probes = &self.probes;
         for attempt in self.attempts.emptied(no_children, |pid| probes.has(pid)) {
-            self.attempts.forget(attempt.container);
+            self.attempts.forget(attempt.container, &self.epoll);
             if let Some(output) = &mut self.output {
                 output.close(attempt.container, self.now.wall);
             }
@@ -253,7 +235,7 @@ impl Supervisor {
         let Some((pid, status)) = attempts::exit_status(event) else { return };
         if let Some(container) = self.attempts.container_of(pid) {
             self.main_ended(container, status);
-        } else if let Some((run, (outcome, output))) = self.probes.exited(pid, status) {
+        } else if let Some((run, (outcome, output))) = self.probes.exited(pid, status, &self.epoll) {
             self.fact(Event::ProbeDone { run, outcome, output });
         } else if self.warn_reaped {
             log::warn!("reaped process {pid}, which was no container's main process");
@@ -297,7 +279,7 @@ impl Supervisor {
             }
             Action::Kill(attempt) => self.attempts.kill(attempt, is_probe),
             Action::Remove(attempt) => {
-                self.attempts.forget(attempt.container);
+                self.attempts.forget(attempt.container, &self.epoll);
                 if let Some(output) = &mut self.output {
                     output.close(attempt.container, self.now.wall);
                 }
@@ -307,7 +289,7 @@ impl Supervisor {
                     self.fact(Event::ProbeDone { run, outcome, output });
                 }
             }
-            Action::CancelProbe(run) => self.probes.cancel(run),
+            Action::CancelProbe(run) => self.probes.cancel(run, &self.epoll),
             Action::Record(event) => self.record(&event),
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
             // No manifest field asks for these yet.
@@ -447,54 +429,6 @@ impl Supervisor {
             output.flush_within(LAST_WORDS);
         }
         self.tell();
-    }
-}
-
-impl Ready {
-    fn of(events: &[EpollEvent]) -> Self {
-        let mut ready = Self::default();
-        for event in events {
-            match Token::of(event.data()) {
-                Token::Signals => ready.signals = true,
-                Token::Report(container) => ready.reports.push(container),
-                Token::Pipes(kind) => ready.pipes.push(kind),
-                Token::Probe(run) => ready.probes.push(run),
-                // Sinks are flushed every turn.
-                Token::Sink(_) => {}
-            }
-        }
-        ready
-    }
-}
-
-/// A token is a kind in the upper byte, and what it is about below.
-const KIND: u32 = 56;
-
-impl From<Token> for u64 {
-    fn from(token: Token) -> Self {
-        let is_err = |kind| Self::from(kind == Kind::Stderr);
-        let (kind, about) = match token {
-            Token::Signals => (0, 0),
-            Token::Report(container) => (1, container.position() as Self),
-            Token::Pipes(kind) => (2, is_err(kind)),
-            Token::Sink(kind) => (3, is_err(kind)),
-            Token::Probe(run) => (4, run.0),
-        };
-        kind << KIND | about
-    }
-}
-
-impl Token {
-    fn of(token: u64) -> Self {
-        let about = token & ((1 << KIND) - 1);
-        let kind = if about == 0 { Kind::Stdout } else { Kind::Stderr };
-        match token >> KIND {
-            1 => Self::Report(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
-            2 => Self::Pipes(kind),
-            3 => Self::Sink(kind),
-            4 => Self::Probe(RunId(about)),
-            _ => Self::Signals,
-        }
     }
 }
 

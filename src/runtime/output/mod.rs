@@ -16,6 +16,8 @@ use sink::Sink;
 pub(crate) use sink::standard;
 use stream::Stream;
 
+use super::unwatch;
+
 use crate::pod::Timestamp;
 use crate::spec::{ContainerId, Pod};
 
@@ -190,9 +192,7 @@ impl Output {
     fn end(&mut self, container: ContainerId, kind: Kind, now: Timestamp) {
         let Some(stream) = slot(&mut self.streams, container, kind).and_then(Option::take) else { return };
         let way = self.ways.of(kind);
-        // A child on its way to exec may have a copy of the descriptor: closing alone would leave it
-        // in the epoll set for a while.
-        let _ = way.pipes.delete(stream.pipe());
+        unwatch(&way.pipes, stream.pipe());
         stream.finish(|line| self.style.write(container, kind, line, now, &mut way.sink));
         way.sink.flush();
     }

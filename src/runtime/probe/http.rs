@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::sys::epoll::EpollFlags;
+use nix::sys::epoll::{Epoll, EpollFlags};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::{Connection, OUTPUT, Progress, Result};
@@ -80,8 +80,8 @@ impl Exchange {
     }
 
     /// Does what can be done without waiting.
-    pub(super) fn advance(&mut self) -> Progress {
-        match self.try_advance() {
+    pub(super) fn advance(&mut self, epoll: &Epoll) -> Progress {
+        match self.try_advance(epoll) {
             Ok(progress) => progress,
             Err(errno) => {
                 let answer = format!("cannot talk to {}: {}", self.authority(), cause(errno));
@@ -90,12 +90,12 @@ impl Exchange {
         }
     }
 
-    fn try_advance(&mut self) -> std::result::Result<Progress, Errno> {
+    fn try_advance(&mut self, epoll: &Epoll) -> std::result::Result<Progress, Errno> {
         if let State::Connecting = self.state {
-            match self.connection.finish() {
+            match self.connection.finish(epoll) {
                 Err(result) => return Ok(Progress::Done(result)),
-                Ok(Some(flags)) => return Ok(Progress::Reconnected(flags)),
-                Ok(None) => self.state = State::Sending { request: self.request(), sent: 0 },
+                Ok(false) => return Ok(Progress::Reconnected),
+                Ok(true) => self.state = State::Sending { request: self.request(), sent: 0 },
             }
         }
         if let State::Sending { request, sent } = &mut self.state {
@@ -110,10 +110,10 @@ impl Exchange {
             }
             self.state = State::Receiving { answer: Vec::new() };
         }
-        self.receive()
+        self.receive(epoll)
     }
 
-    fn receive(&mut self) -> std::result::Result<Progress, Errno> {
+    fn receive(&mut self, epoll: &Epoll) -> std::result::Result<Progress, Errno> {
         let State::Receiving { answer } = &mut self.state else {
             return Ok(Progress::Wait(EpollFlags::EPOLLIN));
         };
@@ -132,7 +132,7 @@ impl Exchange {
             match parse(answer, is_end) {
                 Ok(Answer::Incomplete) => {}
                 Ok(Answer::Complete { status, location, body }) => {
-                    return Ok(self.judge(status, location.as_deref(), &body));
+                    return Ok(self.judge(status, location.as_deref(), &body, epoll));
                 }
                 Err(what) => {
                     let what = format!("cannot understand the answer of {}: {what}", self.authority());
@@ -142,11 +142,11 @@ impl Exchange {
         }
     }
 
-    fn judge(&mut self, status: u16, location: Option<&str>, body: &str) -> Progress {
+    fn judge(&mut self, status: u16, location: Option<&str>, body: &str, epoll: &Epoll) -> Progress {
         let is_redirect = matches!(status, 301 | 302 | 303 | 307 | 308);
         let target = location.filter(|_| is_redirect).map(|location| self.target(location));
         let result = match target {
-            Some(Target::SameHost { port, path }) => return self.redirect(port, path),
+            Some(Target::SameHost { port, path }) => return self.redirect(port, path, epoll),
             Some(Target::OtherHost) => {
                 (ProbeOutcome::Warning, format!("Probe terminated redirects, Response body: {body}"))
             }
@@ -159,7 +159,7 @@ impl Exchange {
         Progress::Done(result)
     }
 
-    fn redirect(&mut self, port: u16, path: String) -> Progress {
+    fn redirect(&mut self, port: u16, path: String, epoll: &Epoll) -> Progress {
         self.redirects += 1;
         if self.redirects > REDIRECTS {
             return Progress::Done((ProbeOutcome::Failure, format!("stopped after {REDIRECTS} redirects")));
@@ -167,8 +167,8 @@ impl Exchange {
         (self.port, self.path, self.state) = (port, path, State::Connecting);
         match Connection::open(self.host, port) {
             Ok(connection) => {
-                self.connection = connection;
-                Progress::Reconnected(EpollFlags::EPOLLOUT)
+                self.connection.replace(connection, epoll);
+                Progress::Reconnected
             }
             Err(result) => Progress::Done(result),
         }

@@ -14,7 +14,7 @@ use nix::sys::socket::{
     sockopt,
 };
 
-use super::cause;
+use super::{cause, unwatch};
 use crate::pod::{ExitStatus, ProbeOutcome, RunId};
 use crate::spec::{ProbeHandler, ProbeHost};
 use http::Exchange;
@@ -48,8 +48,8 @@ pub(super) struct Connection {
 pub(super) enum Progress {
     /// Wait until this can be done.
     Wait(EpollFlags),
-    /// A new socket is to be waited for.
-    Reconnected(EpollFlags),
+    /// A new socket is to be waited for until it can be written to; the old one is not watched any more.
+    Reconnected,
     Done(Result),
 }
 
@@ -103,60 +103,58 @@ impl Probes {
         let progress = match execution {
             Execution::Exec { pipe, output, .. } => {
                 if !read_output(pipe.as_fd(), output) {
-                    let _ = epoll.delete(&*pipe);
+                    unwatch(epoll, &*pipe);
                 }
                 return None;
             }
-            Execution::Connect(connection) => connection.advance(),
-            Execution::Http(exchange) => exchange.advance(),
+            Execution::Connect(connection) => connection.advance(epoll),
+            Execution::Http(exchange) => exchange.advance(epoll),
         };
-        let (flags, is_new) = match progress {
-            Progress::Wait(flags) => (flags, false),
-            Progress::Reconnected(flags) => (flags, true),
+        let watched = match progress {
+            Progress::Wait(flags) => epoll.modify(execution.fd(), &mut EpollEvent::new(flags, token)),
+            Progress::Reconnected => epoll.add(execution.fd(), EpollEvent::new(EpollFlags::EPOLLOUT, token)),
             Progress::Done(result) => {
-                self.0.remove(&run);
+                self.forget(run, epoll);
                 return Some(result);
             }
         };
-        let mut event = EpollEvent::new(flags, token);
-        let fd = execution.fd();
-        // Closing the old socket took it out of the set; the new one may have its number.
-        let watched = if is_new { epoll.add(fd, event) } else { epoll.modify(fd, &mut event) };
         watched.err().map(|errno| {
-            self.0.remove(&run);
+            self.forget(run, epoll);
             cannot("watch a socket", errno)
         })
     }
 
     /// The process with this number ended. Returns the execution it was and its result, if it was one.
-    pub(crate) fn exited(&mut self, pid: i32, status: ExitStatus) -> Option<(RunId, Result)> {
+    pub(crate) fn exited(&mut self, pid: i32, status: ExitStatus, epoll: &Epoll) -> Option<(RunId, Result)> {
         let is_meant =
             |execution: &Execution| matches!(execution, Execution::Exec { pid: of, .. } if *of == pid);
         let run = *self.0.iter().find(|(_, execution)| is_meant(execution))?.0;
-        let Execution::Exec { pipe, mut output, .. } = self.0.remove(&run)? else { return None };
+        let Execution::Exec { pipe, mut output, .. } = self.forget(run, epoll)? else { return None };
         // What it wrote is there; what its children go on writing does not matter (rule 61).
         read_output(pipe.as_fd(), &mut output);
         let text = String::from_utf8_lossy(&output).trim_end().to_owned();
-        Some((
-            run,
-            match status {
-                ExitStatus::Code(0) => (ProbeOutcome::Success, text),
-                ExitStatus::Code(code) => {
-                    (ProbeOutcome::Failure, explain(&format!("exit code {code}"), &text))
-                }
-                ExitStatus::Signal(signal) => {
-                    (ProbeOutcome::Failure, explain(&format!("ended by {signal}"), &text))
-                }
-                ExitStatus::Unknown => (ProbeOutcome::Error, text),
-            },
-        ))
+        let result = match status {
+            ExitStatus::Code(0) => (ProbeOutcome::Success, text),
+            ExitStatus::Code(code) => (ProbeOutcome::Failure, explain(&format!("exit code {code}"), &text)),
+            ExitStatus::Signal(signal) => {
+                (ProbeOutcome::Failure, explain(&format!("ended by {signal}"), &text))
+            }
+            ExitStatus::Unknown => (ProbeOutcome::Error, text),
+        };
+        Some((run, result))
     }
 
     /// The execution no longer matters. A command is killed, alone (rule 60); it is reaped with the rest.
-    pub(crate) fn cancel(&mut self, run: RunId) {
-        if let Some(Execution::Exec { process, .. }) = self.0.remove(&run) {
+    pub(crate) fn cancel(&mut self, run: RunId, epoll: &Epoll) {
+        if let Some(Execution::Exec { process, .. }) = self.forget(run, epoll) {
             let _ = crate::sys::send_signal(process.as_fd(), libc::SIGKILL);
         }
+    }
+
+    fn forget(&mut self, run: RunId, epoll: &Epoll) -> Option<Execution> {
+        let execution = self.0.remove(&run)?;
+        unwatch(epoll, execution.fd());
+        Some(execution)
     }
 
     /// Whether this process is a probe's command.
@@ -202,18 +200,18 @@ impl Connection {
     }
 
     /// The socket is writable: it is connected, or was refused and another address is tried.
-    fn advance(&mut self) -> Progress {
-        match self.finish() {
-            Ok(None) => Progress::Done((ProbeOutcome::Success, String::new())),
-            Ok(Some(flags)) => Progress::Reconnected(flags),
+    fn advance(&mut self, epoll: &Epoll) -> Progress {
+        match self.finish(epoll) {
+            Ok(true) => Progress::Done((ProbeOutcome::Success, String::new())),
+            Ok(false) => Progress::Reconnected,
             Err(result) => Progress::Done(result),
         }
     }
 
-    /// `None` when the connection stands; what to wait for when another address is being tried.
-    pub(super) fn finish(&mut self) -> std::result::Result<Option<EpollFlags>, Result> {
+    /// Whether the connection stands; if not, another address is being tried.
+    pub(super) fn finish(&mut self, epoll: &Epoll) -> std::result::Result<bool, Result> {
         let errno = match getsockopt(&self.socket, sockopt::SocketError) {
-            Ok(0) => return Ok(None),
+            Ok(0) => return Ok(true),
             Ok(code) => Errno::from_raw(code),
             Err(errno) => errno,
         };
@@ -221,8 +219,15 @@ impl Connection {
         if others.is_empty() {
             return Err((ProbeOutcome::Failure, format!("cannot connect to {}: {}", self.to, cause(errno))));
         }
-        *self = Self::try_each(others, errno)?;
-        Ok(Some(EpollFlags::EPOLLOUT))
+        let next = Self::try_each(others, errno)?;
+        self.replace(next, epoll);
+        Ok(false)
+    }
+
+    /// Goes on with another connection.
+    pub(super) fn replace(&mut self, other: Self, epoll: &Epoll) {
+        unwatch(epoll, &self.socket);
+        *self = other;
     }
 
     pub(super) fn socket(&self) -> &OwnedFd {

@@ -1,0 +1,74 @@
+//! What the loop waits for: descriptors known by tokens, and what one wait brought.
+
+use nix::sys::epoll::EpollEvent;
+
+use super::output::Kind;
+use crate::pod::RunId;
+use crate::spec::ContainerId;
+
+/// What an epoll event is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Token {
+    Signals,
+    Report(ContainerId),
+    Pipes(Kind),
+    Sink(Kind),
+    Probe(RunId),
+}
+
+/// What one wait for events brought, sorted by what comes first.
+#[derive(Default)]
+pub(super) struct Ready {
+    pub(super) signals: bool,
+    pub(super) reports: Vec<ContainerId>,
+    pub(super) pipes: Vec<Kind>,
+    pub(super) probes: Vec<RunId>,
+}
+
+impl Ready {
+    pub(super) fn of(events: &[EpollEvent]) -> Self {
+        let mut ready = Self::default();
+        for event in events {
+            match Token::of(event.data()) {
+                Token::Signals => ready.signals = true,
+                Token::Report(container) => ready.reports.push(container),
+                Token::Pipes(kind) => ready.pipes.push(kind),
+                Token::Probe(run) => ready.probes.push(run),
+                // Sinks are flushed every turn.
+                Token::Sink(_) => {}
+            }
+        }
+        ready
+    }
+}
+
+/// A token is a kind in the upper byte, and what it is about below.
+const KIND: u32 = 56;
+
+impl From<Token> for u64 {
+    fn from(token: Token) -> Self {
+        let is_err = |kind| Self::from(kind == Kind::Stderr);
+        let (kind, about) = match token {
+            Token::Signals => (0, 0),
+            Token::Report(container) => (1, container.position() as Self),
+            Token::Pipes(kind) => (2, is_err(kind)),
+            Token::Sink(kind) => (3, is_err(kind)),
+            Token::Probe(run) => (4, run.0),
+        };
+        kind << KIND | about
+    }
+}
+
+impl Token {
+    fn of(token: u64) -> Self {
+        let about = token & ((1 << KIND) - 1);
+        let kind = if about == 0 { Kind::Stdout } else { Kind::Stderr };
+        match token >> KIND {
+            1 => Self::Report(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
+            2 => Self::Pipes(kind),
+            3 => Self::Sink(kind),
+            4 => Self::Probe(RunId(about)),
+            _ => Self::Signals,
+        }
+    }
+}
