@@ -1,6 +1,9 @@
 //! One entry of `containers` or `initContainers`. Knows what a container may say, alone and in its
 //! list; what concerns several of them is the pod's.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use super::decode::{Fields, Item};
 use super::environment::environment;
 use super::fields::Place;
@@ -11,8 +14,6 @@ use super::pod::{
 use super::probe::startup_probe;
 use super::problem::Problem;
 use super::tree::cut;
-use std::cell::Cell;
-use std::sync::Arc;
 
 /// What the containers of one pod have in common.
 pub(super) struct Surroundings {

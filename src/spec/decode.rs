@@ -6,14 +6,15 @@ mod mapping;
 
 pub(super) use mapping::Fields;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use super::Syntax;
 use super::fields::Place;
 use super::problem::Problem;
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Span, Value, cut};
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::rc::Rc;
 
 /// The source that is decoded, and what is wrong with it.
 pub(super) struct Scope<'a> {

@@ -1,5 +1,7 @@
 //! A pod's name, namespace, labels and annotations, in both forms. Knows Kubernetes' rules for them.
 
+use std::collections::BTreeMap;
+
 use super::Syntax;
 use super::decode::{Fields, Item};
 use super::name;
@@ -7,7 +9,6 @@ use super::problem::Problem;
 use super::settings::Settings;
 use super::tree::cut;
 use super::{Options, Source};
-use std::collections::BTreeMap;
 
 /// Bytes that all annotations of an object may have together in Kubernetes.
 const MOST_ANNOTATIONS: usize = 256 << 10;

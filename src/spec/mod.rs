@@ -31,9 +31,11 @@ pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_js
 pub use signal::Signal;
 pub use tree::Span;
 
-use limits::too_large;
-use manifest::Document;
 use std::time::Duration;
+
+use limits::too_large;
+
+use manifest::Document;
 
 /// At the start of a text it says only that the text is Unicode.
 const BYTE_ORDER_MARK: char = '\u{feff}';

@@ -1,11 +1,13 @@
 //! A problem of a manifest: what, where, and what to do about it; for people and as JSON. Knows
 //! sources by their text only, and nothing of pods.
 
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
 use super::Source;
 use super::snippet::{plain, position, snippet};
 use super::tree::Span;
-use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 /// Whether a pod can be made in spite of the problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -236,3 +236,37 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub fn exists(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
+
+/// A FIFO by which a container and the test speak, whatever becomes of the container's output. The test
+/// has both its ends: neither side waits for the other to open it.
+pub struct Fifo(fs::File);
+
+impl Fifo {
+    pub fn new(directory: &Directory, name: &str) -> Self {
+        let path = directory.path(name);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        Self(fs::OpenOptions::new().read(true).write(true).open(path).unwrap())
+    }
+
+    /// The next line that somebody writes.
+    pub fn line(&self) -> String {
+        use nix::poll::{PollFd, PollFlags, poll};
+        use std::os::fd::AsFd;
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            let count = poll(&mut ready, u16::try_from(PATIENCE.as_millis()).unwrap()).unwrap();
+            assert!(count > 0, "nothing is said but {:?}", String::from_utf8_lossy(&line));
+            let mut byte = [0];
+            (&self.0).read_exact(&mut byte).unwrap();
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap().trim_end().to_owned()
+    }
+
+    /// Lets one `read` go on.
+    pub fn say(&self, line: &str) {
+        use std::io::Write;
+        (&self.0).write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}

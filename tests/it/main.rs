@@ -12,3 +12,5 @@
 
 mod exit_code;
 mod harness;
+mod pty;
+mod terminal;
