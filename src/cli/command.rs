@@ -16,7 +16,8 @@ use crate::spec::{Container, Metadata, Pod, Profile, RestartPolicy, Signal};
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) const AFTER_HELP: &str = "\
-CMD gets every signal that podinit gets. When CMD ends, what it has left running gets SIGTERM and,
+CMD gets every signal that podinit gets; on a terminal the keys reach it without podinit, in podinit's
+own process group. When CMD ends, what it has left running gets SIGTERM and,
 after the grace period, SIGKILL; podinit exits with CMD's exit code when nothing is left.
 
 Examples:

@@ -35,10 +35,12 @@ pub enum Meaning {
 /// What the supervisor knows when a signal comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Situation {
+    /// It comes from the terminal, not from a process.
+    pub from_terminal: bool,
+    /// The terminal sent it to the command as well, which is in the same process group.
+    pub reached_command: bool,
     /// The terminal that the supervisor was started from is gone.
     pub terminal_gone: bool,
-    /// A shell can stop the supervisor and let it go on: it has a terminal and is not PID 1.
-    pub is_job: bool,
 }
 
 impl SignalPolicy {
@@ -48,6 +50,7 @@ impl SignalPolicy {
             return Meaning::Ignore;
         }
         match self {
+            Self::Command { .. } if situation.reached_command => Meaning::Ignore,
             Self::Command { rewrite } => {
                 let rule = rewrite.iter().find(|(received, _)| *received == signal);
                 match rule.map_or(Some(signal), |(_, passed_on)| *passed_on) {
@@ -60,7 +63,7 @@ impl SignalPolicy {
                 Signal::INT if std::mem::replace(interrupted, true) => Meaning::Kill,
                 Signal::INT => Meaning::Stop,
                 Signal::HUP if situation.terminal_gone => Meaning::Stop,
-                Signal::TSTP if situation.is_job => Meaning::Suspend,
+                Signal::TSTP if situation.from_terminal => Meaning::Suspend,
                 other => Meaning::Forward(other),
             },
         }
@@ -71,7 +74,7 @@ impl SignalPolicy {
 mod tests {
     use super::*;
 
-    const PLAIN: Situation = Situation { terminal_gone: false, is_job: false };
+    const PLAIN: Situation = Situation { from_terminal: false, reached_command: false, terminal_gone: false };
 
     fn signal(name: &str) -> Signal {
         Signal::parse(name).unwrap()
@@ -95,11 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn the_terminal_s_stop_suspends_a_job_and_is_passed_on_by_pid_1() {
+    fn the_stop_key_suspends_a_pod_and_a_stop_signal_is_passed_on() {
         let mut policy = SignalPolicy::Pod { interrupted: false };
-        let job = Situation { is_job: true, ..PLAIN };
-        assert_eq!(policy.meaning(Signal::TSTP, job), Meaning::Suspend);
+        let key = Situation { from_terminal: true, ..PLAIN };
+        assert_eq!(policy.meaning(Signal::TSTP, key), Meaning::Suspend);
         assert_eq!(policy.meaning(Signal::TSTP, PLAIN), Meaning::Forward(Signal::TSTP));
+    }
+
+    #[test]
+    fn a_command_does_not_get_twice_what_the_terminal_sent_it() {
+        let mut policy = SignalPolicy::Command { rewrite: Vec::new() };
+        let key = Situation { from_terminal: true, reached_command: true, ..PLAIN };
+        assert_eq!(policy.meaning(Signal::INT, key), Meaning::Ignore);
+        let gone = Situation { from_terminal: true, terminal_gone: true, ..PLAIN };
+        assert_eq!(policy.meaning(Signal::HUP, gone), Meaning::Forward(Signal::HUP));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use nix::unistd::{Pid, pipe2};
 use super::processes::{self, Descendant};
 use super::{cause, emergency};
 use crate::plan::CommandPlan;
-use crate::pod::{AttemptId, ExitStatus, Signal, StartFailure, StartStage, Target};
+use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
 use crate::spec::ContainerId;
 use crate::sys::{self, ChildOp, CommandLine, Memory, StartReport};
 
@@ -31,6 +31,8 @@ pub(super) struct Attempt {
     steps: Vec<Step>,
     program: String,
     marker: String,
+    /// It leads a process group; otherwise it is in podinit's.
+    leads_group: bool,
     main_ended: bool,
     killed: bool,
 }
@@ -57,8 +59,8 @@ pub(super) enum Start {
 
 /// What a child is connected to.
 pub(super) enum Stdio<'a> {
-    /// The supervisor's own descriptors, in a process group of its own, with the terminal if there is one.
-    Inherited { terminal: Option<RawFd> },
+    /// The supervisor's own descriptors, in a process group of its own or, on a terminal, in podinit's.
+    Inherited { own_group: bool },
     /// /dev/null and these pipes, in a session of its own.
     Pipes { stdout: &'a OwnedFd, stderr: &'a OwnedFd },
     /// The supervisor's own descriptors, in a session of its own: signals from the keyboard go to
@@ -109,12 +111,10 @@ impl Attempts {
             steps.push(step);
         };
         match stdio {
-            Stdio::Inherited { terminal } => {
+            Stdio::Inherited { own_group: true } => {
                 add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
-                if let Some(terminal) = terminal {
-                    add(ChildOp::TakeTerminal(*terminal), Step::Own("take the terminal"));
-                }
             }
+            Stdio::Inherited { own_group: false } => {}
             Stdio::Pipes { stdout, stderr } => {
                 add(ChildOp::NewSession, Step::Own("make a session"));
                 let null = self.null()?;
@@ -145,6 +145,7 @@ impl Attempts {
             steps,
             program,
             marker,
+            leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             main_ended: false,
             killed: false,
         };
@@ -253,7 +254,7 @@ impl Attempts {
         let Some(attempt) = self.live.get(&id.container).filter(|attempt| attempt.id == id) else { return };
         match target {
             Target::Main if attempt.main_ended => {}
-            Target::Main if self.signal_group => signal_group(attempt.pid, signal.number()),
+            Target::Main if self.signal_group => self.signal_main_group(attempt, signal.number()),
             Target::Main => {
                 let _ = sys::send_signal(attempt.process.as_fd(), signal.number());
             }
@@ -271,17 +272,36 @@ impl Attempts {
         if !attempt.main_ended {
             // The main process first: what it leaves behind becomes the supervisor's.
             let descendants = processes::with_descendants([attempt.pid]);
-            signal_group(attempt.pid, libc::SIGKILL);
+            if attempt.leads_group {
+                signal_group(attempt.pid, libc::SIGKILL);
+            }
             let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGKILL);
             processes::signal(&descendants, libc::SIGKILL);
         }
         self.signal_rest(attempt, libc::SIGKILL, is_probe);
     }
 
-    /// The main process of the only container, while it runs.
-    pub(super) fn only_main(&self) -> Option<Pid> {
-        let attempt = self.live.values().next().filter(|attempt| self.is_single && !attempt.main_ended)?;
-        Some(Pid::from_raw(attempt.pid))
+    /// The supervisor had stopped with the main process and was let go on. A shell lets the whole job go on;
+    /// whoever let only the supervisor go on meant the main process. That is not done twice: a second time
+    /// might undo the next stop.
+    pub(super) fn go_on(&self, container: ContainerId) {
+        if let Some(attempt) = self.live.get(&container)
+            && sys::is_still_stopped(attempt.pid)
+        {
+            let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGCONT);
+        }
+    }
+
+    /// Signals the main process's group. In podinit's own group there are strangers too: of those that
+    /// are the command's, as far as /proc tells.
+    fn signal_main_group(&self, attempt: &Attempt, signal: i32) {
+        if attempt.leads_group {
+            return signal_group(attempt.pid, signal);
+        }
+        let _ = sys::send_signal(attempt.process.as_fd(), signal);
+        let mut others = processes::with_descendants(processes::own_children().unwrap_or_default());
+        others.retain(|other| other.pid != attempt.pid && processes::is_in_own_group(other.pid));
+        processes::signal(&others, signal);
     }
 
     fn signal_rest(&self, attempt: &Attempt, signal: i32, is_probe: impl Fn(i32) -> bool) {
@@ -379,15 +399,4 @@ fn signal_group(leader: i32, signal: i32) {
 
 fn signal_everything(signal: i32) {
     let _ = NixSignal::try_from(signal).map(|signal| nix::sys::signal::kill(Pid::from_raw(-1), signal));
-}
-
-/// How a child ended, in the machine's words.
-pub(super) fn exit_status(event: sys::ChildEvent) -> Option<(i32, ExitStatus)> {
-    match event {
-        sys::ChildEvent::Exited { pid, code } => Some((pid, ExitStatus::Code(code))),
-        sys::ChildEvent::Signalled { pid, signal } => {
-            Some((pid, Signal::from_number(signal).map_or(ExitStatus::Unknown, ExitStatus::Signal)))
-        }
-        sys::ChildEvent::Stopped { .. } => None,
-    }
 }

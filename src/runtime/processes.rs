@@ -43,7 +43,7 @@ pub(crate) fn belongs(pid: i32, traces: &Traces<'_>) -> bool {
 /// A process and the parent it was found under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descendant {
-    pid: i32,
+    pub(crate) pid: i32,
     parent: i32,
 }
 
@@ -93,6 +93,11 @@ fn marker_of(pid: i32) -> Option<Vec<u8>> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let mut variables = environment.split(|byte| *byte == 0);
     variables.find_map(|variable| variable.strip_prefix(b"PODINIT_ATTEMPT=")).map(<[u8]>::to_vec)
+}
+
+/// Whether the process is in the supervisor's process group.
+pub(crate) fn is_in_own_group(pid: i32) -> bool {
+    group_and_session(pid).is_some_and(|(group, _)| group == nix::unistd::getpgrp().as_raw())
 }
 
 fn group_and_session(pid: i32) -> Option<(i32, i32)> {

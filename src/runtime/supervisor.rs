@@ -8,13 +8,13 @@ use std::io;
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{Signal as NixSignal, kill};
-use nix::unistd::{Pid, getpid, pipe2};
+use nix::sys::signal::Signal as NixSignal;
+use nix::unistd::pipe2;
 
 use super::attempts::{self, Attempts, Start, Stdio};
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Probes;
-use super::terminal::{self, Terminal};
+use super::terminal;
 use super::token::{Ready, Token};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
 use crate::plan::{self, AttemptInputs, CommandPlan, Meaning, Situation};
@@ -41,8 +41,7 @@ pub(super) struct Supervisor {
     probes: Probes,
     /// Made when there is something to put out.
     output: Option<Output>,
-    /// Of a command that has it.
-    terminal: Option<Terminal>,
+    /// Controlled by a terminal from the beginning, whatever has become of it.
     has_terminal: bool,
     /// What containers get back where the supervisor raised its own limit.
     open_files: Option<u64>,
@@ -63,7 +62,6 @@ impl Supervisor {
         // What runs in the containers may be of the same user: it is not to read our memory.
         let _ = nix::sys::prctl::set_dumpable(false);
         let is_command = matches!(job.commands, Commands::Exact(_));
-        let has_terminal = !is_command && terminal::is_controlled();
         let signals = Signals::install()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for descriptor in signals.descriptors() {
@@ -85,8 +83,7 @@ impl Supervisor {
             attempts: Attempts::new(containers, job.signal_group),
             probes: Probes::default(),
             output: None,
-            terminal: if is_command { Terminal::on_stdin() } else { None },
-            has_terminal,
+            has_terminal: terminal::is_controlled(),
             open_files: if is_command { None } else { raise_open_files(containers) },
             finished: None,
         })
@@ -158,22 +155,22 @@ impl Supervisor {
     /// Takes all signals that came. Returns whether a child's state may have changed.
     fn take_signals(&mut self) -> bool {
         let mut came = Vec::new();
-        self.signals.take(|signal| came.extend(Signal::from_number(signal)));
-        for signal in &came {
-            self.take_signal(*signal);
+        self.signals.take(|received| came.push(received));
+        let mut child_changed = false;
+        for received in came {
+            if let Some(signal) = Signal::from_number(received.signal) {
+                child_changed |= signal == Signal::CHLD;
+                self.take_signal(signal, received.by_kernel && self.has_terminal);
+            }
         }
-        came.contains(&Signal::CHLD)
+        child_changed
     }
 
-    fn take_signal(&mut self, signal: Signal) {
-        if let (Signal::CONT, Some(terminal), Some(main)) =
-            (signal, &self.terminal, self.attempts.only_main())
-        {
-            return terminal.go_on(main);
-        }
+    fn take_signal(&mut self, signal: Signal, from_terminal: bool) {
         let situation = Situation {
+            from_terminal,
+            reached_command: from_terminal && terminal::reaches_group(signal),
             terminal_gone: signal == Signal::HUP && self.has_terminal && !terminal::is_controlled(),
-            is_job: signal == Signal::TSTP && self.has_terminal && terminal::can_be_resumed(),
         };
         match self.policy.meaning(signal, situation) {
             Meaning::Stop => {
@@ -182,7 +179,7 @@ impl Supervisor {
             Meaning::Kill => self.fact(Event::KillRequested),
             Meaning::Forward(signal) => self.fact(Event::ForwardSignal { signal, container: None }),
             Meaning::Suspend => {
-                let _ = kill(getpid(), NixSignal::SIGSTOP);
+                sys::stop();
             }
             Meaning::Ignore => {}
         }
@@ -223,22 +220,32 @@ impl Supervisor {
     }
 
     fn child(&mut self, event: ChildEvent) {
-        if let ChildEvent::Stopped { pid, signal } = event {
-            let main = Pid::from_raw(pid);
-            if let (Some(terminal), Ok(signal)) = (&self.terminal, NixSignal::try_from(signal))
-                && self.attempts.only_main() == Some(main)
-            {
-                terminal.stopped(main, signal);
+        match event {
+            ChildEvent::Exited { pid, code } => self.child_ended(pid, ExitStatus::Code(code)),
+            ChildEvent::Signalled { pid, signal } => {
+                let status = Signal::from_number(signal).map_or(ExitStatus::Unknown, ExitStatus::Signal);
+                self.child_ended(pid, status);
             }
-            return;
+            ChildEvent::Stopped { pid } => self.child_stopped(pid),
         }
-        let Some((pid, status)) = attempts::exit_status(event) else { return };
+    }
+
+    fn child_ended(&mut self, pid: i32, status: ExitStatus) {
         if let Some(container) = self.attempts.container_of(pid) {
             self.main_ended(container, status);
         } else if let Some((run, (outcome, output))) = self.probes.exited(pid, status, &self.epoll) {
             self.fact(Event::ProbeDone { run, outcome, output });
         } else if self.warn_reaped {
             log::warn!("reaped process {pid}, which was no container's main process");
+        }
+    }
+
+    /// A shell gets its prompt only when all of its job has stopped, the part that it started above all.
+    fn child_stopped(&self, pid: i32) {
+        let is_command = matches!(self.commands, Commands::Exact(_));
+        let Some(container) = self.attempts.container_of(pid) else { return };
+        if is_command && self.has_terminal && sys::stop() {
+            self.attempts.go_on(container);
         }
     }
 
@@ -249,9 +256,6 @@ impl Supervisor {
             output.drain(container, self.now.wall);
         }
         let Some(attempt) = self.attempts.main_ended(container) else { return };
-        if let Some(terminal) = &self.terminal {
-            terminal.take_back();
-        }
         log::info!("container {} {}", name(self.machine.pod(), container), ended(status));
         self.fact(Event::Exited { attempt, exit: Exit::plain(status) });
     }
@@ -316,8 +320,8 @@ impl Supervisor {
         let plan = self.plan(id);
         match self.commands {
             Commands::Exact(_) => {
-                let terminal = self.terminal.as_ref().map(Terminal::as_raw_fd);
-                let started = self.attempts.start(id, plan, &Stdio::Inherited { terminal }, None);
+                let own_group = !self.has_terminal;
+                let started = self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not.

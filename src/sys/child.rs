@@ -12,8 +12,6 @@ pub(crate) enum ChildOp {
     NewSession,
     /// Lead a new process group (setpgid(2)).
     NewProcessGroup,
-    /// Make the child's group the one that the terminal on this descriptor talks to.
-    TakeTerminal(RawFd),
     /// `to` becomes what `from` is.
     Redirect { from: RawFd, to: RawFd },
     /// Soft limit of open files, as it was before the supervisor raised its own.
@@ -141,14 +139,6 @@ unsafe fn take(op: &ChildOp, report: RawFd) -> bool {
         ChildOp::NewSession => unsafe { libc::setsid() != -1 },
         // SAFETY: numbers only.
         ChildOp::NewProcessGroup => unsafe { libc::setpgid(0, 0) == 0 },
-        ChildOp::TakeTerminal(terminal) => {
-            // SAFETY: no arguments.
-            let group = unsafe { libc::getpid() };
-            // SAFETY: numbers only. SIGTTOU is blocked, so that a background group may do this.
-            unsafe { libc::tcsetpgrp(*terminal, group) };
-            // A terminal that has gone away meanwhile is no reason not to run.
-            true
-        }
         // SAFETY: numbers only; the child's descriptors are its own.
         ChildOp::Redirect { from, to } => unsafe { libc::dup2(*from, *to) != -1 },
         ChildOp::LimitOpenFiles(soft) => {

@@ -149,7 +149,8 @@ impl Session {
         (status, String::from_utf8_lossy(&self.terminal.seen).into_owned())
     }
 
-    fn members(&self) -> Vec<Pid> {
+    /// Every process in it.
+    pub fn members(&self) -> Vec<Pid> {
         let id = self.leader().to_string();
         let numbers = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let name = entry.ok()?.file_name();

@@ -23,7 +23,7 @@ impl Shell {
         let directory = Directory::new();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).current_dir(directory.path("."));
-        command.env("PS1", "").env("PS2", "").env("PODINIT", PODINIT).env_remove("ENV");
+        command.env("PS1", "").env("PS2", "").env("PODINIT", PODINIT).env("NO_COLOR", "1").env_remove("ENV");
         let mut shell = Self { session: Pty::new().start(&command), directory };
         shell.answers();
         shell
@@ -41,6 +41,16 @@ impl Shell {
 
     fn press(&mut self, key: &str) {
         self.session.terminal.type_in(key);
+    }
+
+    /// Stops the job in the foreground. What is typed before all of it has stopped may still be read by it.
+    fn press_stop(&mut self) {
+        self.session.terminal.type_in(CTRL_Z);
+        self.wait_for("Stopped");
+        let leader = self.session.leader();
+        let job = || self.session.members().into_iter().filter(move |pid| *pid != leader);
+        until("the job has stopped", || job().all(|pid| state(pid.as_raw()) == 'T'));
+        self.answers();
     }
 
     fn wait_for(&mut self, text: &str) {
@@ -116,12 +126,12 @@ fn ctrl_z_stops_the_job_and_fg_continues_it_with_the_terminal() {
         shell.type_line("\"$PODINIT\" -- sh work");
         shell.wait_for("up");
         // Stopped twice, so that the second time is like the first.
-        for word in ["one", "two"] {
-            shell.press(CTRL_Z);
-            shell.answers();
+        for (said, word) in [("got", "one"), ("then", "two")] {
+            shell.press_stop();
             shell.type_line("fg");
+            shell.wait_for("sh work");
             shell.type_line(word);
-            shell.wait_for(word);
+            shell.wait_for(&format!("{said} {word}"));
         }
         shell.type_line("echo code-$?");
         shell.wait_for("code-7");
@@ -136,17 +146,16 @@ fn bg_continues_the_job_without_the_terminal_and_its_end_leaves_the_terminal_to_
     }
     for shell in SHELLS {
         let mut shell = Shell::start(shell);
-        let (go, report) = (Fifo::new(&shell.directory, "go"), Fifo::new(&shell.directory, "report"));
+        let (_go, report) = (Fifo::new(&shell.directory, "go"), Fifo::new(&shell.directory, "report"));
         shell.script("work", "echo up; read line < go; echo \"$line\" > report; exit 7\n");
         shell.type_line("\"$PODINIT\" -- sh work");
         shell.wait_for("up");
-        shell.press(CTRL_Z);
-        shell.answers();
+        shell.press_stop();
         shell.type_line("bg");
         shell.answers();
-        go.say("on");
+        // In one line: a shell forgets a job when it has told of its end.
+        shell.type_line("echo on > go; wait %1; echo code-$?");
         assert_eq!(report.line(), "on");
-        shell.type_line("wait %1; echo code-$?");
         shell.wait_for("code-7");
         assert_eq!(shell.session.terminal.foreground(), shell.session.leader(), "the terminal was stolen");
         shell.answers();
@@ -160,13 +169,12 @@ fn in_the_background_podinit_does_not_steal_the_terminal() {
     }
     for shell in SHELLS {
         let mut shell = Shell::start(shell);
-        let (go, report) = (Fifo::new(&shell.directory, "go"), Fifo::new(&shell.directory, "report"));
+        let (_go, report) = (Fifo::new(&shell.directory, "go"), Fifo::new(&shell.directory, "report"));
         shell.script("work", "echo up > report; read line < go; exit 7\n");
         shell.type_line("\"$PODINIT\" -- sh work &");
         assert_eq!(report.line(), "up");
         shell.answers();
-        go.say("on");
-        shell.type_line("wait %1; echo code-$?");
+        shell.type_line("echo on > go; wait %1; echo code-$?");
         shell.wait_for("code-7");
         shell.answers();
     }
@@ -302,6 +310,58 @@ fn the_rest_of_a_pipeline_has_the_terminal_too() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_hangs_up_the_command_once() {
+    if !has(&["setsid"]) {
+        return;
+    }
+    // The kernel tells the first process of a session, and the others when that has ended: podinit is the
+    // first, or a shell is.
+    for first in [&[PODINIT, "--", "sh", "work"][..], &["sh", "-c", "\"$PODINIT\" -- sh work; exit"]] {
+        let directory = Directory::new();
+        let report = Fifo::new(&directory, "report");
+        let script = r#"
+            n=0
+            trap 'n=$((n + 1)); echo hung-up > report' HUP
+            trap 'echo "in all $n" > report; exit' USR1
+            echo $PPID > report
+            while :; do sleep 1000 & wait $!; done
+        "#;
+        directory.file("work", script);
+        let mut command = Command::new(first[0]);
+        command.args(&first[1..]).env("PODINIT", PODINIT).current_dir(directory.path("."));
+        let mut session = Pty::new().start(&command);
+        let podinit = Pid::from_raw(report.line().parse().unwrap());
+        session.terminal = Pty::new();
+        assert_eq!(report.line(), "hung-up");
+        // What podinit has to pass on it passes on in order.
+        kill(podinit, Signal::SIGUSR1).unwrap();
+        assert_eq!(report.line(), "in all 1");
+    }
+}
+
+#[test]
+fn on_a_terminal_a_signal_for_the_group_reaches_the_command_s_part_of_it_alone() {
+    if !has(&["setsid", "bash"]) {
+        return;
+    }
+    let mut shell = Shell::start(SHELLS[0]);
+    let report = Fifo::new(&shell.directory, "report");
+    let rest = "echo up > report; while :; do sleep 1000 & wait $!; done\n";
+    shell.script("child", &format!("trap 'echo child > report; exit' USR1; {rest}"));
+    // When it ends, what is left of it is ended: it waits until its child has spoken.
+    let trap = "trap 'echo work > report; wait $child; exit' USR1";
+    shell.script("work", &format!("sh child & child=$!; {trap}; {rest}"));
+    shell.type_line("\"$PODINIT\" -g -- sh work | cat & podinit=$(jobs -p)");
+    assert_eq!([report.line(), report.line()], ["up", "up"]);
+    // USR1 would end cat, which is in the same group.
+    shell.type_line("kill -USR1 $podinit; wait %1; echo code-$?");
+    let mut names = [report.line(), report.line()];
+    names.sort();
+    assert_eq!(names, ["child", "work"]);
+    shell.wait_for("code-0");
+}
+
+#[test]
 fn a_pod_is_a_job_like_any_other() {
     if !has(&["setsid", "bash", "dash"]) {
         return;
@@ -309,8 +369,10 @@ fn a_pod_is_a_job_like_any_other() {
     for shell in SHELLS {
         let mut shell = Shell::start(shell);
         let report = Fifo::new(&shell.directory, "report");
-        // Its containers have sessions of their own: the keyboard is podinit's.
+        // Its containers have sessions of their own: the keyboard is podinit's. A shell that is about to
+        // execute loses the signal that ends what is left: hence the short grace.
         let manifest = r#"
+            terminationGracePeriodSeconds = 1
             [[containers]]
             name = "main"
             command = ["sh", "-c", '''
@@ -323,8 +385,7 @@ fn a_pod_is_a_job_like_any_other() {
         shell.script("pod.toml", manifest);
         shell.type_line("\"$PODINIT\" run pod.toml");
         let podinit = Pid::from_raw(report.line().parse().unwrap());
-        shell.press(CTRL_Z);
-        shell.answers();
+        shell.press_stop();
         assert_eq!(state(podinit.as_raw()), 'T');
         shell.type_line("fg");
         until("the pod is in the foreground", || shell.session.terminal.foreground() == podinit);
