@@ -10,6 +10,8 @@
     clippy::disallowed_methods
 )]
 
+mod container;
+mod entrypoint;
 mod exit_code;
 mod harness;
 mod pty;
