@@ -11,6 +11,7 @@
 )]
 
 mod container;
+mod descendants;
 mod entrypoint;
 mod exit_code;
 mod harness;
