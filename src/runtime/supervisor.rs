@@ -57,8 +57,7 @@ impl Supervisor {
             nix::sys::prctl::set_child_subreaper(true)?;
         }
         if let Some(signal) = job.parent_death_signal {
-            let signal = NixSignal::try_from(signal.number())?;
-            nix::sys::prctl::set_pdeathsig(signal)?;
+            sys::set_parent_death_signal(signal.number())?;
         }
         // What runs in the containers may be of the same user: it is not to read our memory.
         let _ = nix::sys::prctl::set_dumpable(false);

@@ -15,5 +15,6 @@ mod descendants;
 mod entrypoint;
 mod exit_code;
 mod harness;
+mod options;
 mod pty;
 mod terminal;
