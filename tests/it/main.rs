@@ -10,6 +10,7 @@
     clippy::disallowed_methods
 )]
 
+mod bare_root;
 mod container;
 mod descendants;
 mod entrypoint;
