@@ -19,3 +19,4 @@ mod harness;
 mod options;
 mod pty;
 mod terminal;
+mod without_clone3;
