@@ -180,10 +180,8 @@ impl PodMachine {
         let name = self.name(id);
         let Some(live) = self.records[id].live_mut() else { return };
         let Stage::Emptying { rest_signalled, .. } = &mut live.stage else { return };
+        // Where the main process ended unasked, the whole grace is there: no minimum is added (rule 79).
         let stop = live.stop.get_or_insert(Stop::new(deadline, KillingReason::PodStop, false));
-        if stop.step == StopStep::AwaitingTurn {
-            stop.step = StopStep::Signalled(now);
-        }
         match stop.step {
             StopStep::AwaitingTurn | StopStep::Signalled(_) if at_once || stop.due() <= now => {
                 stop.step = StopStep::Killed(now);

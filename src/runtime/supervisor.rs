@@ -56,8 +56,7 @@ impl Supervisor {
             nix::sys::prctl::set_child_subreaper(true)?;
         }
         if let Some(signal) = job.parent_death_signal {
-            let signal = NixSignal::try_from(signal.number())?;
-            nix::sys::prctl::set_pdeathsig(signal)?;
+            sys::set_parent_death_signal(signal.number())?;
         }
         // What runs in the containers may be of the same user: it is not to read our memory.
         let _ = nix::sys::prctl::set_dumpable(false);
@@ -188,7 +187,10 @@ impl Supervisor {
     fn take_report(&mut self, container: ContainerId) {
         match self.attempts.report_of(container, &self.epoll) {
             None => {}
-            Some((attempt, Start::Running)) => self.fact(Event::Started { attempt }),
+            Some((attempt, Start::Running)) => {
+                log::info!("started container {}", name(self.machine.pod(), container));
+                self.fact(Event::Started { attempt });
+            }
             Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
         }
     }
@@ -309,6 +311,8 @@ impl Supervisor {
         match (&self.commands, event) {
             // Whoever typed one command knows of no containers.
             (Commands::Exact(_), PodEvent::Failed(_, cause)) => log::error!("{cause}"),
+            // Told when the report came, and so before an end that came in the same turn.
+            (_, PodEvent::Started(_)) => {}
             // Until it is up, a container's probe fails: that is what it is for.
             (_, PodEvent::Unhealthy { is_final: false, .. }) => log::info!("{event}"),
             (_, event) if event.is_warning() => log::warn!("{event}"),
@@ -324,9 +328,9 @@ impl Supervisor {
                 let started = self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
-                // Its memory was lent: it has executed, or could not.
+                // Its memory was lent: it has executed, or could not. But execve gives the memory back
+                // before it closes the report.
                 self.take_report(id.container);
-                return Ok(());
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
                 self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files)?;

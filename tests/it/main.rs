@@ -10,7 +10,13 @@
     clippy::disallowed_methods
 )]
 
+mod bare_root;
+mod container;
+mod descendants;
+mod entrypoint;
 mod exit_code;
 mod harness;
+mod options;
 mod pty;
 mod terminal;
+mod without_clone3;
