@@ -109,7 +109,10 @@ fn a_command_that_cannot_be_executed_is_127_or_126_and_named() {
         ("/", 126, "permission denied"),
     ];
     for (place, (program, expected, why)) in in_all_places(programs) {
-        let ended = Running::start(&mut place.command(&command(&[program]))).end();
+        let mut inner = command(&[program]);
+        // As execvp(3): a directory that may not be looked into would make it 126.
+        inner.env("PATH", "/usr/bin:/bin");
+        let ended = Running::start(&mut place.command(&inner)).end();
         assert_eq!(ended.code(), expected, "{place:?}: {program}");
         let said = ended.stderr.join("\n");
         assert!(said.contains(why) && said.contains(program), "{place:?}: {said}");
