@@ -100,7 +100,7 @@ impl Supervisor {
             if let Some(output) = &mut self.output {
                 output.watch(&self.epoll, |kind| (Token::Pipes(kind).into(), Token::Sink(kind).into()));
             }
-            fault();
+            fault("panic");
             let ready = match self.epoll.wait(&mut events, self.timeout()) {
                 Ok(count) => Ready::of(events.get(..count).unwrap_or_default()),
                 Err(_) => Ready::default(),
@@ -152,6 +152,7 @@ impl Supervisor {
 
     /// Takes all signals that came. Returns whether a child's state may have changed.
     fn take_signals(&mut self) -> bool {
+        fault("panic-at-signal");
         let mut came = Vec::new();
         self.signals.take(|received| came.push(received));
         let mut child_changed = false;
@@ -442,10 +443,10 @@ impl Supervisor {
     }
 }
 
-/// Debug builds have a bug on demand, so that what follows from one is tested.
-fn fault() {
+/// Debug builds have bugs on demand, so that what follows from one is tested.
+fn fault(here: &str) {
     #[expect(clippy::panic, reason = "asked for")]
-    if cfg!(debug_assertions) && std::env::var_os("PODINIT_FAULT").is_some_and(|fault| fault == "panic") {
+    if cfg!(debug_assertions) && std::env::var_os("PODINIT_FAULT").is_some_and(|fault| fault == here) {
         panic!("asked for by PODINIT_FAULT");
     }
 }
