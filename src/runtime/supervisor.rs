@@ -261,6 +261,9 @@ impl Supervisor {
             output.drain(container, self.now.wall);
         }
         let Some(attempt) = self.attempts.main_ended(container) else { return };
+        // What follows from its start is decided before its end is known: whether a sidecar that ends at once
+        // has started (rule 8) must not depend on which turn finds out.
+        self.carry_out_actions();
         log::info!("container {} {}", name(self.machine.pod(), container), ended(status));
         self.fact(Event::Exited { attempt, exit: Exit::plain(status) });
     }
