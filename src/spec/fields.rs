@@ -232,7 +232,7 @@ mod tests {
     fn each_key_is_missed(text: &str, syntax: Syntax, places: impl Fn(Place) -> bool) {
         let mut problems = Vec::new();
         let roots = match syntax {
-            Syntax::Yaml => yaml::parse(0, text, &mut problems),
+            Syntax::Yaml => yaml::parse(0, "", text, &mut problems),
             Syntax::Toml => toml::parse(0, text, &mut problems).into_iter().collect(),
         };
         let mut found = Vec::new();

@@ -99,7 +99,7 @@ pub fn load(sources: &[Source], options: &Options) -> Loaded {
             continue;
         }
         let roots = match source.syntax {
-            Syntax::Yaml => yaml::parse(position, &source.text, &mut problems),
+            Syntax::Yaml => yaml::parse(position, &source.name, &source.text, &mut problems),
             Syntax::Toml => toml::parse(position, &source.text, &mut problems).into_iter().collect(),
         };
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
