@@ -157,7 +157,9 @@ impl Syntax {
         let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
         let first = first.unwrap_or_default();
         let key = first.find('=').map_or("", |at| first.get(..at).unwrap_or_default());
-        let toml = first.starts_with('[') || (!key.is_empty() && !key.contains([':', '{']));
+        let list = first.strip_prefix('[').map(str::trim_start);
+        let is_json = list.is_some_and(|items| items.is_empty() || items.starts_with(['{', '"']));
+        let toml = (list.is_some() && !is_json) || (!key.is_empty() && !key.contains([':', '{']));
         if toml { Self::Toml } else { Self::Yaml }
     }
 }
@@ -261,6 +263,10 @@ mod tests {
             (None, "a: b=c", Syntax::Yaml),
             (Some("manifest"), "{\"a\": \"b=c\"}", Syntax::Yaml),
             (None, "---\nkind: Pod", Syntax::Yaml),
+            (None, "[{\"a\": 1}]", Syntax::Yaml),
+            (None, "[ \"a\"]", Syntax::Yaml),
+            (None, "[\n {\"a\": 1}]", Syntax::Yaml),
+            (None, "[os]", Syntax::Toml),
             (None, "", Syntax::Yaml),
         ];
         for (name, text, syntax) in cases {

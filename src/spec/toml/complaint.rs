@@ -205,6 +205,10 @@ fn unquoted(written: &str) -> Complaint {
     Complaint {
         cause: "a string has no quotes",
         label: "neither a string in quotes nor a number, `true` or `false`",
-        help: format!("write {}{}", quoted(written), if list { ", or put a comma between two items" } else { "" }),
+        help: format!(
+            "write {}{}",
+            quoted(written),
+            if list { ", or put a comma between two items" } else { "" }
+        ),
     }
 }
