@@ -29,6 +29,7 @@ pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
 pub use signal::Signal;
+pub use suggest::nearest;
 pub use tree::Span;
 
 use std::time::Duration;
@@ -91,10 +92,20 @@ pub struct NotText {
 
 /// Reads the one pod that the sources have between them, and finds everything that is wrong with it.
 pub fn load(sources: &[Source], options: &Options) -> Loaded {
-    let mut problems = Vec::new();
+    load_readable(sources, Vec::new(), options)
+}
+
+/// As [`load`], where some sources could not be read: `unreadable` has a problem for each of them. Their
+/// texts are only what the problems are shown with.
+pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Options) -> Loaded {
+    let mut problems = unreadable;
+    let left_out: Vec<Option<usize>> = problems.iter().map(|problem| problem.source).collect();
     let mut documents = Vec::new();
     for (position, source) in sources.iter().enumerate() {
-        if let Some(problem) = unreadable(position, &source.text) {
+        if left_out.contains(&Some(position)) {
+            continue;
+        }
+        if let Some(problem) = unusable(position, &source.text) {
             problems.push(problem);
             continue;
         }
@@ -110,7 +121,7 @@ pub fn load(sources: &[Source], options: &Options) -> Loaded {
     Loaded { pod: pod.filter(|_| fine), problems }
 }
 
-fn unreadable(source: usize, text: &str) -> Option<Problem> {
+fn unusable(source: usize, text: &str) -> Option<Problem> {
     if text.len() > MAX_SIZE {
         return Some(too_large(source));
     }
@@ -218,6 +229,16 @@ mod tests {
         assert_eq!((problems.len(), problems[0].source), (1, Some(1)));
         assert_eq!(problems[0].note.as_ref().map(|note| note.source), Some(0));
         assert_eq!(load(&[], &options()).problems.len(), 1);
+    }
+
+    #[test]
+    fn what_can_be_read_is_judged_beside_what_cannot() {
+        let sources = [source("gone", ""), source("b.yaml", &POD.replace("name: a,", "nam: a,"))];
+        let gone = || vec![Problem::of_source(0, "cannot read this file")];
+        let problems = load_readable(&sources, gone(), &options()).problems;
+        assert_eq!(problems.iter().map(|problem| problem.source).collect::<Vec<_>>(), [Some(0), Some(1)]);
+        // Whether the pod is in the file that is gone, nobody knows.
+        assert_eq!(load_readable(&sources[..1], gone(), &options()).problems, gone());
     }
 
     #[test]
