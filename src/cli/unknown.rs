@@ -1,6 +1,6 @@
 //! A word that is no command: a slip of the finger, or a program that somebody wanted to run.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -17,6 +17,13 @@ pub(super) fn explain(error: &clap::Error, arguments: &[OsString]) -> Option<Str
         return None;
     }
     let at = arguments.iter().position(|argument| argument == word.as_str())?;
+    let is_manifest = [".toml", ".yaml", ".yml", ".json"].iter().any(|end| word.ends_with(end));
+    if at == 0 && is_manifest {
+        return Some(format!(
+            "cannot understand {word:?}: to run a pod write `podinit run {}`",
+            shell_word(word.as_ref())
+        ));
+    }
     // Options stand before a program, never before a command.
     if let Some(command) = nearest(word, commands().chain(["help"])).filter(|_| at == 0) {
         return Some(format!("cannot understand {word:?}: did you mean `podinit {command}`?"));
@@ -26,13 +33,13 @@ pub(super) fn explain(error: &clap::Error, arguments: &[OsString]) -> Option<Str
         return Some(format!("cannot understand {word:?}: only options stand before `--`"));
     }
     let separator = OsString::from("--");
-    let words = options.iter().chain([&separator]).chain(program).map(shell_word);
+    let words = options.iter().chain([&separator]).chain(program).map(|word| shell_word(word));
     let line = words.collect::<Vec<_>>().join(" ");
     Some(format!("cannot understand {word:?}: to run a program write `podinit {line}`"))
 }
 
 /// A word as a shell wants it, in quotes if it has to.
-fn shell_word(word: &OsString) -> String {
+fn shell_word(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

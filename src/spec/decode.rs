@@ -161,7 +161,9 @@ impl<'a> Item<'a> {
 
     /// A whole number of at least 1; 0 counts as left out, and so does a field that is.
     pub fn positive(&self, most: i64) -> Option<i64> {
-        if matches!(self.node.value, Value::Integer(0)) { None } else { self.integer(1, most) }
+        let is_zero = matches!(self.node.value, Value::Integer(0))
+            || matches!(self.node.value, Value::Float(value) if value == 0.0);
+        if is_zero { None } else { self.integer(1, most) }
     }
 
     /// A whole number; a float without fraction is one, as in Kubernetes (SPEC-04).
@@ -202,7 +204,7 @@ impl<'a> Item<'a> {
     fn out_of_range(&self, least: i64, most: i64) -> Option<i64> {
         let below = |value: &Value| match value {
             Value::Integer(value) => *value < i128::from(least),
-            Value::Float(value) => *value < 0.0,
+            Value::Float(value) => *value < least as f64,
             Value::Null | Value::Boolean(_) | Value::String(_) | Value::Date => false,
             Value::List(_) | Value::Mapping(_) | Value::Unreadable => false,
         };

@@ -33,6 +33,14 @@ fn a_program_without_dashes_before_it_is_told_where_they_go() {
 }
 
 #[test]
+fn a_manifest_without_a_command_is_told_the_command() {
+    let ended = podinit(&["my pod.yaml"]);
+    let message =
+        "podinit: cannot understand \"my pod.yaml\": to run a pod write `podinit run 'my pod.yaml'`";
+    assert_eq!((ended.code(), &ended.stderr[..]), (125, &[message.to_owned()][..]));
+}
+
+#[test]
 fn an_unknown_option_is_no_program() {
     for (words, code) in [(&["--foo"][..], 125), (&["check", "--foo", "pod.toml"], 2)] {
         let ended = podinit(words);

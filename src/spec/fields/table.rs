@@ -353,7 +353,8 @@ pub(super) const INTRODUCTION: &str = "\
 Every field of the Kubernetes Pod API that a manifest can have is in one of three classes.
 
 - *implemented*: read, checked and applied.
-- *ignored*: it has no meaning on one host. podinit says so in a warning.
+- *ignored*: it has no meaning on one host. podinit says so in a warning. A value that the API server
+  would refuse for its type is refused here, too.
 - *refused*: podinit does not start the pod. A field that is not built yet is refused, never read and
   then not applied; so is every field that would protect something and cannot.
 
