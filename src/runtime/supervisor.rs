@@ -8,7 +8,6 @@ use std::io;
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::Signal as NixSignal;
 use nix::unistd::pipe2;
 
 use super::attempts::{self, Attempts, Start, Stdio};
@@ -233,6 +232,9 @@ impl Supervisor {
     }
 
     fn child_ended(&mut self, pid: i32, status: ExitStatus) {
+        if self.attempts.stranger_ended(pid) {
+            return;
+        }
         if let Some(container) = self.attempts.container_of(pid) {
             self.main_ended(container, status);
         } else if let Some((run, (outcome, output))) = self.probes.exited(pid, status, &self.epoll) {
@@ -389,8 +391,8 @@ impl Supervisor {
         let inputs = AttemptInputs { environment: &self.environment, marker: marker.as_deref() };
         let plan = plan::probe(container, command, inputs);
         match self.attempts.execute(plan, self.open_files) {
-            Ok((pid, process, pipe)) => {
-                self.probes.executes(run, pid, process, pipe, &self.epoll, token);
+            Ok(executed) => {
+                self.probes.executes(run, executed, &self.epoll, token);
                 None
             }
             Err(failure) => Some((crate::pod::ProbeOutcome::Error, failure.message)),
@@ -451,8 +453,8 @@ fn fault() {
 /// Raises the soft limit of open files to the hard one where the pod's pipes may not fit. Returns what
 /// it was.
 fn raise_open_files(containers: usize) -> Option<u64> {
-    // Two pipes, a pidfd and a start report each, and what the supervisor needs itself.
-    let wanted = 4 * containers as u64 + 64;
+    // Two pipes, a pidfd, a start report and a probe's process and pipe each, and what the supervisor needs.
+    let wanted = 6 * containers as u64 + 64;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     (soft < wanted && soft < hard).then_some(())?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;

@@ -5,9 +5,10 @@ use std::fs;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::container::{Place, UNPRIVILEGED, behind, podinit_for_all};
-use crate::harness::{Directory, Running, exists, has};
+use crate::harness::{Directory, PODINIT, Running, exists, has};
 
 /// How CMD starts `sh rest` before it ends.
 const WAYS: [(&str, &str); 4] = [
@@ -98,23 +99,39 @@ fn what_is_stopped_does_not_keep_podinit() {
 }
 
 #[test]
-fn signals_while_podinit_waits_for_what_is_left_do_not_end_it() {
+fn signals_go_on_to_what_is_left_and_do_not_end_podinit() {
     if !has(&["bash", "setsid"]) {
         return;
     }
     let rest = r#"
-        trap 'echo told; while [ ! -e go ]; do sleep 0.1; done; echo done; exit' TERM
+        trap 'echo told' TERM
+        trap 'echo done; exit' USR1
         echo $$ > up
         while :; do sleep 0.5 & wait $!; done
     "#;
     for place in Place::all() {
-        let Case { directory, running, .. } = leave(place, true, WAYS[3], &["--grace", "1000"], rest);
+        let Case { running, directory: _directory, .. } =
+            leave(place, true, WAYS[3], &["--grace", "1000"], rest);
         running.wait_for("told");
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        // A background process of a script ignores INT.
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
             kill(place.podinit(&running), signal).unwrap();
         }
-        directory.file("go", "");
+        running.wait_for("told");
+        kill(place.podinit(&running), Signal::SIGUSR1).unwrap();
         let ended = running.end();
         assert_eq!((ended.code(), &ended.stdout[..]), (3, &["done".to_owned()][..]), "{place:?}");
     }
+}
+
+#[test]
+fn children_that_podinit_had_before_it_was_podinit_are_left_alone() {
+    // As an entrypoint does: `helper & exec podinit -- main`. The helper ignores what would end it in time.
+    let script = "(trap '' TERM; exec sleep 1000) & echo $!; exec \"$0\" -- sh -c 'exit 3'";
+    let running = Running::start(Command::new("sh").args(["-c", script, PODINIT]));
+    let helper: i32 = running.line().parse().unwrap();
+    let ended = running.end();
+    assert_eq!(ended.code(), 3);
+    assert!(exists(helper), "podinit ended it");
+    kill(Pid::from_raw(helper), Signal::SIGKILL).unwrap();
 }

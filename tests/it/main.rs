@@ -18,6 +18,8 @@ mod entrypoint;
 mod exit_code;
 mod harness;
 mod options;
+mod probe;
 mod pty;
+mod stdin;
 mod terminal;
 mod without_clone3;
