@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
+use super::source::Manifests;
 use super::{files, print, run, source, wants_color};
 use crate::spec::{self, Severity};
 
@@ -14,7 +15,7 @@ Examples:
   podinit check --profile process pod.yaml
   podinit check --format json pod.yaml | jq -r '.diagnostics[].message'
 
-Exit code: 0 when nothing is wrong (warnings are no errors), 1 otherwise.";
+Exit code: 0 when nothing is wrong (warnings are no errors), 1 otherwise; 2 for a bad command line.";
 
 pub(super) fn definition() -> Command {
     Command::new("check")
@@ -41,14 +42,8 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     };
     let is_json = matches.get_one::<String>("format").is_some_and(|format| format == "json");
     let color = wants_color() && std::io::stdout().is_terminal();
-    let sources = match source::read_all(matches) {
-        Ok(sources) => sources,
-        Err(unreadable) => {
-            print(&if is_json { unreadable.to_json() } else { unreadable.to_text(color) });
-            return 1;
-        }
-    };
-    let loaded = spec::load(&sources, &options);
+    let Manifests { sources, unreadable } = source::read_all(matches);
+    let loaded = spec::load_readable(&sources, unreadable, &options);
     if is_json {
         print(&format!("{}\n", spec::to_json(&loaded.problems, &sources)));
     } else {

@@ -5,6 +5,7 @@ mod check;
 mod command;
 mod run;
 mod source;
+mod unknown;
 mod value;
 
 use std::ffi::OsString;
@@ -33,14 +34,17 @@ pub fn main() -> u8 {
         return command::run_plain(words.to_vec());
     }
     let is_check = arguments.first().is_some_and(|first| first == "check");
-    let typed = [name].into_iter().chain(arguments);
+    let typed = [name].into_iter().chain(arguments.iter().cloned());
     match definition().try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {
             Some(("run", matches)) => run::run(matches),
             Some(("check", matches)) => check::run(matches),
             _ => command::run(&matches),
         },
-        Err(error) => refuse(&error, is_check),
+        Err(error) => match unknown::explain(&error, &arguments) {
+            Some(message) => cannot(&message),
+            None => refuse(&error, is_check),
+        },
     }
 }
 
@@ -52,7 +56,6 @@ fn definition() -> Command {
         .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
         .after_help(command::AFTER_HELP)
         .args_conflicts_with_subcommands(true)
-        .disable_help_subcommand(true)
         .args(command::arguments())
         .subcommand(run::definition())
         .subcommand(check::definition())

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{CANNOT, cannot, files, level, source, value, verbose, wants_color};
+use super::source::Manifests;
+use super::{cannot, files, level, source, value, verbose, wants_color};
 use crate::plan::SignalPolicy;
 use crate::runtime::{self, Commands, Format, Job};
 use crate::spec::{self, ContainerId, Pod, Severity};
@@ -49,9 +50,8 @@ pub(super) fn definition() -> Command {
             Arg::new("grace")
                 .long("grace")
                 .value_name("SECONDS")
-                .env("PODINIT_GRACE")
                 .value_parser(value::seconds)
-                .help("Grace period where the manifest has none [default: 30]"),
+                .help("Grace period where the manifest has none [default: PODINIT_GRACE, or 30]"),
         )
         .arg(
             Arg::new("exit-code-from")
@@ -80,19 +80,17 @@ pub(super) fn profile() -> Arg {
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     runtime::tell(level(matches.get_count("verbose")));
+    let grace = match value::grace(matches) {
+        Ok(grace) => grace.unwrap_or(GRACE),
+        Err(message) => return cannot(&message),
+    };
     let options = spec::Options {
         profile: matches.get_one("profile").copied(),
         name: matches.get_one("name").cloned(),
-        default_grace: matches.get_one("grace").copied().unwrap_or(GRACE),
+        default_grace: grace,
     };
-    let sources = match source::read_all(matches) {
-        Ok(sources) => sources,
-        Err(unreadable) => {
-            runtime::complain(&unreadable.to_text(has_color()));
-            return CANNOT;
-        }
-    };
-    let loaded = spec::load(&sources, &options);
+    let Manifests { sources, unreadable } = source::read_all(matches);
+    let loaded = spec::load_readable(&sources, unreadable, &options);
     if !loaded.problems.is_empty() {
         runtime::complain(&spec::render_all(&loaded.problems, &sources, has_color()));
     }

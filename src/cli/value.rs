@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::ArgMatches;
+
 use crate::spec::{Profile, Signal};
 
 /// `10`, `0.5` or `10s`.
@@ -12,6 +14,25 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "write a number of seconds, such as 10 or 0.5".to_owned())
+}
+
+/// The grace period by `--grace` or the environment; the first is not to be spoilt by the other.
+pub(super) fn grace(matches: &ArgMatches) -> Result<Option<Duration>, String> {
+    match matches.get_one("grace") {
+        Some(grace) => Ok(Some(*grace)),
+        None => grace_of_environment(),
+    }
+}
+
+/// PODINIT_GRACE, where it says anything.
+pub(super) fn grace_of_environment() -> Result<Option<Duration>, String> {
+    match std::env::var_os("PODINIT_GRACE") {
+        Some(text) if !text.is_empty() => match seconds(&text.to_string_lossy()) {
+            Ok(grace) => Ok(Some(grace)),
+            Err(help) => Err(format!("cannot use PODINIT_GRACE={}: {help}", text.display())),
+        },
+        _ => Ok(None),
+    }
 }
 
 /// `TERM`, `SIGTERM` or `15`.

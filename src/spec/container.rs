@@ -272,12 +272,13 @@ fn ports(fields: &mut Fields<'_>) -> Vec<ContainerPort> {
     items
         .iter()
         .filter_map(|item| {
-            item.fields(&[Place::ContainerPort], |fields| {
+            item.fields_with_main(&[Place::ContainerPort], "containerPort", |fields| {
                 fields.belong_to_part("a port");
                 let name = fields.take("name").and_then(|item| port_name(item, &mut named));
                 let protocols = [("TCP", Protocol::Tcp), ("UDP", Protocol::Udp), ("SCTP", Protocol::Sctp)];
-                let protocol =
-                    fields.take("protocol").and_then(|item| item.choice(&protocols, "one of TCP, UDP, SCTP"));
+                let protocol = fields
+                    .take("protocol")
+                    .and_then(|item| item.choice_or_default(&protocols, "one of TCP, UDP, SCTP"));
                 let container_port = match fields.take("containerPort") {
                     Some(item) => item.integer(1, 65535),
                     None => {

@@ -23,6 +23,8 @@ pub(super) enum Class {
     },
     /// Without meaning on one host: a warning. Never a field that protects something.
     Ignored {
+        /// What its value has to be all the same: what the API server refuses is refused here.
+        shape: Shape,
         why: &'static str,
         /// Values that Kubernetes takes where the field is left out, or that ask for what is so anyway;
         /// they get no warning.
@@ -37,6 +39,20 @@ pub(super) enum Class {
     },
     /// Refused for good.
     Refused { why: &'static str, help: &'static str },
+}
+
+/// What the value of a field is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Text,
+    Integer,
+    Boolean,
+    /// One of these; empty is the default.
+    Word(&'static [&'static str]),
+    Mapping,
+    MappingOfTexts,
+    Texts,
+    Mappings,
 }
 
 /// The mapping that a field stands in.
@@ -156,7 +172,7 @@ fn documentation() -> String {
         };
         let (class, note) = match field.class {
             Class::Implemented { note } => ("implemented", note.to_owned()),
-            Class::Ignored { why, unless: value } => ("ignored", format!("{why}{}", unless(value))),
+            Class::Ignored { shape: _, why, unless: value } => ("ignored", format!("{why}{}", unless(value))),
             Class::NotBuilt { unless: value, help } => {
                 ("refused", format!("not built yet{}; {help}", unless(value)))
             }
@@ -232,7 +248,7 @@ mod tests {
     fn each_key_is_missed(text: &str, syntax: Syntax, places: impl Fn(Place) -> bool) {
         let mut problems = Vec::new();
         let roots = match syntax {
-            Syntax::Yaml => yaml::parse(0, text, &mut problems),
+            Syntax::Yaml => yaml::parse(0, "", text, &mut problems),
             Syntax::Toml => toml::parse(0, text, &mut problems).into_iter().collect(),
         };
         let mut found = Vec::new();

@@ -9,7 +9,7 @@ use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::problem::Problem;
 use super::settings::Settings;
 use super::tree::{Node, Span, Value, cut};
-use super::{Options, Source, Syntax};
+use super::{BYTE_ORDER_MARK, Options, Source, Syntax};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -151,9 +151,20 @@ fn second_pod(scope: &Scope<'_>, place: Span, first: usize, first_place: Span) -
 }
 
 fn no_pod(sources: &[Source]) -> Problem {
-    let message = "cannot find a pod: there is nothing but comments";
-    let problem =
-        if sources.len() == 1 { Problem::of_source(0, message) } else { Problem::of_options(message) };
+    let says_something = |line: &str| !line.is_empty() && !line.starts_with("---");
+    let is_empty = |source: &Source| {
+        let text = source.text.trim_start_matches(BYTE_ORDER_MARK);
+        !text.lines().any(|line| says_something(line.trim()))
+    };
+    let problem = match sources {
+        [source] if is_empty(source) => Problem::of_source(0, "cannot find a pod: the file is empty"),
+        [_] => Problem::of_source(0, "cannot find a pod: there is nothing but comments"),
+        [] => Problem::of_options("cannot find a pod: there is no file"),
+        several if several.iter().all(is_empty) => {
+            Problem::of_options("cannot find a pod: the files are empty")
+        }
+        [..] => Problem::of_options("cannot find a pod: there is nothing but comments"),
+    };
     problem.help("write a manifest with `kind: Pod`, or a TOML file with `[[containers]]`")
 }
 
@@ -206,6 +217,9 @@ impl<'a> Form<'a> {
                 if written.is_none() && self.option_name.is_none() {
                     fields.missing("name", "write `name: my-pod`, or use `--name`");
                 }
+                if fields.peek("name").is_some() || self.option_name.is_some() {
+                    fields.leave_aside("generateName");
+                }
                 self.metadata(fields)
             })
         });
@@ -255,8 +269,8 @@ impl<'a> Form<'a> {
     /// The fields of the spec; metadata and delays are the caller's.
     fn spec(&self, fields: &mut Fields<'_>, profile: Profile) -> Pod {
         let written = fields.take("restartPolicy");
-        let restart_policy =
-            written.and_then(|item| item.choice(RESTART_POLICIES, "one of Always, OnFailure, Never"));
+        let restart_policy = written
+            .and_then(|item| item.choice_or_default(RESTART_POLICIES, "one of Always, OnFailure, Never"));
         self.host_namespaces(fields);
         operating_system(fields);
         let surroundings = Surroundings { profile, image_told: Cell::new(false) };

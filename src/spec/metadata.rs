@@ -18,7 +18,7 @@ pub(super) fn pod_name<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
     let item = fields.take("name")?;
     let name = item.string()?;
     if let Err(broken) = name::subdomain(name) {
-        let better = name::repaired(name).unwrap_or_else(|| "pod".to_owned());
+        let better = name::repaired_subdomain(name).unwrap_or_else(|| "pod".to_owned());
         item.refuse(broken, format!("write {}", item.scope.word("name", &better)));
     }
     Some(name)
@@ -28,7 +28,7 @@ pub(super) fn pod_name<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
 pub(super) fn option_name<'a>(options: &'a Options, problems: &mut Vec<Problem>) -> Option<&'a str> {
     let name = options.name.as_deref()?;
     if let Err(broken) = name::subdomain(name) {
-        let better = name::repaired(name).unwrap_or_else(|| "pod".to_owned());
+        let better = name::repaired_subdomain(name).unwrap_or_else(|| "pod".to_owned());
         let message = format!("cannot use pod name \"{}\": {broken}", cut(name));
         problems.push(Problem::of_options(message).help(format!("use `--name {better}`")));
     }

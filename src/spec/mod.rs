@@ -29,6 +29,7 @@ pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
 pub use signal::Signal;
+pub use suggest::nearest;
 pub use tree::Span;
 
 use std::time::Duration;
@@ -91,15 +92,25 @@ pub struct NotText {
 
 /// Reads the one pod that the sources have between them, and finds everything that is wrong with it.
 pub fn load(sources: &[Source], options: &Options) -> Loaded {
-    let mut problems = Vec::new();
+    load_readable(sources, Vec::new(), options)
+}
+
+/// As [`load`], where some sources could not be read: `unreadable` has a problem for each of them. Their
+/// texts are only what the problems are shown with.
+pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Options) -> Loaded {
+    let mut problems = unreadable;
+    let left_out: Vec<Option<usize>> = problems.iter().map(|problem| problem.source).collect();
     let mut documents = Vec::new();
     for (position, source) in sources.iter().enumerate() {
-        if let Some(problem) = unreadable(position, &source.text) {
+        if left_out.contains(&Some(position)) {
+            continue;
+        }
+        if let Some(problem) = unusable(position, &source.text) {
             problems.push(problem);
             continue;
         }
         let roots = match source.syntax {
-            Syntax::Yaml => yaml::parse(position, &source.text, &mut problems),
+            Syntax::Yaml => yaml::parse(position, &source.name, &source.text, &mut problems),
             Syntax::Toml => toml::parse(position, &source.text, &mut problems).into_iter().collect(),
         };
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
@@ -110,7 +121,7 @@ pub fn load(sources: &[Source], options: &Options) -> Loaded {
     Loaded { pod: pod.filter(|_| fine), problems }
 }
 
-fn unreadable(source: usize, text: &str) -> Option<Problem> {
+fn unusable(source: usize, text: &str) -> Option<Problem> {
     if text.len() > MAX_SIZE {
         return Some(too_large(source));
     }
@@ -157,7 +168,9 @@ impl Syntax {
         let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
         let first = first.unwrap_or_default();
         let key = first.find('=').map_or("", |at| first.get(..at).unwrap_or_default());
-        let toml = first.starts_with('[') || (!key.is_empty() && !key.contains([':', '{']));
+        let list = first.strip_prefix('[').map(str::trim_start);
+        let is_json = list.is_some_and(|items| items.is_empty() || items.starts_with(['{', '"']));
+        let toml = (list.is_some() && !is_json) || (!key.is_empty() && !key.contains([':', '{']));
         if toml { Self::Toml } else { Self::Yaml }
     }
 }
@@ -219,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_read_is_judged_beside_what_cannot() {
+        let sources = [source("gone", ""), source("b.yaml", &POD.replace("name: a,", "nam: a,"))];
+        let gone = || vec![Problem::of_source(0, "cannot read this file")];
+        let problems = load_readable(&sources, gone(), &options()).problems;
+        assert_eq!(problems.iter().map(|problem| problem.source).collect::<Vec<_>>(), [Some(0), Some(1)]);
+        // Whether the pod is in the file that is gone, nobody knows.
+        assert_eq!(load_readable(&sources[..1], gone(), &options()).problems, gone());
+    }
+
+    #[test]
     fn a_negative_grace_period_counts_as_one_second() {
         let text = |seconds: &str| format!("{POD}  terminationGracePeriodSeconds: {seconds}\n");
         let cases = [
@@ -261,6 +284,10 @@ mod tests {
             (None, "a: b=c", Syntax::Yaml),
             (Some("manifest"), "{\"a\": \"b=c\"}", Syntax::Yaml),
             (None, "---\nkind: Pod", Syntax::Yaml),
+            (None, "[{\"a\": 1}]", Syntax::Yaml),
+            (None, "[ \"a\"]", Syntax::Yaml),
+            (None, "[\n {\"a\": 1}]", Syntax::Yaml),
+            (None, "[os]", Syntax::Toml),
             (None, "", Syntax::Yaml),
         ];
         for (name, text, syntax) in cases {

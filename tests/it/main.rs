@@ -11,6 +11,7 @@
 )]
 
 mod bare_root;
+mod command_line;
 mod container;
 mod descendants;
 mod entrypoint;

@@ -249,7 +249,7 @@ fn a_bad_command_line_is_125_with_a_message_and_nothing_is_started() {
         (&["--grace="], seconds),
         (&["--loud"], "unexpected argument '--loud'"),
         (&["-x"], "unexpected argument '-x'"),
-        (&["server"], "unexpected argument 'server'"),
+        (&["server"], "only options stand before `--`"),
     ] {
         let ended = Running::start(&mut podinit(options, &words)).end();
         assert_eq!(ended.code(), 125, "{options:?}");

@@ -8,6 +8,9 @@ use crate::spec::suggest::{nearest, synonym};
 use crate::spec::tree::{Entry, MERGE_KEY, Node, Span, Value, cut};
 use std::rc::Rc;
 
+/// Fields with a mapping that is often left out around its most important field.
+const MAIN_FIELDS: [(&str, &str); 3] = [("exec", "command"), ("httpGet", "port"), ("tcpSocket", "port")];
+
 /// A mapping whose fields are taken one by one.
 pub(in crate::spec) struct Fields<'a> {
     /// The mapping itself.
@@ -86,6 +89,15 @@ impl<'a> Fields<'a> {
         places.iter().flat_map(|place| Field::of(*place)).map(|field| field.name)
     }
 
+    /// Takes a field that says nothing beside the others.
+    pub fn leave_aside(&mut self, name: &str) {
+        if let Some(position) = self.entries.iter().position(|entry| entry.key == name)
+            && let Some(taken) = self.taken.get_mut(position)
+        {
+            *taken = true;
+        }
+    }
+
     /// Reports a field that has to be there.
     pub fn missing(&self, name: &str, help: impl Into<String>) {
         if self.misspelt(name) {
@@ -111,8 +123,9 @@ impl<'a> Fields<'a> {
             let field = self.places.iter().find_map(|place| Field::find(*place, &entry.key));
             match field.map(|field| (field, field.class)) {
                 None => self.unknown(entry),
-                Some((field, Class::Ignored { why, unless })) => {
-                    if !says_nothing(&entry.value, unless) {
+                Some((field, Class::Ignored { shape, why, unless })) => {
+                    let has_shape = self.field(entry).is_none_or(|item| item.has_shape(shape));
+                    if has_shape && !says_nothing(&entry.value, unless) {
                         if why == FROM_SERVER {
                             from_server.push(entry);
                         } else if self.item.scope.warned.borrow_mut().insert((field.place, field.name)) {
@@ -169,13 +182,23 @@ impl<'a> Fields<'a> {
         if key == MERGE_KEY || entry.value.value == Value::Unreadable {
             return;
         }
+        if let Some((why, help)) = self.refused_elsewhere(key) {
+            self.unsupported(entry, why, help);
+            return;
+        }
         let same_word = self.names().find(|name| name.eq_ignore_ascii_case(key));
         let (label, help) = if let Some(name) = same_word {
             ("upper and lower case count".to_owned(), format!("write `{name}`"))
         } else if let Some(advice) = self.elsewhere(key) {
             advice
         } else if let Some(name) = self.meant(key) {
-            ("there is no such field".to_owned(), format!("write `{name}`"))
+            let main = MAIN_FIELDS.iter().find(|(field, _)| *field == name).map(|(_, main)| main);
+            let value = main.and_then(|main| self.item.below(entry).written_in_full(main));
+            let help = match value {
+                Some(value) => self.item.scope.written(name, value.trim_matches('`')),
+                None => format!("`{name}`"),
+            };
+            ("there is no such field".to_owned(), format!("write {help}"))
         } else {
             ("there is no such field".to_owned(), self.known())
         };
@@ -184,6 +207,24 @@ impl<'a> Fields<'a> {
         scope.report(
             scope.error(entry.key_span, message).path(join(&self.item.path, key)).label(label).help(help),
         );
+    }
+
+    /// Cause and help for a field of another place, where nothing is won by moving it there.
+    fn refused_elsewhere(&self, key: &str) -> Option<(&'static str, &'static str)> {
+        match Field::find(self.place_of(key)?, key)?.class {
+            Class::NotBuilt { unless: _, help } => Some(("podinit does not support it yet", help)),
+            Class::Refused { why, help } => Some((why, help)),
+            Class::Implemented { .. } | Class::Ignored { .. } => None,
+        }
+    }
+
+    /// The place near this one that has such a field.
+    fn place_of(&self, key: &str) -> Option<Place> {
+        let toml = self.item.scope.syntax == Syntax::Toml;
+        let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
+        neighbours
+            .filter(|place| toml || *place != Place::Toml)
+            .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())
     }
 
     /// Label and help for a field of another place.
@@ -196,10 +237,7 @@ impl<'a> Fields<'a> {
             };
             return Some(("TOML has no Kubernetes object around the pod".to_owned(), help.to_owned()));
         }
-        let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
-        let place = neighbours
-            .filter(|place| toml || *place != Place::Toml)
-            .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())?;
+        let place = self.place_of(key)?;
         let top = matches!(place, Place::Spec | Place::Metadata | Place::Toml);
         let (at, to) = if toml && top { Place::Toml.home()? } else { place.home()? };
         Some((format!("this belongs {at}"), format!("move it to {to}")))

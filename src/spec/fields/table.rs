@@ -1,7 +1,8 @@
 //! The table of fields: every field of the Pod API that a manifest can have, and podinit's own of TOML.
 
 use super::Place::*;
-use super::{Class, Field, Place};
+use super::Shape::*;
+use super::{Class, Field, Place, Shape};
 
 const NO_SCHEDULER: &str = "the pod runs on this host, nothing schedules it";
 const NO_CLUSTER: &str = "only a cluster has a use for it";
@@ -18,6 +19,8 @@ const NO_ISOLATION: &str = "leave it out; in profile `process` the containers sh
 const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
 const NO_SOURCES: &str = "write the value itself: `env` with `name` and `value`";
 const NO_HOST_PORT: &str = "leave it out; in profile `process` the container listens on this host itself";
+const SO_ALREADY: &str =
+    "so already in profile `process`, where `false` says no more than leaving it out, as it is the default";
 const HOST_DNS: &str = "leave it out; in profile `process` the containers resolve names as this host does";
 const NO_PROBE: &str = "leave it out; only startupProbe is supported so far";
 const NO_LIFECYCLE: &str = "leave it out; the container is stopped with SIGTERM";
@@ -28,12 +31,12 @@ const fn yes(note: &'static str) -> Class {
     Class::Implemented { note }
 }
 
-const fn ignored(why: &'static str) -> Class {
-    Class::Ignored { why, unless: &[] }
+const fn ignored(shape: Shape, why: &'static str) -> Class {
+    Class::Ignored { shape, why, unless: &[] }
 }
 
-const fn ignored_unless(unless: &'static [&'static str], why: &'static str) -> Class {
-    Class::Ignored { why, unless }
+const fn ignored_unless(shape: Shape, unless: &'static [&'static str], why: &'static str) -> Class {
+    Class::Ignored { shape, why, unless }
 }
 
 const fn not_built(help: &'static str) -> Class {
@@ -60,24 +63,24 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Document, "kind", yes("`Pod`")),
     field(Document, "metadata", YES),
     field(Document, "spec", YES),
-    field(Document, "status", ignored(FROM_SERVER)),
+    field(Document, "status", ignored(Mapping, FROM_SERVER)),
 
     // metadata
     field(Metadata, "name", YES),
-    field(Metadata, "namespace", yes("a word in messages")),
+    field(Metadata, "namespace", yes("checked; of no effect but in the message of a back-off, as there are no namespaces on one host")),
     field(Metadata, "labels", YES),
     field(Metadata, "annotations", yes("those of podinit.dev/ are settings: `profile`, `crashLoopBackOff.initialDelaySeconds`, `crashLoopBackOff.maxDelaySeconds`")),
-    field(Metadata, "generateName", not_built("write `name`")),
-    field(Metadata, "uid", ignored(FROM_SERVER)),
-    field(Metadata, "creationTimestamp", ignored(FROM_SERVER)),
-    field(Metadata, "deletionTimestamp", ignored(FROM_SERVER)),
-    field(Metadata, "deletionGracePeriodSeconds", ignored(FROM_SERVER)),
-    field(Metadata, "resourceVersion", ignored(FROM_SERVER)),
-    field(Metadata, "generation", ignored(FROM_SERVER)),
-    field(Metadata, "finalizers", ignored(FROM_SERVER)),
-    field(Metadata, "ownerReferences", ignored(FROM_SERVER)),
-    field(Metadata, "managedFields", ignored(FROM_SERVER)),
-    field(Metadata, "selfLink", ignored(FROM_SERVER)),
+    field(Metadata, "generateName", not_built("write `name`, beside which it is accepted, or use `--name`")),
+    field(Metadata, "uid", ignored(Text, FROM_SERVER)),
+    field(Metadata, "creationTimestamp", ignored(Text, FROM_SERVER)),
+    field(Metadata, "deletionTimestamp", ignored(Text, FROM_SERVER)),
+    field(Metadata, "deletionGracePeriodSeconds", ignored(Integer, FROM_SERVER)),
+    field(Metadata, "resourceVersion", ignored(Text, FROM_SERVER)),
+    field(Metadata, "generation", ignored(Integer, FROM_SERVER)),
+    field(Metadata, "finalizers", ignored(Texts, FROM_SERVER)),
+    field(Metadata, "ownerReferences", ignored(Mappings, FROM_SERVER)),
+    field(Metadata, "managedFields", ignored(Mappings, FROM_SERVER)),
+    field(Metadata, "selfLink", ignored(Text, FROM_SERVER)),
 
     // The top of a TOML file, besides the fields of spec
     field(Toml, "name", YES),
@@ -102,11 +105,11 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "setHostnameAsFQDN", not_built_unless(&["false"], DO_WITHOUT)),
     field(Spec, "hostnameOverride", not_built(DO_WITHOUT)),
     field(Spec, "hostAliases", not_built(DO_WITHOUT)),
-    field(Spec, "dnsPolicy", not_built_unless(&["ClusterFirst", "Default"], HOST_DNS)),
+    field(Spec, "dnsPolicy", not_built_unless(&["ClusterFirst", "ClusterFirstWithHostNet", "Default"], HOST_DNS)),
     field(Spec, "dnsConfig", not_built(HOST_DNS)),
-    field(Spec, "hostNetwork", yes("so already in profile `process`")),
-    field(Spec, "hostPID", yes("so already in profile `process`")),
-    field(Spec, "hostIPC", yes("so already in profile `process`")),
+    field(Spec, "hostNetwork", yes(SO_ALREADY)),
+    field(Spec, "hostPID", yes(SO_ALREADY)),
+    field(Spec, "hostIPC", yes(SO_ALREADY)),
     field(Spec, "hostUsers", not_built_unless(&["true"], NO_ISOLATION)),
     field(Spec, "shareProcessNamespace", not_built_unless(&["false"], NO_ISOLATION)),
     field(Spec, "securityContext", not_built(NO_SECURITY)),
@@ -114,31 +117,31 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "os", YES),
     field(Os, "name", yes("`linux`")),
     field(Spec, "readinessGates", not_built(DO_WITHOUT)),
-    field(Spec, "imagePullSecrets", ignored(NO_IMAGES)),
-    field(Spec, "nodeName", ignored(NO_SCHEDULER)),
-    field(Spec, "nodeSelector", ignored(NO_SCHEDULER)),
-    field(Spec, "affinity", ignored(NO_SCHEDULER)),
-    field(Spec, "tolerations", ignored(NO_SCHEDULER)),
-    field(Spec, "topologySpreadConstraints", ignored(NO_SCHEDULER)),
-    field(Spec, "schedulerName", ignored_unless(&["default-scheduler"], NO_SCHEDULER)),
-    field(Spec, "schedulingGates", ignored(NO_SCHEDULER)),
-    field(Spec, "schedulingGroup", ignored(NO_SCHEDULER)),
-    field(Spec, "priority", ignored_unless(&["0"], NO_SCHEDULER)),
-    field(Spec, "priorityClassName", ignored(NO_SCHEDULER)),
-    field(Spec, "preemptionPolicy", ignored_unless(&["PreemptLowerPriority"], NO_SCHEDULER)),
-    field(Spec, "overhead", ignored(NO_CLUSTER)),
+    field(Spec, "imagePullSecrets", ignored(Mappings, NO_IMAGES)),
+    field(Spec, "nodeName", ignored(Text, NO_SCHEDULER)),
+    field(Spec, "nodeSelector", ignored(MappingOfTexts, NO_SCHEDULER)),
+    field(Spec, "affinity", ignored(Mapping, NO_SCHEDULER)),
+    field(Spec, "tolerations", ignored(Mappings, NO_SCHEDULER)),
+    field(Spec, "topologySpreadConstraints", ignored(Mappings, NO_SCHEDULER)),
+    field(Spec, "schedulerName", ignored_unless(Text, &["default-scheduler"], NO_SCHEDULER)),
+    field(Spec, "schedulingGates", ignored(Mappings, NO_SCHEDULER)),
+    field(Spec, "schedulingGroup", ignored(Mapping, NO_SCHEDULER)),
+    field(Spec, "priority", ignored_unless(Integer, &["0"], NO_SCHEDULER)),
+    field(Spec, "priorityClassName", ignored(Text, NO_SCHEDULER)),
+    field(Spec, "preemptionPolicy", ignored_unless(Word(&["PreemptLowerPriority", "Never"]), &["PreemptLowerPriority"], NO_SCHEDULER)),
+    field(Spec, "overhead", ignored(Mapping, NO_CLUSTER)),
     field(Spec, "runtimeClassName", refused("there is one runtime, podinit itself", "remove it")),
     field(Spec, "resourceClaims", not_built(DO_WITHOUT)),
-    field(Spec, "evictionResponders", ignored(NO_CLUSTER)),
-    field(Spec, "serviceAccountName", ignored_unless(&["default"], NO_ACCOUNTS)),
-    field(Spec, "serviceAccount", ignored_unless(&["default"], NO_ACCOUNTS)),
-    field(Spec, "automountServiceAccountToken", ignored_unless(&["false"], NO_ACCOUNTS)),
-    field(Spec, "enableServiceLinks", ignored_unless(&["true"], NO_SERVICES)),
+    field(Spec, "evictionResponders", ignored(Mappings, NO_CLUSTER)),
+    field(Spec, "serviceAccountName", ignored_unless(Text, &["default"], NO_ACCOUNTS)),
+    field(Spec, "serviceAccount", ignored_unless(Text, &["default"], NO_ACCOUNTS)),
+    field(Spec, "automountServiceAccountToken", ignored_unless(Boolean, &["false"], NO_ACCOUNTS)),
+    field(Spec, "enableServiceLinks", ignored_unless(Boolean, &["true", "false"], NO_SERVICES)),
 
     // An entry of containers or initContainers
     field(Container, "name", YES),
     field(Container, "image", yes("a label in profile `process`")),
-    field(Container, "imagePullPolicy", ignored(NO_IMAGES)),
+    field(Container, "imagePullPolicy", ignored(Word(&["IfNotPresent", "Always", "Never"]), NO_IMAGES)),
     field(Container, "command", yes("needed in profile `process`; `$(VAR)` is expanded")),
     field(Container, "args", yes("`$(VAR)` is expanded")),
     field(Container, "workingDir", YES),
@@ -350,7 +353,8 @@ pub(super) const INTRODUCTION: &str = "\
 Every field of the Kubernetes Pod API that a manifest can have is in one of three classes.
 
 - *implemented*: read, checked and applied.
-- *ignored*: it has no meaning on one host. podinit says so in a warning.
+- *ignored*: it has no meaning on one host. podinit says so in a warning. A value that the API server
+  would refuse for its type is refused here, too.
 - *refused*: podinit does not start the pod. A field that is not built yet is refused, never read and
   then not applied; so is every field that would protect something and cannot.
 
