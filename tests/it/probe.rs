@@ -15,7 +15,7 @@ fn probed(handler: &str, timeout: u32) -> String {
             terminationGracePeriodSeconds = 1
             [[containers]]
             name = "main"
-            command = ["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 1000 & wait $!; done"]
+            command = ["sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 1000 & wait $!; done"]
             [containers.startupProbe]
             {handler}
             periodSeconds = 1
@@ -55,6 +55,7 @@ fn a_server_that_never_ends_its_answer_neither_holds_up_the_pod_nor_passes_for_u
         let manifest = probed(&format!("httpGet = {{ port = {} }}", endless(head, body)), 5);
         let podinit = Running::start(run(&directory, &manifest).arg("-v"));
         podinit.wait_for_message(said);
+        podinit.wait_for("main | up");
         podinit.signal(Signal::SIGTERM);
         assert_eq!(podinit.end().code(), 3);
     }
@@ -65,6 +66,7 @@ fn rule_60_a_command_that_prints_without_end_is_ended_by_its_timeout() {
     let directory = Directory::new();
     let podinit = Running::start(run(&directory, &probed(r#"exec.command = ["yes"]"#, 1)).arg("-v"));
     podinit.wait_for_message("startup probe of container main failed: no answer within 1s");
+    podinit.wait_for("main | up");
     podinit.signal(Signal::SIGTERM);
     assert_eq!(podinit.end().code(), 3);
 }
@@ -75,6 +77,7 @@ fn a_command_that_is_not_there_is_said_to_be_missing() {
     let manifest = probed(r#"exec.command = ["/nonexistent/pg_isready"]"#, 1);
     let podinit = Running::start(run(&directory, &manifest).arg("-v"));
     podinit.wait_for_message("cannot run \"/nonexistent/pg_isready\": no such file");
+    podinit.wait_for("main | up");
     podinit.signal(Signal::SIGTERM);
     assert_eq!(podinit.end().code(), 3);
 }
