@@ -50,7 +50,8 @@ pub(super) fn read_all(matches: &ArgMatches) -> Result<Vec<Source>, Box<Unreadab
     named("FILE").chain(named("filename")).map(|name| read(name)).collect()
 }
 
-fn read(name: &OsStr) -> Result<Source, Box<Unreadable>> {
+/// Reads one file.
+pub(super) fn read(name: &OsStr) -> Result<Source, Box<Unreadable>> {
     let (shown, bytes) = if name == "-" {
         let shown = "<stdin>".to_owned();
         let bytes = read_limited(io::stdin());

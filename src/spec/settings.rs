@@ -125,7 +125,7 @@ impl<'a> Settings<'a> {
 }
 
 /// Seconds, with a fraction; a string of digits in an annotation.
-fn seconds(item: &Item<'_>) -> Option<Duration> {
+pub(super) fn seconds(item: &Item<'_>) -> Option<Duration> {
     let help = "write seconds, such as 0.5 or 10";
     let seconds = match &item.node.value {
         Value::Integer(value) => *value as f64,
