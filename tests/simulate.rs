@@ -114,7 +114,7 @@ fn problems_go_to_stderr_and_the_exit_code_says_so() {
     let output = podinit(&["--script", bad, "tests/scripts/pod.toml"]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
-    assert!(stderr.contains(&format!("{bad}:1:13")) && stderr.contains("did you mean `web`?"), "{stderr}");
+    assert!(stderr.contains(&format!("{bad}:1:13")) && stderr.contains("did you mean \"web\"?"), "{stderr}");
     assert_eq!(podinit(&["tests/manifests/bad/misspelt.toml"]).status.code(), Some(1));
     assert_eq!(podinit(&["no-such-file"]).status.code(), Some(1));
     assert_eq!(podinit(&["--until", "soon", "tests/scripts/pod.toml"]).status.code(), Some(2));

@@ -117,7 +117,7 @@ impl Place {
             Self::Probe => Some(("in a probe", "the probe")),
             Self::HttpGetAction => Some(("in httpGet", "httpGet")),
             Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
-            Self::ScriptRun => Some(("in a run", "an entry of runs: `runs = [{ ... }]`")),
+            Self::ScriptRun => Some(("in a run", "an entry of runs")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
             Self::Script | Self::ScriptEvent => None,
             Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,

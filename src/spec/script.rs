@@ -11,7 +11,7 @@ use super::problem::{Problem, Severity};
 use super::settings::seconds;
 use super::suggest::nearest;
 use super::tree::{Span, Value, cut};
-use super::{Signal, Source, parse, unreadable};
+use super::{Signal, Source, Syntax, parse, unreadable};
 
 /// What happens in a simulation. Empty: everything behaves as it does without a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,8 +98,14 @@ pub fn load_script(source: &Source, pod: &Pod) -> LoadedScript {
         let scope = Scope::new(0, &source.text, source.syntax);
         if let Some(root) = roots.next() {
             let root = Item { name: "script".to_owned(), ..Item::root(&scope, root) };
-            let read = root.fields(&[Place::Script], |fields| read(fields, pod));
-            script = read.unwrap_or_default();
+            if let Some(place) = place_of_manifest(&root) {
+                let problem = scope.error(place, "cannot use this as a script: it is a manifest");
+                let help = "a script has `containers` by name and `events`: see `podinit simulate --help`";
+                scope.report(problem.label("a script has no such thing").help(help));
+            } else {
+                let read = root.fields(&[Place::Script], |fields| read(fields, pod));
+                script = read.unwrap_or_default();
+            }
         }
         if let Some(second) = roots.next() {
             let problem = scope.error(second.span, "cannot use two scripts at once");
@@ -110,6 +116,16 @@ pub fn load_script(source: &Source, pod: &Pod) -> LoadedScript {
     problems.sort_by_key(|problem| problem.span.map(|span| span.start));
     let is_fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
     LoadedScript { script: is_fine.then_some(script), problems }
+}
+
+/// Where it can be seen that somebody took the pod for its script.
+fn place_of_manifest(root: &Item<'_>) -> Option<Span> {
+    let kind = root.node.entry("apiVersion").or_else(|| root.node.entry("kind"));
+    let list = || {
+        let containers = root.node.entry("containers")?;
+        matches!(containers.value.value, Value::List(_)).then_some(containers)
+    };
+    kind.or_else(list).map(|entry| entry.key_span)
 }
 
 fn read(fields: &mut Fields<'_>, pod: &Pod) -> Script {
@@ -142,7 +158,7 @@ fn find(pod: &Pod, name: &str) -> Option<ContainerId> {
 fn names_there_are(pod: &Pod, name: &str) -> String {
     let names: Vec<&str> = pod.iter().map(|(_, _, container)| &*container.name).collect();
     match nearest(name, names.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`?"),
+        Some(name) => format!("did you mean \"{name}\"?"),
         None => format!("the pod has {}", names.join(", ")),
     }
 }
@@ -184,9 +200,17 @@ fn contradicts(item: &Item<'_>, ignores: Span) {
 }
 
 fn runs(item: &Item<'_>) -> Vec<Run> {
+    let example = match item.scope.syntax {
+        Syntax::Toml => "`runs = [{ lasts = 1 }]`",
+        Syntax::Yaml => "`runs: [{lasts: 1}]`",
+    };
+    if let Value::Mapping(_) = item.node.value {
+        item.refuse("a list of runs is wanted", format!("write {example}"));
+        return Vec::new();
+    }
     let Some(items) = item.list() else { return Vec::new() };
     if items.is_empty() {
-        item.refuse("there is no run in it", "leave it out, or write one run: `runs = [{ lasts = 1 }]`");
+        item.refuse("there is no run in it", format!("leave it out, or write one run: {example}"));
     }
     let runs = items.iter().filter_map(|item| {
         item.fields(&[Place::ScriptRun], |fields| {
@@ -213,9 +237,17 @@ fn runs(item: &Item<'_>) -> Vec<Run> {
 
 /// An exit code, or the name of a signal.
 fn exit(item: &Item<'_>) -> Option<ScriptedExit> {
-    let Value::String(text) = &item.node.value else {
-        let code = item.integer(0, 255)?;
-        return u8::try_from(code).ok().map(ScriptedExit::Code);
+    let help = "write a signal such as \"KILL\" or \"SEGV\", or a code from 0 to 255";
+    let text = match &item.node.value {
+        Value::String(text) => text,
+        Value::Integer(_) | Value::Float(_) | Value::Unreadable => {
+            let code = item.integer(0, 255)?;
+            return u8::try_from(code).ok().map(ScriptedExit::Code);
+        }
+        Value::Null | Value::Boolean(_) | Value::Date | Value::List(_) | Value::Mapping(_) => {
+            item.refuse("an exit code or the name of a signal is wanted", help);
+            return None;
+        }
     };
     if text.parse::<f64>().is_ok() {
         item.refuse("a string is the name of a signal", format!("write {} without quotes", cut(text)));
@@ -223,10 +255,7 @@ fn exit(item: &Item<'_>) -> Option<ScriptedExit> {
     }
     let signal = Signal::parse(text);
     if signal.is_none() {
-        item.refuse(
-            "no signal has this name",
-            "write a signal such as \"KILL\" or \"SEGV\", or a code from 0 to 255",
-        );
+        item.refuse("no signal has this name", help);
     }
     signal.map(ScriptedExit::Signal)
 }
@@ -296,7 +325,7 @@ fn restarted(item: &Item<'_>, pod: &Pod) -> Option<IncidentKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Options, Profile, Syntax, load, render_all};
+    use crate::spec::{Options, Profile, load, render_all};
 
     const POD: &str = "
 [[initContainers]]

@@ -39,6 +39,12 @@ struct Label {
     line: usize,
 }
 
+impl Label {
+    fn covers(&self, x: f64) -> bool {
+        (self.from - 3.0..=self.from + width(&self.text) + 3.0).contains(&x)
+    }
+}
+
 impl Timeline {
     /// The timeline as an SVG document.
     pub fn to_svg(&self) -> String {
@@ -58,13 +64,12 @@ impl Timeline {
         self.draw_phases(&mut canvas, &scale, strip);
         self.draw_grace(&mut canvas, &scale, top, bottom);
         for label in &labels {
-            let y = lanes + label.line as f64 * LANE;
-            canvas.line(label.class, (label.at, y + LANE - 2.0), (label.at, bottom));
-        }
-        // Over the lines of others.
-        for label in &labels {
+            // Below the labels that it would go through.
+            let in_the_way = labels.iter().filter(|other| other.covers(label.at));
+            let line = in_the_way.map(|other| other.line + 1).max().unwrap_or(0).max(label.line + 1);
+            canvas.line(label.class, (label.at, lanes + line as f64 * LANE - 2.0), (label.at, bottom));
             let y = lanes + (label.line + 1) as f64 * LANE - 5.0;
-            canvas.text("halo", (label.from, y), Anchor::Start, &label.text);
+            canvas.text("", (label.from, y), Anchor::Start, &label.text);
         }
         self.draw_rows(&mut canvas, &scale, top);
         let height = self.draw_legend(&mut canvas, bottom + 44.0) + MARGIN;
