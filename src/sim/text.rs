@@ -143,7 +143,7 @@ impl Timeline {
         };
         match deadline.saturating_sub(at) {
             Duration::ZERO => format!("{why}, without grace"),
-            grace => format!("{why}, within {grace:?}: SIGKILL at {}", time(deadline)),
+            grace => format!("{why}, grace period {grace:?}, until {}", time(deadline)),
         }
     }
 }
