@@ -117,6 +117,8 @@ fn problems_go_to_stderr_and_the_exit_code_says_so() {
     assert!(stderr.contains(&format!("{bad}:1:13")) && stderr.contains("did you mean \"web\"?"), "{stderr}");
     assert_eq!(podinit(&["tests/manifests/bad/misspelt.toml"]).status.code(), Some(1));
     assert_eq!(podinit(&["no-such-file"]).status.code(), Some(1));
+    // One of them would be empty, and an empty script is a script.
+    assert_eq!(podinit(&["--script", "-", "-"]).status.code(), Some(2));
     assert_eq!(podinit(&["--until", "soon", "tests/scripts/pod.toml"]).status.code(), Some(2));
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{files, print, run, source, value, wants_color};
+use super::{USAGE, files, print, run, source, value, wants_color};
 use crate::runtime;
 use crate::sim;
 use crate::spec::{self, Pod, Script};
@@ -85,6 +85,11 @@ pub(super) fn definition() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
+    let is_stdin = |name| matches.get_many::<OsString>(name).into_iter().flatten().any(|name| name == "-");
+    if is_stdin("script") && (is_stdin("FILE") || is_stdin("filename")) {
+        runtime::complain("podinit: cannot read both the manifest and the script from standard input\n");
+        return USAGE;
+    }
     let read = pod(matches).and_then(|pod| Some((script(matches, &pod)?, pod)));
     let Some((script, pod)) = read else { return 1 };
     match sim::simulate(pod, &script, matches.get_one::<Duration>("until").copied()) {
