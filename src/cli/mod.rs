@@ -4,6 +4,7 @@
 mod check;
 mod command;
 mod run;
+mod simulate;
 mod source;
 mod unknown;
 mod value;
@@ -19,6 +20,8 @@ use crate::runtime;
 const CANNOT: u8 = 125;
 /// A bad command line of a command that runs nothing.
 const USAGE: u8 = 2;
+/// Commands that only tell something.
+const RUN_NOTHING: [&str; 2] = ["check", "simulate"];
 
 /// The program. Called first of all: signals are held back from here on. Returns its exit code.
 pub fn main() -> u8 {
@@ -33,17 +36,18 @@ pub fn main() -> u8 {
     {
         return command::run_plain(words.to_vec());
     }
-    let is_check = arguments.first().is_some_and(|first| first == "check");
+    let runs_nothing = arguments.first().is_some_and(|first| RUN_NOTHING.iter().any(|name| first == name));
     let typed = [name].into_iter().chain(arguments.iter().cloned());
     match definition().try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {
             Some(("run", matches)) => run::run(matches),
             Some(("check", matches)) => check::run(matches),
+            Some(("simulate", matches)) => simulate::run(matches),
             _ => command::run(&matches),
         },
         Err(error) => match unknown::explain(&error, &arguments) {
             Some(message) => cannot(&message),
-            None => refuse(&error, is_check),
+            None => refuse(&error, runs_nothing),
         },
     }
 }
@@ -53,23 +57,24 @@ fn definition() -> Command {
     Command::new("podinit")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a pod on one Linux host: init containers in sequence, sidecars, main containers")
-        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
+        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit simulate [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
         .after_help(command::AFTER_HELP)
         .args_conflicts_with_subcommands(true)
         .args(command::arguments())
         .subcommand(run::definition())
         .subcommand(check::definition())
+        .subcommand(simulate::definition())
 }
 
 /// A bad command line, or a request for help or the version.
-fn refuse(error: &clap::Error, is_check: bool) -> u8 {
+fn refuse(error: &clap::Error, runs_nothing: bool) -> u8 {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         print(&text);
         return 0;
     }
     runtime::complain(&text);
-    if is_check { USAGE } else { CANNOT }
+    if runs_nothing { USAGE } else { CANNOT }
 }
 
 /// Says why the command cannot be carried out.

@@ -12,7 +12,7 @@ use crate::runtime::{self, Commands, Format, Job};
 use crate::spec::{self, ContainerId, Pod, Severity};
 
 /// Kubernetes' default for `terminationGracePeriodSeconds`.
-const GRACE: Duration = Duration::from_secs(30);
+pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 const AFTER_HELP: &str = "\
 Init containers run one after the other; those with `restartPolicy: Always` are sidecars, which are

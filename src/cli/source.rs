@@ -48,16 +48,29 @@ pub(super) fn read_all(matches: &ArgMatches) -> Manifests {
     let named = |name| matches.get_many::<OsString>(name).into_iter().flatten();
     let mut all = Manifests { sources: Vec::new(), unreadable: Vec::new() };
     for name in named("FILE").chain(named("filename")) {
-        all.sources.push(match read(name) {
+        all.add(name);
+    }
+    all
+}
+
+/// Reads one file.
+pub(super) fn read_one(name: &OsStr) -> Manifests {
+    let mut one = Manifests { sources: Vec::new(), unreadable: Vec::new() };
+    one.add(name);
+    one
+}
+
+impl Manifests {
+    fn add(&mut self, name: &OsStr) {
+        self.sources.push(match read(name) {
             Ok(source) => source,
             Err(unreadable) => {
-                let source = Some(all.sources.len());
-                all.unreadable.push(Problem { source, ..unreadable.problem });
+                let source = Some(self.sources.len());
+                self.unreadable.push(Problem { source, ..unreadable.problem });
                 unreadable.source
             }
         });
     }
-    all
 }
 
 fn read(name: &OsStr) -> Result<Source, Box<Unreadable>> {

@@ -25,7 +25,7 @@ pub(super) struct PodStop {
 
 /// Why every container of the pod is being ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StopCause {
+pub enum StopCause {
     /// The main containers are done (rule 30).
     Completed,
     /// A plain init container failed for good (rule 21).
@@ -39,6 +39,11 @@ pub(super) enum StopCause {
 }
 
 impl PodMachine {
+    /// Why every container is being ended and when the grace period is over, once that has begun.
+    pub fn ending(&self) -> Option<(StopCause, Time)> {
+        self.stop.map(|stop| (stop.cause, stop.deadline))
+    }
+
     /// Begins the end of the pod, or makes one under way shorter: never longer (rule 78).
     pub(super) fn begin_stop(&mut self, cause: StopCause, grace: Duration) {
         let now = self.now.mono;

@@ -1,8 +1,10 @@
 //! Which field of the Pod API is what to podinit. The decoder takes its decisions from here, so that
 //! nothing can be parsed and then not applied. Knows names and classes, no values.
 
+mod script;
 mod table;
 
+use script::SCRIPT;
 use table::FIELDS;
 pub(super) use table::FROM_SERVER;
 
@@ -76,6 +78,11 @@ pub(super) enum Place {
     HttpGetAction,
     HttpHeader,
     TcpSocketAction,
+    /// The top of a simulation's script, and what stands in it.
+    Script,
+    ScriptContainer,
+    ScriptRun,
+    ScriptEvent,
     /// Below a field that is not implemented, so never reached.
     Below(&'static str),
 }
@@ -101,8 +108,17 @@ impl Place {
             Self::HttpGetAction => "probe.httpGet",
             Self::HttpHeader => "probe.httpGet.httpHeaders[]",
             Self::TcpSocketAction => "probe.tcpSocket",
+            Self::Script => "(script)",
+            Self::ScriptContainer => "(script) containers.*",
+            Self::ScriptRun => "(script) containers.*.runs[]",
+            Self::ScriptEvent => "(script) events[]",
             Self::Below(path) => path,
         }
+    }
+
+    /// Whether it is no part of a manifest.
+    pub fn is_of_script(self) -> bool {
+        matches!(self, Self::Script | Self::ScriptContainer | Self::ScriptRun | Self::ScriptEvent)
     }
 
     /// Where its fields stand, as "in ..." and as where to move them to.
@@ -116,7 +132,10 @@ impl Place {
             Self::ContainerPort => Some(("in a port", "an entry of ports")),
             Self::Probe => Some(("in a probe", "the probe")),
             Self::HttpGetAction => Some(("in httpGet", "httpGet")),
+            Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
+            Self::ScriptRun => Some(("in a run", "an entry of runs")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
+            Self::Script | Self::ScriptEvent => None,
             Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
         }
     }
@@ -136,7 +155,10 @@ impl Place {
             Self::EnvVar | Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
                 &[Self::Container, Self::Spec, Self::Toml]
             }
+            Self::ScriptContainer => &[Self::ScriptRun],
+            Self::ScriptRun => &[Self::ScriptContainer],
             Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Below(_) => &[],
+            Self::Script | Self::ScriptEvent => &[],
         }
     }
 }
@@ -144,12 +166,12 @@ impl Place {
 impl Field {
     /// The field of this name in a place.
     pub fn find(place: Place, name: &str) -> Option<&'static Self> {
-        FIELDS.iter().find(|field| field.place == place && field.name == name)
+        Self::of(place).find(|field| field.name == name)
     }
 
     /// All fields of a place.
     pub fn of(place: Place) -> impl Iterator<Item = &'static Self> {
-        FIELDS.iter().filter(move |field| field.place == place)
+        FIELDS.iter().chain(SCRIPT).filter(move |field| field.place == place)
     }
 }
 

@@ -16,6 +16,7 @@ mod name;
 mod pod;
 mod probe;
 mod problem;
+mod script;
 mod settings;
 mod signal;
 mod snippet;
@@ -28,10 +29,12 @@ pub use expand::expand;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
+pub use script::{Conduct, Incident, IncidentKind, LoadedScript, Run, Script, ScriptedExit, load_script};
 pub use signal::Signal;
 pub use suggest::nearest;
 pub use tree::Span;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use limits::too_large;
@@ -109,16 +112,21 @@ pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Opt
             problems.push(problem);
             continue;
         }
-        let roots = match source.syntax {
-            Syntax::Yaml => yaml::parse(position, &source.name, &source.text, &mut problems),
-            Syntax::Toml => toml::parse(position, &source.text, &mut problems).into_iter().collect(),
-        };
+        let roots = parse(position, source, &mut problems);
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
     let pod = manifest::pod(sources, &documents, options, &mut problems);
     problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
     let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
     Loaded { pod: pod.filter(|_| fine), problems }
+}
+
+/// The documents of one source.
+fn parse(position: usize, source: &Source, problems: &mut Vec<Problem>) -> Vec<Rc<tree::Node>> {
+    match source.syntax {
+        Syntax::Yaml => yaml::parse(position, &source.name, &source.text, problems),
+        Syntax::Toml => toml::parse(position, &source.text, problems).into_iter().collect(),
+    }
 }
 
 fn unusable(source: usize, text: &str) -> Option<Problem> {

@@ -133,7 +133,7 @@ impl<'a> Settings<'a> {
 }
 
 /// Seconds, with a fraction; a string of digits in an annotation.
-fn seconds(item: &Item<'_>) -> Option<Duration> {
+pub(super) fn seconds(item: &Item<'_>) -> Option<Duration> {
     let help = "write seconds, such as 0.5 or 10";
     let is_annotation = item.name.starts_with(PREFIX);
     if is_annotation {

@@ -230,7 +230,8 @@ impl<'a> Fields<'a> {
     /// Label and help for a field of another place.
     fn elsewhere(&self, key: &str) -> Option<(String, String)> {
         let toml = self.item.scope.syntax == Syntax::Toml;
-        if toml && Field::find(Place::Document, key).is_some() {
+        let is_script = self.places.iter().any(|place| place.is_of_script());
+        if toml && !is_script && Field::find(Place::Document, key).is_some() {
             let help = match key {
                 "metadata" | "spec" => "write its fields at the top of the file, without a table for them",
                 _ => "remove it",
