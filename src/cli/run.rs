@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{CANNOT, cannot, files, level, source, value, verbose, wants_color};
 use crate::plan::SignalPolicy;
@@ -54,6 +54,12 @@ pub(super) fn definition() -> Command {
                 .help("Grace period where the manifest has none [default: 30]"),
         )
         .arg(
+            Arg::new("strict")
+                .long("strict")
+                .action(ArgAction::SetTrue)
+                .help("Refuse a pod whose limits cannot be enforced"),
+        )
+        .arg(
             Arg::new("exit-code-from")
                 .long("exit-code-from")
                 .value_name("CONTAINER")
@@ -84,6 +90,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         profile: matches.get_one("profile").copied(),
         name: matches.get_one("name").cloned(),
         default_grace: matches.get_one("grace").copied().unwrap_or(GRACE),
+        strict: matches.get_flag("strict"),
     };
     let sources = match source::read_all(matches) {
         Ok(sources) => sources,

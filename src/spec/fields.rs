@@ -60,6 +60,9 @@ pub(super) enum Place {
     HttpGetAction,
     HttpHeader,
     TcpSocketAction,
+    Resources,
+    /// Requests or limits.
+    Amounts,
     /// Below a field that is not implemented, so never reached.
     Below(&'static str),
 }
@@ -85,6 +88,8 @@ impl Place {
             Self::HttpGetAction => "probe.httpGet",
             Self::HttpHeader => "probe.httpGet.httpHeaders[]",
             Self::TcpSocketAction => "probe.tcpSocket",
+            Self::Resources => "containers[].resources",
+            Self::Amounts => "containers[].resources.limits",
             Self::Below(path) => path,
         }
     }
@@ -101,7 +106,12 @@ impl Place {
             Self::Probe => Some(("in a probe", "the probe")),
             Self::HttpGetAction => Some(("in httpGet", "httpGet")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
-            Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
+            Self::Amounts => Some(("in requests or limits", "requests or limits")),
+            Self::Resources
+            | Self::ExecAction
+            | Self::HttpHeader
+            | Self::TcpSocketAction
+            | Self::Below(_) => None,
         }
     }
 
@@ -120,7 +130,8 @@ impl Place {
             Self::EnvVar | Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
                 &[Self::Container, Self::Spec, Self::Toml]
             }
-            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Below(_) => &[],
+            Self::Resources => &[Self::Amounts, Self::Container, Self::Spec, Self::Toml],
+            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Amounts | Self::Below(_) => &[],
         }
     }
 }
@@ -237,7 +248,7 @@ mod tests {
         };
         let mut found = Vec::new();
         roots.iter().for_each(|root| keys(root, &mut found));
-        let options = Options { profile: Some(Profile::Process), name: None, default_grace: Duration::ZERO };
+        let options = Options { profile: Some(Profile::Process), ..Options::default() };
         for (key, span) in &found {
             let mut text = text.to_owned();
             if text[..span.start].ends_with("[[") {

@@ -7,6 +7,7 @@ use super::fields::Place;
 use super::metadata::{annotations, file_name, labels, namespace, option_name, pod_name};
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::problem::Problem;
+use super::resources::resources;
 use super::settings::Settings;
 use super::tree::{Node, Span, Value, cut};
 use super::{Options, Source, Syntax};
@@ -259,7 +260,17 @@ impl<'a> Form<'a> {
             written.and_then(|item| item.choice(RESTART_POLICIES, "one of Always, OnFailure, Never"));
         self.host_namespaces(fields);
         operating_system(fields);
-        let surroundings = Surroundings { profile, image_told: Cell::new(false) };
+        let surroundings = Surroundings {
+            profile,
+            image_told: Cell::new(false),
+            limits_told: Cell::new(false),
+            strict: self.options.strict,
+        };
+        let resources = fields.take("resources").map(|item| {
+            let resources = resources(&item, "the pod");
+            surroundings.limits_are_not_enforced(&item, &resources);
+            resources
+        });
         let init = fields.take("initContainers");
         let main = fields.take("containers");
         if main.as_ref().is_none_or(|item| matches!(&item.node.value, Value::List(items) if items.is_empty()))
@@ -295,6 +306,7 @@ impl<'a> Form<'a> {
             }),
             termination_grace_period: self.grace(fields),
             crash_loop_back_off: Default::default(),
+            resources: resources.unwrap_or_default(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),

@@ -16,6 +16,8 @@ mod name;
 mod pod;
 mod probe;
 mod problem;
+mod quantity;
+mod resources;
 mod settings;
 mod signal;
 mod snippet;
@@ -28,6 +30,8 @@ pub use expand::expand;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
+pub use quantity::Quantity;
+pub use resources::{Amounts, Resources};
 pub use signal::Signal;
 pub use tree::Span;
 
@@ -69,6 +73,15 @@ pub struct Options {
     pub name: Option<String>,
     /// Grace where the manifest has none.
     pub default_grace: Duration,
+    /// What this host cannot enforce is an error, not a warning.
+    pub strict: bool,
+}
+
+/// As if nothing was said; Kubernetes' grace.
+impl Default for Options {
+    fn default() -> Self {
+        Self { profile: None, name: None, default_grace: Duration::from_secs(30), strict: false }
+    }
 }
 
 /// What was read.
@@ -174,7 +187,11 @@ mod tests {
     }
 
     fn options() -> Options {
-        Options { profile: Some(Profile::Process), name: None, default_grace: Duration::from_secs(7) }
+        Options {
+            profile: Some(Profile::Process),
+            default_grace: Duration::from_secs(7),
+            ..Options::default()
+        }
     }
 
     fn pod(source: Source, options: &Options) -> Pod {
