@@ -53,7 +53,7 @@ pub(super) fn read_all(matches: &ArgMatches) -> Result<Vec<Source>, Box<Unreadab
 fn read(name: &OsStr) -> Result<Source, Box<Unreadable>> {
     let (shown, bytes) = if name == "-" {
         let shown = "<stdin>".to_owned();
-        let bytes = read_limited(io::stdin());
+        let bytes = runtime::read_standard_input(spec::MAX_SIZE + 1);
         (shown, bytes)
     } else {
         (name.to_string_lossy().into_owned(), read_file(Path::new(name))?)

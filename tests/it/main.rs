@@ -10,7 +10,15 @@
     clippy::disallowed_methods
 )]
 
+mod bare_root;
+mod container;
+mod descendants;
+mod entrypoint;
 mod exit_code;
 mod harness;
+mod options;
+mod probe;
 mod pty;
+mod stdin;
 mod terminal;
+mod without_clone3;

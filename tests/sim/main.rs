@@ -12,6 +12,7 @@
 )]
 
 mod random;
+mod rest;
 
 use std::time::{Duration, Instant};
 
