@@ -3,6 +3,7 @@
 
 mod check;
 mod command;
+mod explain;
 mod run;
 mod source;
 mod value;
@@ -32,15 +33,17 @@ pub fn main() -> u8 {
     {
         return command::run_plain(words.to_vec());
     }
-    let is_check = arguments.first().is_some_and(|first| first == "check");
+    // Commands that run nothing.
+    let only_tells = arguments.first().is_some_and(|first| first == "check" || first == "explain");
     let typed = [name].into_iter().chain(arguments);
     match definition().try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {
             Some(("run", matches)) => run::run(matches),
             Some(("check", matches)) => check::run(matches),
+            Some(("explain", matches)) => explain::run(matches),
             _ => command::run(&matches),
         },
-        Err(error) => refuse(&error, is_check),
+        Err(error) => refuse(&error, only_tells),
     }
 }
 
@@ -49,24 +52,25 @@ fn definition() -> Command {
     Command::new("podinit")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a pod on one Linux host: init containers in sequence, sidecars, main containers")
-        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
+        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit explain [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
         .after_help(command::AFTER_HELP)
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .args(command::arguments())
         .subcommand(run::definition())
         .subcommand(check::definition())
+        .subcommand(explain::definition())
 }
 
 /// A bad command line, or a request for help or the version.
-fn refuse(error: &clap::Error, is_check: bool) -> u8 {
+fn refuse(error: &clap::Error, only_tells: bool) -> u8 {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         print(&text);
         return 0;
     }
     runtime::complain(&text);
-    if is_check { USAGE } else { CANNOT }
+    if only_tells { USAGE } else { CANNOT }
 }
 
 /// Says why the command cannot be carried out.

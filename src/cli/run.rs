@@ -39,20 +39,8 @@ pub(super) fn definition() -> Command {
         .after_help(AFTER_HELP)
         .args(files())
         .arg(profile())
-        .arg(
-            Arg::new("name")
-                .long("name")
-                .value_name("NAME")
-                .help("Name of the pod, whatever the manifest says"),
-        )
-        .arg(
-            Arg::new("grace")
-                .long("grace")
-                .value_name("SECONDS")
-                .env("PODINIT_GRACE")
-                .value_parser(value::seconds)
-                .help("Grace period where the manifest has none [default: 30]"),
-        )
+        .arg(name())
+        .arg(grace())
         .arg(
             Arg::new("strict")
                 .long("strict")
@@ -76,6 +64,29 @@ pub(super) fn definition() -> Command {
         .arg(verbose())
 }
 
+pub(super) fn name() -> Arg {
+    Arg::new("name").long("name").value_name("NAME").help("Name of the pod, whatever the manifest says")
+}
+
+pub(super) fn grace() -> Arg {
+    Arg::new("grace")
+        .long("grace")
+        .value_name("SECONDS")
+        .env("PODINIT_GRACE")
+        .value_parser(value::seconds)
+        .help("Grace period where the manifest has none [default: 30]")
+}
+
+/// What the arguments above say of the pod.
+pub(super) fn options(matches: &ArgMatches, strict: bool) -> spec::Options {
+    spec::Options {
+        profile: matches.get_one("profile").copied(),
+        name: matches.get_one("name").cloned(),
+        default_grace: matches.get_one("grace").copied().unwrap_or(GRACE),
+        strict,
+    }
+}
+
 pub(super) fn profile() -> Arg {
     Arg::new("profile")
         .long("profile")
@@ -86,12 +97,7 @@ pub(super) fn profile() -> Arg {
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     runtime::tell(level(matches.get_count("verbose")));
-    let options = spec::Options {
-        profile: matches.get_one("profile").copied(),
-        name: matches.get_one("name").cloned(),
-        default_grace: matches.get_one("grace").copied().unwrap_or(GRACE),
-        strict: matches.get_flag("strict"),
-    };
+    let options = options(matches, matches.get_flag("strict"));
     let sources = match source::read_all(matches) {
         Ok(sources) => sources,
         Err(unreadable) => {

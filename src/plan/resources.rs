@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn rule_166_to_168_values_are_what_the_runtimes_write() {
         assert_eq!([0, 2, 1000, 256_000].map(cpu_weight), [1, 1, 100, 10_000]);
-        assert_eq!([100, 250, 500].map(cpu_weight), [17, 35, 60]);
+        assert_eq!([100, 250, 500].map(cpu_weight), [17, 35, 59]);
         let values = |text: &str| {
             let pod = pod("", &entry("m", &format!("resources: {{limits: {text}}}")), "");
             cgroup_values(&pod.containers[0].resources)
@@ -223,7 +223,7 @@ mod tests {
     fn rule_170_a_sidecar_is_not_killed_before_the_mains() {
         let memory = |amount: &str| format!("resources: {{requests: {{memory: {amount}}}}}");
         let sidecar = entry("s", &format!("restartPolicy: Always, {}", memory("1Gi")));
-        let pod = pod(&sidecar, &[entry("m", &memory("8Gi")), entry("n", &memory("4Gi"))].join(","), "");
+        let pod = pod(&sidecar, &[entry("m", &memory("8Gi")), entry("o", &memory("4Gi"))].join(","), "");
         let score = |position| oom_score_adj(&pod, ContainerId::at(position), 16 << 30);
         assert_eq!([score(0), score(1), score(2)], [750, 500, 750]);
     }

@@ -184,7 +184,6 @@ mod tests {
     use crate::spec::tree::{Node, Span, Value};
     use crate::spec::{Options, Profile, Severity, Source, Syntax, load, toml, yaml};
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     #[test]
     fn each_field_is_in_exactly_one_class() {

@@ -5,6 +5,7 @@ use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container}
 use super::decode::{Fields, Item, Scope};
 use super::fields::Place;
 use super::metadata::{annotations, file_name, labels, namespace, option_name, pod_name};
+use super::origins::Origins;
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::problem::Problem;
 use super::resources::resources;
@@ -47,7 +48,7 @@ pub(super) fn pod(
     documents: &[Document],
     options: &Options,
     problems: &mut Vec<Problem>,
-) -> Option<Pod> {
+) -> Option<(Pod, Origins)> {
     let clean = problems.is_empty();
     let mut found: Option<(&Document, Scope<'_>, Span)> = None;
     let mut refused = false;
@@ -87,8 +88,9 @@ pub(super) fn pod(
             Syntax::Toml => form.toml(),
         }
     };
+    let origins = scope.origins();
     problems.extend(scope.into_problems());
-    pod
+    Some((pod?, origins))
 }
 
 /// Where a document says that it is a pod; `None` where it is something else, which is reported then.

@@ -13,6 +13,7 @@ mod limits;
 mod manifest;
 mod metadata;
 mod name;
+mod origins;
 mod pod;
 mod probe;
 mod problem;
@@ -28,6 +29,7 @@ mod yaml;
 
 pub use expand::expand;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
+pub use origins::Origins;
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
 pub use quantity::Quantity;
@@ -85,12 +87,14 @@ impl Default for Options {
 }
 
 /// What was read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loaded {
     /// The pod; there exactly when no problem is an error.
     pub pod: Option<Pod>,
     /// In the order of the sources and their lines.
     pub problems: Vec<Problem>,
+    /// Where the pod's values stand.
+    pub origins: Origins,
 }
 
 /// Bytes that are no text.
@@ -117,10 +121,11 @@ pub fn load(sources: &[Source], options: &Options) -> Loaded {
         };
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
-    let pod = manifest::pod(sources, &documents, options, &mut problems);
+    let (pod, origins) = manifest::pod(sources, &documents, options, &mut problems).unzip();
+    let origins = origins.unwrap_or_default();
     problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
     let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Loaded { pod: pod.filter(|_| fine), problems }
+    Loaded { pod: pod.filter(|_| fine), problems, origins }
 }
 
 fn unreadable(source: usize, text: &str) -> Option<Problem> {
@@ -136,6 +141,11 @@ fn unreadable(source: usize, text: &str) -> Option<Problem> {
 }
 
 impl Source {
+    /// The line, from 1, that a place of this source is in.
+    pub fn line(&self, place: Span) -> usize {
+        snippet::position(&self.text, place.start).0
+    }
+
     /// A source of bytes that should be UTF-8.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, syntax: Syntax) -> Result<Self, Box<NotText>> {
         let name = name.to_owned();

@@ -104,7 +104,7 @@ fn scaled(digits: &str, mut tens: i64, scale: u128) -> u128 {
         tens -= 1;
     }
     while tens < 0 {
-        if scale % 10 == 0 {
+        if scale.is_multiple_of(10) {
             scale /= 10;
         } else {
             value = value.div_ceil(10);
@@ -131,19 +131,14 @@ impl std::iter::Sum for Quantity {
     }
 }
 
-/// As people write it: `64Mi`, `1500m`, `2`.
+/// As people write it, which is as short as it is exact: `64Mi`, `1500m`, `2`.
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let divides = |scale: &u128| self.0 != 0 && self.0 % scale == 0;
-        let binary = BINARY.iter().rev().find(|(_, scale)| divides(scale));
-        if let Some((suffix, scale)) = binary {
-            return write!(f, "{}{suffix}", self.0 / scale);
-        }
-        if self.0 % UNIT == 0 {
-            return write!(f, "{}", self.0 / UNIT);
-        }
-        let small = DECIMAL.iter().take(3).rev().find(|(_, scale)| divides(scale));
-        small.map_or(Ok(()), |(suffix, scale)| write!(f, "{}{suffix}", self.0 / scale))
+        let plain = ("", UNIT);
+        let scales = [plain].into_iter().chain(BINARY).chain(DECIMAL);
+        let exact = scales.filter(|(_, scale)| self.0.is_multiple_of(*scale));
+        let written = exact.map(|(suffix, scale)| format!("{}{suffix}", self.0 / scale));
+        f.write_str(&written.min_by_key(String::len).unwrap_or_default())
     }
 }
 
@@ -169,12 +164,12 @@ mod tests {
             ("64Mi", "64Mi"),
             ("1024Mi", "1Gi"),
             ("1.5Gi", "1536Mi"),
-            ("1k", "1000"),
+            ("1k", "1k"),
             ("128974848", "123Mi"),
-            ("129e6", "129000000"),
-            ("129M", "129000000"),
-            ("1E3", "1000"),
-            ("2E", "2000000000000000000"),
+            ("129e6", "129M"),
+            ("129M", "129M"),
+            ("1E3", "1k"),
+            ("2E", "2E"),
             ("1e-3", "1m"),
             ("0.1n", "1n"),
             ("1e-400", "1n"),

@@ -68,24 +68,37 @@ fn amount(fields: &mut Fields<'_>, name: &'static str) -> Option<Quantity> {
     let help = format!("write a quantity such as {example}");
     let text = match &item.node.value {
         Value::String(text) => text.clone(),
-        Value::Integer(_) | Value::Float(_) => item.node.span.of(item.scope.text).to_owned(),
+        // `0777` is what YAML 1.1 takes it for, not what it looks like.
+        Value::Integer(value) => value.to_string(),
+        Value::Float(_) => item.node.span.of(item.scope.text).to_owned(),
         Value::Unreadable => return None,
         Value::Null | Value::Boolean(_) | Value::Date | Value::List(_) | Value::Mapping(_) => {
             item.refuse("a quantity is wanted", help);
             return None;
         }
     };
-    // Digits that YAML 1.1 reads as something else than they look like are read as YAML does.
-    let plain = match &item.node.value {
-        Value::Integer(value) => value.to_string(),
-        _ => text,
-    };
-    let quantity = Quantity::parse(&plain);
+    let quantity = Quantity::parse(&text);
     if quantity.is_none() {
-        let label = if plain.starts_with('-') { "less than 0" } else { "no quantity" };
-        item.refuse(label, help);
+        let label = if text.starts_with('-') { "less than 0" } else { "no quantity" };
+        item.refuse(label, repaired(&text).map_or(help, |text| format!("write {text}")));
     }
     quantity
+}
+
+/// The quantity that was probably meant: `128MB` and `64mi` have a wrong suffix.
+fn repaired(text: &str) -> Option<String> {
+    let text = text.trim();
+    let end = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, suffix) = text.split_at_checked(end)?;
+    let suffix = match suffix.to_ascii_lowercase().as_str() {
+        "k" | "kb" | "ki" | "kib" => "Ki",
+        "mb" | "mi" | "mib" => "Mi",
+        "g" | "gb" | "gi" | "gib" => "Gi",
+        "t" | "tb" | "ti" | "tib" => "Ti",
+        _ => return None,
+    };
+    let repaired = format!("{}{suffix}", number.trim());
+    Quantity::parse(&repaired).map(|_| repaired)
 }
 
 fn more_than_limit(name: &str, requests: &Item<'_>, limits: &Item<'_>) {
