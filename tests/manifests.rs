@@ -37,7 +37,7 @@ fn read(path: &Path) -> (Source, Loaded) {
         }
         Err(no_text) => {
             let problems = vec![no_text.problem];
-            (no_text.source, Loaded { pod: None, problems })
+            (no_text.source, Loaded { problems, ..Loaded::default() })
         }
     }
 }
@@ -45,7 +45,7 @@ fn read(path: &Path) -> (Source, Loaded) {
 /// Files whose name starts with `profile-` are read without `--profile process`.
 fn options(name: &str) -> Options {
     let profile = (!name.starts_with("profile-")).then_some(Profile::Process);
-    Options { profile, name: None, default_grace: Duration::from_secs(30) }
+    Options { profile, ..Options::default() }
 }
 
 /// What differs, a line each.

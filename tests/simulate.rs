@@ -25,8 +25,7 @@ fn source(path: &Path) -> Source {
 }
 
 fn pod_of(source: Source) -> Pod {
-    let options =
-        Options { profile: Some(Profile::Process), name: None, default_grace: Duration::from_secs(30) };
+    let options = Options { profile: Some(Profile::Process), ..Options::default() };
     let loaded = load(std::slice::from_ref(&source), &options);
     loaded.pod.unwrap_or_else(|| panic!("{}", render_all(&loaded.problems, &[source], false)))
 }

@@ -1,7 +1,6 @@
 //! `podinit check`: all problems of manifests, and nothing else.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -35,11 +34,7 @@ pub(super) fn definition() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
-    let options = spec::Options {
-        profile: matches.get_one("profile").copied(),
-        name: None,
-        default_grace: Duration::ZERO,
-    };
+    let options = spec::Options { profile: matches.get_one("profile").copied(), ..spec::Options::default() };
     let is_json = matches.get_one::<String>("format").is_some_and(|format| format == "json");
     let color = wants_color() && std::io::stdout().is_terminal();
     let Manifests { sources, unreadable } = source::read_all(matches);

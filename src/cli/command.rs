@@ -138,6 +138,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
         restart_policy: RestartPolicy::Never,
         termination_grace_period: options.grace.unwrap_or(GRACE),
         crash_loop_back_off: Default::default(),
+        resources: Default::default(),
         init_containers: Vec::new(),
         containers: vec![container],
         ephemeral_containers: Vec::new(),

@@ -3,6 +3,7 @@
 
 mod check;
 mod command;
+mod explain;
 mod run;
 mod simulate;
 mod source;
@@ -12,7 +13,7 @@ mod value;
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::runtime;
 
@@ -20,8 +21,29 @@ use crate::runtime;
 const CANNOT: u8 = 125;
 /// A bad command line of a command that runs nothing.
 const USAGE: u8 = 2;
-/// Commands that only tell something.
-const RUN_NOTHING: [&str; 2] = ["check", "simulate"];
+
+/// A word that may follow `podinit`.
+struct Subcommand {
+    name: &'static str,
+    definition: fn() -> Command,
+    /// Returns the exit code.
+    run: fn(&ArgMatches) -> u8,
+    /// It only tells something, so that a bad command line is nothing worse.
+    runs_nothing: bool,
+}
+
+const SUBCOMMANDS: [Subcommand; 4] = [
+    Subcommand { name: "run", definition: run::definition, run: run::run, runs_nothing: false },
+    Subcommand { name: "check", definition: check::definition, run: check::run, runs_nothing: true },
+    Subcommand { name: "explain", definition: explain::definition, run: explain::run, runs_nothing: true },
+    Subcommand { name: "simulate", definition: simulate::definition, run: simulate::run, runs_nothing: true },
+];
+
+impl Subcommand {
+    fn find(name: &str) -> Option<&'static Self> {
+        SUBCOMMANDS.iter().find(|command| command.name == name)
+    }
+}
 
 /// The program. Called first of all: signals are held back from here on. Returns its exit code.
 pub fn main() -> u8 {
@@ -36,18 +58,15 @@ pub fn main() -> u8 {
     {
         return command::run_plain(words.to_vec());
     }
-    let runs_nothing = arguments.first().is_some_and(|first| RUN_NOTHING.iter().any(|name| first == name));
     let typed = [name].into_iter().chain(arguments.iter().cloned());
     match definition().try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {
-            Some(("run", matches)) => run::run(matches),
-            Some(("check", matches)) => check::run(matches),
-            Some(("simulate", matches)) => simulate::run(matches),
-            _ => command::run(&matches),
+            Some((name, matches)) => Subcommand::find(name).map_or(CANNOT, |command| (command.run)(matches)),
+            None => command::run(&matches),
         },
         Err(error) => match unknown::explain(&error, &arguments) {
             Some(message) => cannot(&message),
-            None => refuse(&error, runs_nothing),
+            None => refuse(&error, arguments.first()),
         },
     }
 }
@@ -57,30 +76,35 @@ fn definition() -> Command {
     Command::new("podinit")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a pod on one Linux host: init containers in sequence, sidecars, main containers")
-        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit simulate [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
+        .override_usage("podinit COMMAND [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
         .after_help(command::AFTER_HELP)
         .args_conflicts_with_subcommands(true)
         .args(command::arguments())
-        .subcommand(run::definition())
-        .subcommand(check::definition())
-        .subcommand(simulate::definition())
+        .subcommands(SUBCOMMANDS.iter().map(|command| (command.definition)()))
 }
 
 /// A bad command line, or a request for help or the version.
-fn refuse(error: &clap::Error, runs_nothing: bool) -> u8 {
+fn refuse(error: &clap::Error, first: Option<&OsString>) -> u8 {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         print(&text);
         return 0;
     }
     runtime::complain(&text);
-    if runs_nothing { USAGE } else { CANNOT }
+    let command = first.and_then(|first| Subcommand::find(first.to_str()?));
+    if command.is_some_and(|command| command.runs_nothing) { USAGE } else { CANNOT }
 }
 
 /// Says why the command cannot be carried out.
 fn cannot(message: &str) -> u8 {
     runtime::complain(&format!("podinit: {message}\n"));
     CANNOT
+}
+
+/// Says why a command that runs nothing cannot be carried out as it was typed.
+fn refuse_usage(message: &str) -> u8 {
+    runtime::complain(&format!("podinit: {message}\n"));
+    USAGE
 }
 
 /// Puts an answer out. Whoever closed stdout has had enough: that is no failure.

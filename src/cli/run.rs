@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::source::Manifests;
 use super::{cannot, files, level, source, value, verbose, wants_color};
@@ -40,18 +40,13 @@ pub(super) fn definition() -> Command {
         .after_help(AFTER_HELP)
         .args(files())
         .arg(profile())
+        .arg(name())
+        .arg(grace())
         .arg(
-            Arg::new("name")
-                .long("name")
-                .value_name("NAME")
-                .help("Name of the pod, whatever the manifest says"),
-        )
-        .arg(
-            Arg::new("grace")
-                .long("grace")
-                .value_name("SECONDS")
-                .value_parser(value::seconds)
-                .help("Grace period where the manifest has none [default: PODINIT_GRACE, or 30]"),
+            Arg::new("strict")
+                .long("strict")
+                .action(ArgAction::SetTrue)
+                .help("Refuse a pod whose limits cannot be enforced"),
         )
         .arg(
             Arg::new("exit-code-from")
@@ -70,6 +65,28 @@ pub(super) fn definition() -> Command {
         .arg(verbose())
 }
 
+pub(super) fn name() -> Arg {
+    Arg::new("name").long("name").value_name("NAME").help("Name of the pod, whatever the manifest says")
+}
+
+pub(super) fn grace() -> Arg {
+    Arg::new("grace")
+        .long("grace")
+        .value_name("SECONDS")
+        .value_parser(value::seconds)
+        .help("Grace period where the manifest has none [default: PODINIT_GRACE, or 30]")
+}
+
+/// What the arguments above say of the pod.
+pub(super) fn options(matches: &ArgMatches) -> Result<spec::Options, String> {
+    Ok(spec::Options {
+        profile: matches.get_one("profile").copied(),
+        name: matches.get_one("name").cloned(),
+        default_grace: value::grace(matches)?.unwrap_or(GRACE),
+        ..spec::Options::default()
+    })
+}
+
 pub(super) fn profile() -> Arg {
     Arg::new("profile")
         .long("profile")
@@ -80,14 +97,9 @@ pub(super) fn profile() -> Arg {
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     runtime::tell(level(matches.get_count("verbose")));
-    let grace = match value::grace(matches) {
-        Ok(grace) => grace.unwrap_or(GRACE),
+    let options = match options(matches) {
+        Ok(options) => spec::Options { strict: matches.get_flag("strict"), ..options },
         Err(message) => return cannot(&message),
-    };
-    let options = spec::Options {
-        profile: matches.get_one("profile").copied(),
-        name: matches.get_one("name").cloned(),
-        default_grace: grace,
     };
     let Manifests { sources, unreadable } = source::read_all(matches);
     let loaded = spec::load_readable(&sources, unreadable, &options);

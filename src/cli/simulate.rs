@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command};
 
 use super::source::Manifests;
-use super::{USAGE, files, print, run, source, value, wants_color};
+use super::{files, print, refuse_usage, run, source, value, wants_color};
 use crate::runtime;
 use crate::sim;
 use crate::spec::{self, LoadedScript, Pod, Script};
@@ -87,8 +87,7 @@ pub(super) fn definition() -> Command {
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     let is_stdin = |name| matches.get_many::<OsString>(name).into_iter().flatten().any(|name| name == "-");
     if is_stdin("script") && (is_stdin("FILE") || is_stdin("filename")) {
-        runtime::complain("podinit: cannot read both the manifest and the script from standard input\n");
-        return USAGE;
+        return refuse_usage("cannot read both the manifest and the script from standard input");
     }
     let read = pod(matches).and_then(|pod| Some((script(matches, &pod)?, pod)));
     let Some((script, pod)) = read else { return 1 };
@@ -109,8 +108,8 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
 fn pod(matches: &ArgMatches) -> Option<Pod> {
     let options = spec::Options {
         profile: matches.get_one("profile").copied(),
-        name: None,
         default_grace: matches.get_one("grace").copied().unwrap_or(run::GRACE),
+        ..spec::Options::default()
     };
     let Manifests { sources, unreadable } = source::read_all(matches);
     let loaded = spec::load_readable(&sources, unreadable, &options);

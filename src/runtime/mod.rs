@@ -5,6 +5,7 @@ mod attempts;
 mod cause;
 mod clock;
 mod emergency;
+mod host;
 mod input;
 mod messages;
 mod output;
@@ -23,6 +24,7 @@ use log::LevelFilter;
 use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
+pub(crate) use host::host_memory;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
 

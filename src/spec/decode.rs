@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use super::Syntax;
 use super::fields::{Place, Shape};
+use super::origins::Origins;
 use super::problem::Problem;
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Span, Value, cut};
@@ -22,13 +23,22 @@ pub(super) struct Scope<'a> {
     pub text: &'a str,
     pub syntax: Syntax,
     problems: RefCell<Vec<Problem>>,
+    /// The fields that were read, in their order.
+    places: RefCell<Vec<(String, Span)>>,
     /// Fields that a warning has been given for; a second one would say nothing new.
     warned: RefCell<BTreeSet<(Place, &'static str)>>,
 }
 
 impl<'a> Scope<'a> {
     pub fn new(source: usize, text: &'a str, syntax: Syntax) -> Self {
-        Self { source, text, syntax, problems: RefCell::default(), warned: RefCell::default() }
+        Self {
+            source,
+            text,
+            syntax,
+            problems: RefCell::default(),
+            places: RefCell::default(),
+            warned: RefCell::default(),
+        }
     }
 
     pub fn report(&self, problem: Problem) {
@@ -41,6 +51,15 @@ impl<'a> Scope<'a> {
 
     pub fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
+    }
+
+    /// Where the fields stand that were read so far.
+    pub fn origins(&self) -> Origins {
+        Origins::new(self.source, self.places.take())
+    }
+
+    fn was_read(&self, path: &str, key: Span) {
+        self.places.borrow_mut().push((path.to_owned(), key));
     }
 
     /// A field with its value as one writes it, in backquotes.

@@ -83,6 +83,9 @@ pub(super) enum Place {
     ScriptContainer,
     ScriptRun,
     ScriptEvent,
+    Resources,
+    /// Requests or limits.
+    Amounts,
     /// Below a field that is not implemented, so never reached.
     Below(&'static str),
 }
@@ -112,6 +115,8 @@ impl Place {
             Self::ScriptContainer => "(script) containers.*",
             Self::ScriptRun => "(script) containers.*.runs[]",
             Self::ScriptEvent => "(script) events[]",
+            Self::Resources => "containers[].resources",
+            Self::Amounts => "containers[].resources.limits",
             Self::Below(path) => path,
         }
     }
@@ -136,7 +141,12 @@ impl Place {
             Self::ScriptRun => Some(("in a run", "an entry of runs")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
             Self::Script | Self::ScriptEvent => None,
-            Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
+            Self::Amounts => Some(("in requests or limits", "requests or limits")),
+            Self::Resources
+            | Self::ExecAction
+            | Self::HttpHeader
+            | Self::TcpSocketAction
+            | Self::Below(_) => None,
         }
     }
 
@@ -157,8 +167,9 @@ impl Place {
             }
             Self::ScriptContainer => &[Self::ScriptRun],
             Self::ScriptRun => &[Self::ScriptContainer],
-            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Below(_) => &[],
             Self::Script | Self::ScriptEvent => &[],
+            Self::Resources => &[Self::Amounts, Self::Container, Self::Spec, Self::Toml],
+            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Amounts | Self::Below(_) => &[],
         }
     }
 }
@@ -211,7 +222,6 @@ mod tests {
     use crate::spec::tree::{Node, Span, Value};
     use crate::spec::{Options, Profile, Severity, Source, Syntax, load, toml, yaml};
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     #[test]
     fn each_field_is_in_exactly_one_class() {
@@ -275,7 +285,7 @@ mod tests {
         };
         let mut found = Vec::new();
         roots.iter().for_each(|root| keys(root, &mut found));
-        let options = Options { profile: Some(Profile::Process), name: None, default_grace: Duration::ZERO };
+        let options = Options { profile: Some(Profile::Process), ..Options::default() };
         for (key, span) in &found {
             let mut text = text.to_owned();
             if text[..span.start].ends_with("[[") {

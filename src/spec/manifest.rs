@@ -5,8 +5,10 @@ use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container}
 use super::decode::{Fields, Item, Scope};
 use super::fields::Place;
 use super::metadata::{annotations, file_name, labels, namespace, option_name, pod_name};
+use super::origins::Origins;
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::problem::Problem;
+use super::resources::resources;
 use super::settings::Settings;
 use super::tree::{Node, Span, Value, cut};
 use super::{BYTE_ORDER_MARK, Options, Source, Syntax};
@@ -46,7 +48,7 @@ pub(super) fn pod(
     documents: &[Document],
     options: &Options,
     problems: &mut Vec<Problem>,
-) -> Option<Pod> {
+) -> Option<(Pod, Origins)> {
     let clean = problems.is_empty();
     let mut found: Option<(&Document, Scope<'_>, Span)> = None;
     let mut refused = false;
@@ -86,8 +88,9 @@ pub(super) fn pod(
             Syntax::Toml => form.toml(),
         }
     };
+    let origins = scope.origins();
     problems.extend(scope.into_problems());
-    pod
+    Some((pod?, origins))
 }
 
 /// Where a document says that it is a pod; `None` where it is something else, which is reported then.
@@ -273,7 +276,17 @@ impl<'a> Form<'a> {
             .and_then(|item| item.choice_or_default(RESTART_POLICIES, "one of Always, OnFailure, Never"));
         self.host_namespaces(fields);
         operating_system(fields);
-        let surroundings = Surroundings { profile, image_told: Cell::new(false) };
+        let surroundings = Surroundings {
+            profile,
+            image_told: Cell::new(false),
+            limits_told: Cell::new(false),
+            strict: self.options.strict,
+        };
+        let resources = fields.take("resources").map(|item| {
+            let resources = resources(&item, "the pod");
+            surroundings.limits_are_not_enforced(&item, &resources);
+            resources
+        });
         let init = fields.take("initContainers");
         let main = fields.take("containers");
         if main.as_ref().is_none_or(|item| matches!(&item.node.value, Value::List(items) if items.is_empty()))
@@ -309,6 +322,7 @@ impl<'a> Form<'a> {
             }),
             termination_grace_period: self.grace(fields),
             crash_loop_back_off: Default::default(),
+            resources: resources.unwrap_or_default(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),

@@ -13,9 +13,12 @@ mod limits;
 mod manifest;
 mod metadata;
 mod name;
+mod origins;
 mod pod;
 mod probe;
 mod problem;
+mod quantity;
+mod resources;
 mod script;
 mod settings;
 mod signal;
@@ -27,8 +30,11 @@ mod yaml;
 
 pub use expand::expand;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
+pub use origins::Origins;
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
+pub use quantity::Quantity;
+pub use resources::{Amounts, Resources};
 pub use script::{Conduct, Incident, IncidentKind, LoadedScript, Run, Script, ScriptedExit, load_script};
 pub use signal::Signal;
 pub use suggest::nearest;
@@ -73,15 +79,26 @@ pub struct Options {
     pub name: Option<String>,
     /// Grace where the manifest has none.
     pub default_grace: Duration,
+    /// What this host cannot enforce is an error, not a warning.
+    pub strict: bool,
+}
+
+/// As if nothing was said; Kubernetes' grace.
+impl Default for Options {
+    fn default() -> Self {
+        Self { profile: None, name: None, default_grace: Duration::from_secs(30), strict: false }
+    }
 }
 
 /// What was read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loaded {
     /// The pod; there exactly when no problem is an error.
     pub pod: Option<Pod>,
     /// In the order of the sources and their lines.
     pub problems: Vec<Problem>,
+    /// Where the pod's values stand.
+    pub origins: Origins,
 }
 
 /// Bytes that are no text.
@@ -115,10 +132,11 @@ pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Opt
         let roots = parse(position, source, &mut problems);
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
-    let pod = manifest::pod(sources, &documents, options, &mut problems);
+    let (pod, origins) = manifest::pod(sources, &documents, options, &mut problems).unzip();
+    let origins = origins.unwrap_or_default();
     problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
     let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Loaded { pod: pod.filter(|_| fine), problems }
+    Loaded { pod: pod.filter(|_| fine), problems, origins }
 }
 
 /// The documents of one source.
@@ -142,6 +160,11 @@ fn unusable(source: usize, text: &str) -> Option<Problem> {
 }
 
 impl Source {
+    /// The line, from 1, that a place of this source is in.
+    pub fn line(&self, place: Span) -> usize {
+        snippet::position(&self.text, place.start).0
+    }
+
     /// A source of bytes that should be UTF-8.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, syntax: Syntax) -> Result<Self, Box<NotText>> {
         let name = name.to_owned();
@@ -195,7 +218,11 @@ mod tests {
     }
 
     fn options() -> Options {
-        Options { profile: Some(Profile::Process), name: None, default_grace: Duration::from_secs(7) }
+        Options {
+            profile: Some(Profile::Process),
+            default_grace: Duration::from_secs(7),
+            ..Options::default()
+        }
     }
 
     fn pod(source: Source, options: &Options) -> Pod {

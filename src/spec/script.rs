@@ -363,7 +363,7 @@ kill = true
 
     fn pod() -> Pod {
         let source = Source { name: "pod.toml".to_owned(), text: POD.to_owned(), syntax: Syntax::Toml };
-        let options = Options { profile: Some(Profile::Process), name: None, default_grace: Duration::ZERO };
+        let options = Options { profile: Some(Profile::Process), ..Options::default() };
         load(&[source], &options).pod.unwrap()
     }
 

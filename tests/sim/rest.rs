@@ -18,6 +18,7 @@ fn leaving(rest: Rest, grace: Duration) -> World {
         restart_policy: RestartPolicy::Never,
         termination_grace_period: grace,
         crash_loop_back_off: Default::default(),
+        resources: Default::default(),
         init_containers: Vec::new(),
         containers: vec![Container::named("main")],
         ephemeral_containers: Vec::new(),

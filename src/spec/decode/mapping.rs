@@ -55,7 +55,9 @@ impl<'a> Fields<'a> {
         if let Some(taken) = self.taken.get_mut(position) {
             *taken = true;
         }
-        self.entries.get(position).and_then(|entry| self.field(entry))
+        let item = self.entries.get(position).and_then(|entry| self.field(entry))?;
+        item.scope.was_read(&item.path, item.key);
+        Some(item)
     }
 
     /// The field of this name, if it is there, without taking it.

@@ -16,6 +16,7 @@ const DO_WITHOUT: &str = "leave it out if the pod can do without it";
 const NO_VOLUMES: &str = "leave it out; in profile `process` the containers see this host's own files";
 const NO_SECURITY: &str = "leave it out to run as the user that podinit runs as, with that user's rights";
 const NO_ISOLATION: &str = "leave it out; in profile `process` the containers share this host's namespaces";
+const NOT_ENFORCED: &str = "shown by `explain`; limits are not enforced yet, which a run says";
 const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
 const NO_SOURCES: &str = "write the value itself: `env` with `name` and `value`";
 const NO_HOST_PORT: &str = "leave it out; in profile `process` the container listens on this host itself";
@@ -113,7 +114,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "hostUsers", not_built_unless(&["true"], NO_ISOLATION)),
     field(Spec, "shareProcessNamespace", not_built_unless(&["false"], NO_ISOLATION)),
     field(Spec, "securityContext", not_built(NO_SECURITY)),
-    field(Spec, "resources", not_built(NO_RESOURCES)),
+    field(Spec, "resources", yes(NOT_ENFORCED)),
     field(Spec, "os", YES),
     field(Os, "name", yes("`linux`")),
     field(Spec, "readinessGates", not_built(DO_WITHOUT)),
@@ -154,7 +155,15 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Container, "restartPolicy", yes("`Always` makes a sidecar of an init container")),
     field(Container, "restartPolicyRules", YES),
     field(Container, "resizePolicy", not_built(NO_RESOURCES)),
-    field(Container, "resources", not_built(NO_RESOURCES)),
+    field(Container, "resources", yes(NOT_ENFORCED)),
+    field(Resources, "requests", YES),
+    field(Resources, "limits", YES),
+    field(Resources, "claims", not_built(NO_RESOURCES)),
+    field(Amounts, "cpu", YES),
+    field(Amounts, "memory", YES),
+    field(Amounts, "ephemeral-storage", not_built(NO_RESOURCES)),
+    field(Amounts, "hugepages-2Mi", not_built(NO_RESOURCES)),
+    field(Amounts, "hugepages-1Gi", not_built(NO_RESOURCES)),
     field(Container, "livenessProbe", not_built(NO_PROBE)),
     field(Container, "readinessProbe", not_built(NO_PROBE)),
     field(Container, "startupProbe", yes("not on plain init containers")),
@@ -244,14 +253,6 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Below("containers[].securityContext.capabilities"), "drop", not_built(NO_SECURITY)),
     field(Below("containers[].securityContext.seccompProfile"), "type", not_built(NO_SECURITY)),
     field(Below("containers[].securityContext.seccompProfile"), "localhostProfile", not_built(NO_SECURITY)),
-    field(Below("containers[].resources"), "limits.cpu", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "limits.memory", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "limits.ephemeral-storage", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "limits.hugepages-*", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "limits.*", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "requests.cpu", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "requests.memory", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "claims", not_built(NO_RESOURCES)),
     field(Below("containers[].env[].valueFrom"), "fieldRef", not_built(NO_SOURCES)),
     field(Below("containers[].env[].valueFrom"), "resourceFieldRef", not_built(NO_SOURCES)),
     field(Below("containers[].env[].valueFrom"), "configMapKeyRef", not_built(NO_SOURCES)),
