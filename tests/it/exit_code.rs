@@ -216,6 +216,20 @@ fn exit_code_from_names_the_container_that_decides() {
 }
 
 #[test]
+fn exit_code_from_decides_even_where_an_init_container_failed_the_pod() {
+    let directory = Directory::new();
+    let go = Fifo::new(&directory, "go");
+    let pod = Pod::new("Never")
+        .sidecar("proxy", &answering(&[("TERM", "exit 7")]))
+        .init("setup", "read line < go; exit 5")
+        .main("app", "exit 3");
+    let podinit = pod.start(&directory, &["--exit-code-from", "proxy"]);
+    podinit.wait_for("proxy | up");
+    go.say("on");
+    assert_eq!(podinit.end().code(), 7);
+}
+
+#[test]
 fn exit_code_from_a_container_that_never_ran_leaves_it_to_the_others() {
     let pod = Pod::new("Never").init("setup", "exit 5").main("app", "exit 3");
     assert_eq!(pod.code(&Directory::new(), &["--exit-code-from", "app"]), 5);

@@ -41,9 +41,11 @@ fn a_second_int_kills_the_pod_at_once_and_one_after_term_is_the_first() {
         if first == Signal::SIGTERM {
             podinit.signal(Signal::SIGINT);
         }
-        // Behind INT in every queue: what INT does has been done when this is answered.
-        podinit.signal(Signal::SIGUSR1);
-        podinit.wait_for("main | alive");
+        // The first answer may cross what INT did; the second comes after it.
+        for _ in 0..2 {
+            podinit.signal(Signal::SIGUSR1);
+            podinit.wait_for("main | alive");
+        }
         podinit.signal(Signal::SIGINT);
         assert_eq!(podinit.end().code(), 137);
         until("everything is gone", || processes_in(&directory).is_empty());
@@ -248,9 +250,11 @@ fn a_pod_under_nohup_outlives_its_terminal() {
     report.line();
     kill(session.leader(), Signal::SIGHUP).unwrap();
     drop(std::mem::replace(&mut session.terminal, Pty::new()));
-    // Both came before this and would be noticed before it.
-    kill(session.leader(), Signal::SIGUSR1).unwrap();
-    assert_eq!(report.line(), "USR1");
+    // The first answer may cross what HUP did; the second comes after it.
+    for _ in 0..2 {
+        kill(session.leader(), Signal::SIGUSR1).unwrap();
+        assert_eq!(report.line(), "USR1");
+    }
     kill(session.leader(), Signal::SIGTERM).unwrap();
     assert_eq!(report.line(), "TERM");
     assert_eq!(session.end().0.code(), Some(3));
