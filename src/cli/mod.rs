@@ -3,14 +3,17 @@
 
 mod check;
 mod command;
+mod completion;
+mod man;
 mod run;
+mod schema;
 mod source;
 mod value;
 
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 use crate::runtime;
 
@@ -18,6 +21,9 @@ use crate::runtime;
 const CANNOT: u8 = 125;
 /// A bad command line of a command that runs nothing.
 const USAGE: u8 = 2;
+
+/// Commands that only give an answer.
+const RUN_NOTHING: [&str; 4] = ["check", "schema", "completion", "man"];
 
 /// The program. Called first of all: signals are held back from here on. Returns its exit code.
 pub fn main() -> u8 {
@@ -32,15 +38,18 @@ pub fn main() -> u8 {
     {
         return command::run_plain(words.to_vec());
     }
-    let is_check = arguments.first().is_some_and(|first| first == "check");
+    let runs_nothing = arguments.first().is_some_and(|first| RUN_NOTHING.iter().any(|name| first == name));
     let typed = [name].into_iter().chain(arguments);
     match definition().try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {
             Some(("run", matches)) => run::run(matches),
             Some(("check", matches)) => check::run(matches),
+            Some(("schema", matches)) => schema::run(matches),
+            Some(("completion", matches)) => completion::run(matches, definition()),
+            Some(("man", matches)) => man::run(matches, definition()),
             _ => command::run(&matches),
         },
-        Err(error) => refuse(&error, is_check),
+        Err(error) => refuse(&error, runs_nothing),
     }
 }
 
@@ -49,24 +58,27 @@ fn definition() -> Command {
     Command::new("podinit")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a pod on one Linux host: init containers in sequence, sidecars, main containers")
-        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
+        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...\n       podinit schema|completion|man ...")
         .after_help(command::AFTER_HELP)
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .args(command::arguments())
         .subcommand(run::definition())
         .subcommand(check::definition())
+        .subcommand(schema::definition())
+        .subcommand(completion::definition())
+        .subcommand(man::definition())
 }
 
 /// A bad command line, or a request for help or the version.
-fn refuse(error: &clap::Error, is_check: bool) -> u8 {
+fn refuse(error: &clap::Error, runs_nothing: bool) -> u8 {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         print(&text);
         return 0;
     }
     runtime::complain(&text);
-    if is_check { USAGE } else { CANNOT }
+    if runs_nothing { USAGE } else { CANNOT }
 }
 
 /// Says why the command cannot be carried out.
@@ -109,6 +121,7 @@ fn files() -> [Arg; 2] {
             .num_args(1..)
             .required_unless_present("filename")
             .value_parser(clap::value_parser!(OsString))
+            .value_hint(ValueHint::FilePath)
             .help("Manifest in TOML or Kubernetes YAML; - is standard input"),
         Arg::new("filename")
             .short('f')
@@ -116,6 +129,7 @@ fn files() -> [Arg; 2] {
             .value_name("FILE")
             .action(ArgAction::Append)
             .value_parser(clap::value_parser!(OsString))
+            .value_hint(ValueHint::FilePath)
             .help("The same, for fingers used to kubectl"),
     ]
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::spec::{Profile, Signal};
 
 /// `10`, `0.5` or `10s`.
@@ -27,12 +29,10 @@ pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), String> {
     Ok((signal(received)?, passed_on))
 }
 
-pub(super) fn profile(text: &str) -> Result<Profile, String> {
-    match text {
-        "process" => Ok(Profile::Process),
-        "pod" => Ok(Profile::Pod),
-        _ => Err("write process or pod".to_owned()),
-    }
+/// A parser that knows its words, so that a shell can complete them.
+pub(super) fn profile() -> impl TypedValueParser<Value = Profile> {
+    let words = PossibleValuesParser::new(["process", "pod"]);
+    words.map(|word| if word == "pod" { Profile::Pod } else { Profile::Process })
 }
 
 #[cfg(test)]

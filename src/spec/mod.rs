@@ -16,6 +16,7 @@ mod name;
 mod pod;
 mod probe;
 mod problem;
+mod schema;
 mod settings;
 mod signal;
 mod snippet;
@@ -28,6 +29,7 @@ pub use expand::expand;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
+pub use schema::schema;
 pub use signal::Signal;
 pub use tree::Span;
 

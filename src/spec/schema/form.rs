@@ -1,0 +1,203 @@
+//! The forms that a field's value can have, as JSON Schema. Says what the readers of `container`,
+//! `probe` and their neighbours accept of one value; what concerns several values is not said here.
+
+use super::super::Syntax;
+use super::super::fields::Place;
+use super::super::settings;
+use super::Writer;
+use super::rows::Row;
+use serde_json::{Value, json};
+
+/// A value's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Boolean,
+    /// From the first to the second.
+    Integer(i64, i64),
+    /// Seconds with a fraction.
+    Seconds,
+    Text(Rule),
+    Word(&'static [&'static str]),
+    Strings {
+        least: usize,
+    },
+    /// Strings, the first of which is a program.
+    Program,
+    /// Exit codes.
+    Codes,
+    Object(Place),
+    Objects {
+        place: Place,
+        most: Option<usize>,
+    },
+    Containers,
+    InitContainers,
+    Labels,
+    Annotations,
+    Environment,
+    /// A number, or a name.
+    Port,
+    /// A numeric address, or `localhost`.
+    Host,
+}
+
+/// What a string may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    /// A pattern that JavaScript and Rust understand, without looking around.
+    pattern: &'static str,
+    most: Option<usize>,
+}
+
+const fn rule(pattern: &'static str) -> Rule {
+    Rule { pattern, most: None }
+}
+
+const fn short(most: usize, pattern: &'static str) -> Rule {
+    Rule { pattern, most: Some(most) }
+}
+
+pub(super) const ANY: Rule = rule(r"^[^\u0000]*$");
+pub(super) const ONE_LINE: Rule = rule(r"^[^\u0000-\u001f\u007f]*$");
+pub(super) const IMAGE: Rule = rule(r"^([^\s\u0000]([^\u0000]*[^\s\u0000])?)?$");
+pub(super) const LABEL: Rule = short(63, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$");
+pub(super) const NAMESPACE: Rule = short(63, "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$");
+pub(super) const SUBDOMAIN: Rule =
+    short(253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$");
+pub(super) const VARIABLE: Rule = rule("^[ -<>-~]+$");
+/// Words between single `-`, one of them with a letter.
+const PORT_NAME: Rule = short(15, "^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$");
+pub(super) const OPTIONAL_PORT_NAME: Rule = short(15, "^(([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*)?$");
+pub(super) const HEADER: Rule = rule("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$");
+pub(super) const HEADER_VALUE: Rule = rule(r"^[^\u0000-\u0008\u000a-\u001f\u007f]*$");
+const LABEL_VALUE: Rule = rule("^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$");
+const LABEL_KEY: Rule = rule(
+    r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+);
+/// Kubernetes does not mind capitals before the `/` here.
+const ANNOTATION_KEY: Rule = rule(
+    r"^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+);
+/// A number of seconds as an annotation has it.
+const DECIMAL: Rule = rule(r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)$");
+
+impl Rule {
+    fn schema(self) -> Value {
+        let mut schema = json!({"type": "string", "pattern": self.pattern});
+        if let Some(most) = self.most {
+            schema["maxLength"] = json!(most);
+        }
+        schema
+    }
+}
+
+impl Form {
+    /// The schema of a value of this form, where null is not allowed.
+    pub fn schema(self, writer: &mut Writer) -> Value {
+        match self {
+            Self::Boolean => json!({"type": "boolean"}),
+            Self::Integer(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+            Self::Seconds => json!({"type": "number", "minimum": 0, "maximum": settings::MOST_SECONDS}),
+            Self::Text(rule) => rule.schema(),
+            Self::Word(words) => json!({"type": "string", "enum": words}),
+            Self::Strings { least } => {
+                json!({"type": "array", "items": ANY.schema(), "minItems": least})
+            }
+            Self::Program => {
+                let mut program = ANY.schema();
+                program["minLength"] = json!(1);
+                // In TOML there is no image that has a program.
+                let least = usize::from(writer.syntax == Syntax::Toml);
+                json!({"type": "array", "items": [program], "additionalItems": ANY.schema(), "minItems": least})
+            }
+            Self::Codes => json!({
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0, "maximum": 255},
+                "maxItems": 255,
+            }),
+            Self::Object(place) => writer.reference(place),
+            Self::Objects { place, most } => {
+                let mut schema = json!({"type": "array", "items": writer.reference(place)});
+                if let Some(most) = most {
+                    schema["maxItems"] = json!(most);
+                }
+                schema
+            }
+            Self::Containers => {
+                json!({"type": "array", "items": writer.reference(Place::Container), "minItems": 1})
+            }
+            Self::InitContainers => {
+                json!({"type": "array", "items": {"allOf": [writer.reference(Place::Container), sidecar()]}})
+            }
+            Self::Labels => json!({
+                "type": "object",
+                "propertyNames": LABEL_KEY.schema(),
+                "additionalProperties": LABEL_VALUE.schema(),
+            }),
+            Self::Annotations => annotations(writer),
+            Self::Environment => {
+                let mut schema = json!({"type": ["array"], "items": writer.reference(Place::EnvVar)});
+                if writer.syntax == Syntax::Toml {
+                    schema["type"] = json!(["array", "object"]);
+                    schema["propertyNames"] = VARIABLE.schema();
+                    schema["additionalProperties"] = ANY.schema();
+                }
+                schema
+            }
+            Self::Port => {
+                let mut schema = PORT_NAME.schema();
+                schema["type"] = json!(["integer", "string"]);
+                schema["minimum"] = json!(1);
+                schema["maximum"] = json!(65535);
+                schema
+            }
+            Self::Host => json!({
+                "type": "string",
+                "anyOf": [{"enum": ["", "localhost"]}, {"format": "ipv4"}, {"format": "ipv6"}],
+            }),
+        }
+    }
+}
+
+/// Only those init containers have a startup probe that are sidecars (rule 20).
+fn sidecar() -> Value {
+    let refused = super::refused(
+        &json!({"type": "null"}),
+        "an init container that runs to its end has no probes; `restartPolicy: Always` makes it a sidecar",
+    );
+    json!({
+        "if": {"properties": {"restartPolicy": {"const": "Always"}}, "required": ["restartPolicy"]},
+        "else": {"properties": {"startupProbe": refused}},
+    })
+}
+
+/// Any text, and podinit's settings, which are annotations in YAML and plain keys in TOML.
+fn annotations(writer: &mut Writer) -> Value {
+    let other = json!({"not": {"pattern": format!("^{}", settings::PREFIX.replace('.', r"\."))}});
+    let key = json!({"allOf": [ANNOTATION_KEY.schema(), other]});
+    let mut schema = json!({"type": "object", "propertyNames": key, "additionalProperties": ANY.schema()});
+    if writer.syntax == Syntax::Toml {
+        return schema;
+    }
+    let names: Vec<_> = settings::NAMES.iter().map(|name| format!("{}{name}", settings::PREFIX)).collect();
+    schema["propertyNames"] = json!({"anyOf": [{"enum": names}, key]});
+    for (name, setting) in names.iter().zip(settings::NAMES) {
+        let (place, field) = match setting.split_once('.') {
+            Some((_, field)) => (Place::CrashLoopBackOff, field),
+            None => (Place::Toml, setting),
+        };
+        let Some(row) = Row::find(place, field) else { continue };
+        schema["properties"][name] = match row.form {
+            Form::Seconds => {
+                let mut seconds = DECIMAL.schema();
+                seconds["type"] = json!(["string", "number"]);
+                seconds["minimum"] = json!(0);
+                seconds["maximum"] = json!(settings::MOST_SECONDS);
+                seconds
+            }
+            form => form.schema(writer),
+        };
+        schema["properties"][name]["description"] = json!(row.text);
+    }
+    schema
+}
