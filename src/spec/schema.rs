@@ -3,7 +3,7 @@
 //! no manifest.
 //!
 //! It is of draft 7, the newest that both Even Better TOML and yaml-language-server understand. Besides
-//! the draft's own words it has some of these two's: `errorMessage`, `deprecationMessage`,
+//! the draft's own words it has some of these two's: `errorMessage`, `patternErrorMessage`,
 //! `doNotSuggest` and `x-taplo`; `x-podinit` is the class of a field.
 
 mod form;
@@ -28,7 +28,7 @@ pub fn schema(syntax: Syntax) -> Value {
         Syntax::Toml => "Pod for podinit, in TOML",
         Syntax::Yaml => "Pod for podinit, in Kubernetes YAML",
     };
-    writer.definitions.insert("nothing".to_owned(), nothing());
+    writer.definitions.extend(nothing().map(|(name, schema)| (name.to_owned(), schema)));
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!(title);
     schema["definitions"] = Value::Object(writer.definitions);
@@ -49,14 +49,15 @@ impl Writer {
             .map(|(kind, place)| {
                 let needed: &[&str] = if *place == Place::Document { &[] } else { &["kind"] };
                 json!({
-                    "if": {"properties": {"kind": {"const": kind}}, "required": needed},
+                    "if": {"type": "object", "properties": {"kind": {"const": kind}}, "required": needed},
                     "then": self.reference(*place),
                 })
             })
             .collect();
         let kinds: Vec<_> = KINDS.iter().map(|(kind, _)| kind).collect();
+        // An empty document says nothing.
         json!({
-            "type": "object",
+            "type": ["object", "null"],
             "properties": {"kind": {"enum": kinds}},
             "allOf": choices,
         })
@@ -117,12 +118,12 @@ impl Writer {
     fn field(&mut self, field: &'static Field) -> Value {
         if let Some(row) = Row::find(field.place, field.name) {
             let mut schema = self.implemented(row);
-            tell(&mut schema, field);
+            tell(&mut schema, self.syntax, field);
             return schema;
         }
         let mut schema = json!({});
-        tell(&mut schema, field);
-        below(&mut schema, &format!("{}.{}", field.place.path(), field.name));
+        tell(&mut schema, self.syntax, field);
+        below(&mut schema, self.syntax, &format!("{}.{}", field.place.path(), field.name));
         schema
     }
 
@@ -191,12 +192,17 @@ fn between_fields(place: Place) -> Option<Value> {
         })),
         // A probe does one thing.
         Place::Probe => {
-            let actions = rows::ROWS.iter().filter(|row| row.place == place).filter_map(|row| {
-                let is_there =
-                    json!({"required": [row.name], "properties": {row.name: {"not": {"type": "null"}}}});
-                matches!(row.form, form::Form::Object(_)).then_some(is_there)
-            });
-            let one: Value = actions.collect();
+            let is_action = |row: &&Row| row.place == place && matches!(row.form, form::Form::Object(_));
+            let names: Vec<_> = rows::ROWS.iter().filter(is_action).map(|row| row.name).collect();
+            let message = format!("a probe does one of {}", names.join(", "));
+            let is_there = |name: &str| {
+                json!({
+                    "required": [name],
+                    "properties": {name: {"not": {"type": "null"}}},
+                    "errorMessage": message,
+                })
+            };
+            let one: Value = names.into_iter().map(is_there).collect();
             Some(json!({"if": {"type": "object"}, "then": {"oneOf": one}}))
         }
         Place::Document | Place::Metadata | Place::Spec | Place::Toml => None,
@@ -207,7 +213,7 @@ fn between_fields(place: Place) -> Option<Value> {
 }
 
 /// Says what podinit makes of a field, and refuses what it refuses.
-fn tell(schema: &mut Value, field: &Field) {
+fn tell(schema: &mut Value, syntax: Syntax, field: &Field) {
     let text = Row::find(field.place, field.name).map_or("", |row| row.text);
     let (class, title, description) = match field.class {
         Class::Implemented { note: "" } => ("implemented", String::new(), text.to_owned()),
@@ -226,51 +232,49 @@ fn tell(schema: &mut Value, field: &Field) {
     };
     match field.class {
         Class::Implemented { .. } => {}
-        Class::Ignored { unless, .. } => {
-            schema["if"] = json!({"not": says_nothing(unless)});
-            schema["then"] = json!({"deprecationMessage": description});
-        }
-        Class::NotBuilt { unless, .. } => *schema = refused(&says_nothing(unless), &description),
-        Class::Refused { .. } => *schema = refused(&says_nothing(&[]), &description),
+        Class::Ignored { .. } => schema["deprecated"] = json!(true),
+        Class::NotBuilt { unless, .. } => *schema = refused(syntax, &says_nothing(unless), &description),
+        Class::Refused { .. } => *schema = refused(syntax, &says_nothing(&[]), &description),
     }
     schema["x-podinit"] = json!(class);
     schema["title"] = json!(format!("{}{title}", field.name));
     schema["description"] = json!(description);
 }
 
-/// Refuses everything that `accepted` does not accept. Each editor shows the reason in its own way:
-/// yaml-language-server as its message, Even Better TOML with the schema that is broken.
-fn refused(accepted: &Value, why: &str) -> Value {
-    json!({
-        "not": {"$comment": why, "not": accepted},
-        "errorMessage": why,
-        "doNotSuggest": true,
-        "x-taplo": {"hidden": true},
-    })
+/// Refuses everything that `accepted` does not accept, in words that the editors of the syntax show:
+/// yaml-language-server has `errorMessage` for some errors, Even Better TOML shows what is broken.
+fn refused(syntax: Syntax, accepted: &Value, why: &str) -> Value {
+    let never = match syntax {
+        Syntax::Yaml => json!({"type": "null", "errorMessage": why}),
+        Syntax::Toml => json!({"not": {"$comment": why}}),
+    };
+    json!({"if": accepted, "else": never, "doNotSuggest": true, "x-taplo": {"hidden": true}})
 }
 
 /// Values that mean as much as leaving the field out; `defaults` are some of them.
 fn says_nothing(defaults: &[&str]) -> Value {
+    let nothing = json!({"$ref": "#/definitions/nothing"});
+    if defaults.is_empty() {
+        return nothing;
+    }
     let typed = defaults.iter().filter_map(|default| match serde_json::from_str(default) {
         Ok(value @ (Value::Bool(_) | Value::Number(_))) => Some(value),
         Ok(_) | Err(_) => None,
     });
-    let words = [""].iter().chain(defaults).map(|default| json!(default));
-    let values: Vec<Value> = words.chain(typed).collect();
-    json!({"anyOf": [{"$ref": "#/definitions/nothing"}, {"enum": values}]})
+    let values: Vec<Value> = defaults.iter().map(|default| json!(default)).chain(typed).collect();
+    json!({"anyOf": [nothing, {"enum": values}]})
 }
 
-/// Null, an empty list, or a mapping of these.
-fn nothing() -> Value {
-    json!({
-        "type": ["null", "array", "object"],
-        "maxItems": 0,
-        "additionalProperties": {"$ref": "#/definitions/nothing"},
-    })
+/// Null, an empty string or list, or a mapping of nulls and empty lists.
+fn nothing() -> [(&'static str, Value); 2] {
+    let empty = json!({"$ref": "#/definitions/empty"});
+    let collections =
+        json!({"type": ["null", "array", "object"], "maxItems": 0, "additionalProperties": empty});
+    [("empty", collections), ("nothing", json!({"anyOf": [empty, {"enum": [""]}]}))]
 }
 
 /// Adds the fields below one that is refused as a whole: they are explained, and not checked.
-fn below(schema: &mut Value, path: &str) {
+fn below(schema: &mut Value, syntax: Syntax, path: &str) {
     for field in Field::all() {
         let full = format!("{}.{}", field.place.path(), field.name);
         let Some(rest) = full.strip_prefix(path).filter(|_| matches!(field.place, Place::Below(_))) else {
@@ -291,7 +295,7 @@ fn below(schema: &mut Value, path: &str) {
             };
         }
         let mut told = json!({});
-        tell(&mut told, field);
+        tell(&mut told, syntax, field);
         for word in ["title", "description", "x-podinit", "x-taplo", "doNotSuggest"] {
             if let Some(value) = told.get(word) {
                 at[word] = value.clone();
@@ -360,7 +364,7 @@ mod tests {
                 .any(|schema| schema["definitions"].get(definition(place)).is_some() || place == Place::Toml);
             assert!(is_there, "{place:?} is in no schema");
         }
-        let definitions = |schema: &Value| schema["definitions"].as_object().unwrap().len() - 1;
+        let definitions = |schema: &Value| schema["definitions"].as_object().unwrap().len() - nothing().len();
         assert_eq!(compared, definitions(&toml) + definitions(&yaml), "a definition is of no place");
     }
 

@@ -10,6 +10,7 @@
     clippy::disallowed_methods
 )]
 
+mod answers;
 mod exit_code;
 mod harness;
 mod pty;

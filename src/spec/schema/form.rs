@@ -47,43 +47,65 @@ pub(super) struct Rule {
     /// A pattern that JavaScript and Rust understand, without looking around.
     pattern: &'static str,
     most: Option<usize>,
+    /// What is wrong with a string that is none.
+    broken: &'static str,
 }
 
-const fn rule(pattern: &'static str) -> Rule {
-    Rule { pattern, most: None }
+const fn rule(pattern: &'static str, broken: &'static str) -> Rule {
+    Rule { pattern, most: None, broken }
 }
 
-const fn short(most: usize, pattern: &'static str) -> Rule {
-    Rule { pattern, most: Some(most) }
+const fn short(most: usize, pattern: &'static str, broken: &'static str) -> Rule {
+    Rule { pattern, most: Some(most), broken }
 }
 
-pub(super) const ANY: Rule = rule(r"^[^\u0000]*$");
-pub(super) const ONE_LINE: Rule = rule(r"^[^\u0000-\u001f\u007f]*$");
-pub(super) const IMAGE: Rule = rule(r"^([^\s\u0000]([^\u0000]*[^\s\u0000])?)?$");
-pub(super) const LABEL: Rule = short(63, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$");
-pub(super) const NAMESPACE: Rule = short(63, "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$");
+const NO_LABEL: &str = "a name has lower-case letters, digits and `-`, and no `-` at its ends";
+const NO_SUBDOMAIN: &str =
+    "a name has lower-case letters, digits, `-` and `.`, and ends with a letter or digit";
+const NO_PORT_NAME: &str =
+    "a port's name has lower-case letters, digits and single `-`, and at least one letter";
+const NO_KEY: &str = "a key is such as `app` or `example.com/app`";
+
+pub(super) const ANY: Rule = rule(r"^[^\u0000]*$", "there is a NUL character in it");
+pub(super) const ONE_LINE: Rule = rule(r"^[^\u0000-\u001f\u007f]*$", "there is a control character in it");
+pub(super) const IMAGE: Rule =
+    rule(r"^([^\s\u0000]([^\u0000]*[^\s\u0000])?)?$", "it starts or ends with a space");
+pub(super) const LABEL: Rule = short(63, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", NO_LABEL);
+pub(super) const NAMESPACE: Rule = short(63, "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", NO_LABEL);
 pub(super) const SUBDOMAIN: Rule =
-    short(253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$");
-pub(super) const VARIABLE: Rule = rule("^[ -<>-~]+$");
+    short(253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", NO_SUBDOMAIN);
+pub(super) const VARIABLE: Rule = rule("^[ -<>-~]+$", "a variable's name is printable ASCII without `=`");
 /// Words between single `-`, one of them with a letter.
-const PORT_NAME: Rule = short(15, "^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$");
-pub(super) const OPTIONAL_PORT_NAME: Rule = short(15, "^(([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*)?$");
-pub(super) const HEADER: Rule = rule("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$");
-pub(super) const HEADER_VALUE: Rule = rule(r"^[^\u0000-\u0008\u000a-\u001f\u007f]*$");
-const LABEL_VALUE: Rule = rule("^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$");
+const PORT_NAME: Rule = short(15, "^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", NO_PORT_NAME);
+pub(super) const OPTIONAL_PORT_NAME: Rule =
+    short(15, "^(([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*)?$", NO_PORT_NAME);
+pub(super) const HEADER: Rule =
+    rule("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "a header's name has letters, digits and signs such as `-`");
+pub(super) const HEADER_VALUE: Rule =
+    rule(r"^[^\u0000-\u0008\u000a-\u001f\u007f]*$", "there is a control character in it");
+const LABEL_VALUE: Rule = rule(
+    "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$",
+    "a label is a word of at most 63 letters, digits, `-`, `_` and `.`",
+);
 const LABEL_KEY: Rule = rule(
     r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+    NO_KEY,
 );
 /// Kubernetes does not mind capitals before the `/` here.
 const ANNOTATION_KEY: Rule = rule(
     r"^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+    NO_KEY,
 );
 /// A number of seconds as an annotation has it.
-const DECIMAL: Rule = rule(r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)$");
+const DECIMAL: Rule = rule(r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)$", "it is a number of seconds, such as 0.5 or 10");
 
 impl Rule {
     fn schema(self) -> Value {
-        let mut schema = json!({"type": "string", "pattern": self.pattern});
+        let mut schema = json!({
+            "type": "string",
+            "pattern": self.pattern,
+            "patternErrorMessage": self.broken,
+        });
         if let Some(most) = self.most {
             schema["maxLength"] = json!(most);
         }
@@ -127,7 +149,7 @@ impl Form {
                 json!({"type": "array", "items": writer.reference(Place::Container), "minItems": 1})
             }
             Self::InitContainers => {
-                json!({"type": "array", "items": {"allOf": [writer.reference(Place::Container), sidecar()]}})
+                json!({"type": "array", "items": {"allOf": [writer.reference(Place::Container), sidecar(writer.syntax)]}})
             }
             Self::Labels => json!({
                 "type": "object",
@@ -160,8 +182,9 @@ impl Form {
 }
 
 /// Only those init containers have a startup probe that are sidecars (rule 20).
-fn sidecar() -> Value {
+fn sidecar(syntax: Syntax) -> Value {
     let refused = super::refused(
+        syntax,
         &json!({"type": "null"}),
         "an init container that runs to its end has no probes; `restartPolicy: Always` makes it a sidecar",
     );
