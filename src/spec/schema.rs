@@ -29,9 +29,9 @@ pub fn schema(syntax: Syntax) -> Value {
         Syntax::Yaml => "Pod for podinit, in Kubernetes YAML",
     };
     writer.definitions.extend(nothing().map(|(name, schema)| (name.to_owned(), schema)));
-    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
-    schema["title"] = json!(title);
-    schema["definitions"] = Value::Object(writer.definitions);
+    *within(&mut schema, "$schema") = json!("http://json-schema.org/draft-07/schema#");
+    *within(&mut schema, "title") = json!(title);
+    *within(&mut schema, "definitions") = Value::Object(writer.definitions);
     schema
 }
 
@@ -71,7 +71,7 @@ impl Writer {
             self.definitions.insert(name.to_owned(), Value::Null);
             let mut mapping = self.mapping(&[place]);
             if self.may_be_null(place) {
-                mapping["type"] = json!(["object", "null"]);
+                *within(&mut mapping, "type") = json!(["object", "null"]);
             }
             self.definitions.insert(name.to_owned(), mapping);
         }
@@ -102,7 +102,7 @@ impl Writer {
         });
         let between: Vec<Value> = places.iter().filter_map(|place| between_fields(*place)).collect();
         if !between.is_empty() {
-            mapping["allOf"] = Value::Array(between);
+            *within(&mut mapping, "allOf") = Value::Array(between);
         }
         mapping
     }
@@ -133,9 +133,20 @@ impl Writer {
             allow_null(&mut schema);
         }
         if let Some(default) = row.default.and_then(|default| serde_json::from_str::<Value>(default).ok()) {
-            schema["default"] = default;
+            *within(&mut schema, "default") = default;
         }
         schema
+    }
+}
+
+/// What a schema has under a word, null if there is nothing yet.
+fn within<'a>(schema: &'a mut Value, word: &str) -> &'a mut Value {
+    if schema.is_null() {
+        *schema = json!({});
+    }
+    match schema {
+        Value::Object(words) => words.entry(word).or_insert(Value::Null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => schema,
     }
 }
 
@@ -147,7 +158,7 @@ fn allow_null(schema: &mut Value) {
         None => return,
     };
     types.push(json!("null"));
-    schema["type"] = Value::Array(types);
+    *within(schema, "type") = Value::Array(types);
     if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
         words.push(Value::Null);
     }
@@ -232,13 +243,13 @@ fn tell(schema: &mut Value, syntax: Syntax, field: &Field) {
     };
     match field.class {
         Class::Implemented { .. } => {}
-        Class::Ignored { .. } => schema["deprecated"] = json!(true),
+        Class::Ignored { .. } => *within(schema, "deprecated") = json!(true),
         Class::NotBuilt { unless, .. } => *schema = refused(syntax, &says_nothing(unless), &description),
         Class::Refused { .. } => *schema = refused(syntax, &says_nothing(&[]), &description),
     }
-    schema["x-podinit"] = json!(class);
-    schema["title"] = json!(format!("{}{title}", field.name));
-    schema["description"] = json!(description);
+    *within(schema, "x-podinit") = json!(class);
+    *within(schema, "title") = json!(format!("{}{title}", field.name));
+    *within(schema, "description") = json!(description);
 }
 
 /// Refuses everything that `accepted` does not accept, in words that the editors of the syntax show:
@@ -281,16 +292,16 @@ fn below(schema: &mut Value, syntax: Syntax, path: &str) {
             continue;
         };
         let (mut at, rest) = match (rest.strip_prefix("[]."), rest.strip_prefix('.')) {
-            (Some(rest), _) => (&mut schema["items"], rest),
+            (Some(rest), _) => (within(schema, "items"), rest),
             (None, Some(rest)) => (&mut *schema, rest),
             (None, None) => continue,
         };
         for step in rest.split('.') {
             at = match step.split_once('*') {
-                Some((start, _)) => &mut at["patternProperties"][format!("^{start}")],
+                Some((start, _)) => within(within(at, "patternProperties"), &format!("^{start}")),
                 None => match step.strip_suffix("[]") {
-                    Some(step) => &mut at["properties"][step]["items"],
-                    None => &mut at["properties"][step],
+                    Some(step) => within(within(within(at, "properties"), step), "items"),
+                    None => within(within(at, "properties"), step),
                 },
             };
         }
@@ -298,7 +309,7 @@ fn below(schema: &mut Value, syntax: Syntax, path: &str) {
         tell(&mut told, syntax, field);
         for word in ["title", "description", "x-podinit", "x-taplo", "doNotSuggest"] {
             if let Some(value) = told.get(word) {
-                at[word] = value.clone();
+                *within(at, word) = value.clone();
             }
         }
     }

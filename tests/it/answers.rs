@@ -48,9 +48,10 @@ fn help(words: &[String]) -> String {
 
 fn bash(directory: &Directory, typed: &[&str]) -> BTreeSet<String> {
     let script = directory.file("podinit.bash", &podinit(&["completion", "bash"]));
-    let words = "COMP_WORDS=(podinit \"$@\"); COMP_CWORD=$#; COMPREPLY=()";
+    // Outside of a completion `compopt` only complains.
+    let words = "compopt() { :; }; COMP_WORDS=(podinit \"$@\"); COMP_CWORD=$#; COMPREPLY=()";
     let call = format!(
-        "compopt() {{ :; }}; . {}; {words}; _podinit podinit \"${{@: -1}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; \
+        ". {}; {words}; _podinit podinit \"${{@: -1}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; \
          printf '%s\\n' \"${{COMPREPLY[@]}}\"",
         script.display()
     );
@@ -130,9 +131,11 @@ fn bash_completes_values_and_the_rest_of_a_word() {
     assert_eq!(complete(&["run", "--profile", ""]), ["pod", "process"]);
     assert_eq!(complete(&["run", "--log-format", "j"]), ["json"]);
     assert_eq!(complete(&["completion", "f"]), ["fish"]);
-    directory.file("pod.toml", "");
-    let path = directory.path("po").display().to_string();
-    assert_eq!(complete(&["run", "--filename", &path]), [directory.path("pod.toml").display().to_string()]);
+    let manifest = directory.file("manifest.toml", "").display().to_string();
+    let start = directory.path("man").display().to_string();
+    assert_eq!(complete(&["run", "--filename", &start]), [manifest]);
+    // Bash itself completes an argument that is no option.
+    assert!(podinit(&["completion", "bash"]).contains("-o bashdefault -o default podinit"));
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use super::super::Syntax;
 use super::super::fields::Place;
 use super::super::settings;
-use super::Writer;
 use super::rows::Row;
+use super::{Writer, within};
 use serde_json::{Value, json};
 
 /// A value's form.
@@ -107,7 +107,7 @@ impl Rule {
             "patternErrorMessage": self.broken,
         });
         if let Some(most) = self.most {
-            schema["maxLength"] = json!(most);
+            *within(&mut schema, "maxLength") = json!(most);
         }
         schema
     }
@@ -127,7 +127,7 @@ impl Form {
             }
             Self::Program => {
                 let mut program = ANY.schema();
-                program["minLength"] = json!(1);
+                *within(&mut program, "minLength") = json!(1);
                 // In TOML there is no image that has a program.
                 let least = usize::from(writer.syntax == Syntax::Toml);
                 json!({"type": "array", "items": [program], "additionalItems": ANY.schema(), "minItems": least})
@@ -141,7 +141,7 @@ impl Form {
             Self::Objects { place, most } => {
                 let mut schema = json!({"type": "array", "items": writer.reference(place)});
                 if let Some(most) = most {
-                    schema["maxItems"] = json!(most);
+                    *within(&mut schema, "maxItems") = json!(most);
                 }
                 schema
             }
@@ -160,17 +160,17 @@ impl Form {
             Self::Environment => {
                 let mut schema = json!({"type": ["array"], "items": writer.reference(Place::EnvVar)});
                 if writer.syntax == Syntax::Toml {
-                    schema["type"] = json!(["array", "object"]);
-                    schema["propertyNames"] = VARIABLE.schema();
-                    schema["additionalProperties"] = ANY.schema();
+                    *within(&mut schema, "type") = json!(["array", "object"]);
+                    *within(&mut schema, "propertyNames") = VARIABLE.schema();
+                    *within(&mut schema, "additionalProperties") = ANY.schema();
                 }
                 schema
             }
             Self::Port => {
                 let mut schema = PORT_NAME.schema();
-                schema["type"] = json!(["integer", "string"]);
-                schema["minimum"] = json!(1);
-                schema["maximum"] = json!(65535);
+                *within(&mut schema, "type") = json!(["integer", "string"]);
+                *within(&mut schema, "minimum") = json!(1);
+                *within(&mut schema, "maximum") = json!(65535);
                 schema
             }
             Self::Host => json!({
@@ -203,24 +203,24 @@ fn annotations(writer: &mut Writer) -> Value {
         return schema;
     }
     let names: Vec<_> = settings::NAMES.iter().map(|name| format!("{}{name}", settings::PREFIX)).collect();
-    schema["propertyNames"] = json!({"anyOf": [{"enum": names}, key]});
+    *within(&mut schema, "propertyNames") = json!({"anyOf": [{"enum": names}, key]});
     for (name, setting) in names.iter().zip(settings::NAMES) {
         let (place, field) = match setting.split_once('.') {
             Some((_, field)) => (Place::CrashLoopBackOff, field),
             None => (Place::Toml, setting),
         };
         let Some(row) = Row::find(place, field) else { continue };
-        schema["properties"][name] = match row.form {
-            Form::Seconds => {
-                let mut seconds = DECIMAL.schema();
-                seconds["type"] = json!(["string", "number"]);
-                seconds["minimum"] = json!(0);
-                seconds["maximum"] = json!(settings::MOST_SECONDS);
-                seconds
+        let mut value = row.form.schema(writer);
+        if row.form == Form::Seconds {
+            // In quotes, as all annotations should be.
+            let Value::Object(number) = std::mem::replace(&mut value, DECIMAL.schema()) else { continue };
+            *within(&mut value, "type") = json!(["string", "number"]);
+            for word in ["minimum", "maximum"] {
+                *within(&mut value, word) = number.get(word).cloned().unwrap_or_default();
             }
-            form => form.schema(writer),
-        };
-        schema["properties"][name]["description"] = json!(row.text);
+        }
+        *within(&mut value, "description") = json!(row.text);
+        *within(within(&mut schema, "properties"), name) = value;
     }
     schema
 }
