@@ -10,7 +10,6 @@
 use podinit::spec::{Loaded, Options, Profile, Severity, Source, Syntax, load, render_all, to_json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests").join(name)

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 
 use super::{cannot, level, value, verbose};
 use crate::plan::SignalPolicy;
@@ -78,6 +78,7 @@ pub(super) fn arguments() -> Vec<Arg> {
             .num_args(1..)
             .value_name("CMD")
             .value_parser(value_parser!(OsString))
+            .value_hint(ValueHint::CommandWithArguments)
             .help("Command to run, and its arguments"),
     ]
 }

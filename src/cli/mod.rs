@@ -3,8 +3,11 @@
 
 mod check;
 mod command;
+mod completion;
 mod explain;
+mod man;
 mod run;
+mod schema;
 mod simulate;
 mod source;
 mod unknown;
@@ -13,7 +16,7 @@ mod value;
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use crate::runtime;
 
@@ -32,10 +35,18 @@ struct Subcommand {
     runs_nothing: bool,
 }
 
-const SUBCOMMANDS: [Subcommand; 4] = [
+const SUBCOMMANDS: [Subcommand; 7] = [
     Subcommand { name: "run", definition: run::definition, run: run::run, runs_nothing: false },
     Subcommand { name: "check", definition: check::definition, run: check::run, runs_nothing: true },
     Subcommand { name: "explain", definition: explain::definition, run: explain::run, runs_nothing: true },
+    Subcommand { name: "schema", definition: schema::definition, run: schema::run, runs_nothing: true },
+    Subcommand {
+        name: "completion",
+        definition: completion::definition,
+        run: completion::run,
+        runs_nothing: true,
+    },
+    Subcommand { name: "man", definition: man::definition, run: man::run, runs_nothing: true },
     Subcommand { name: "simulate", definition: simulate::definition, run: simulate::run, runs_nothing: true },
 ];
 
@@ -141,6 +152,7 @@ fn files() -> [Arg; 2] {
             .num_args(1..)
             .required_unless_present("filename")
             .value_parser(clap::value_parser!(OsString))
+            .value_hint(ValueHint::FilePath)
             .help("Manifest in TOML or Kubernetes YAML; - is standard input"),
         Arg::new("filename")
             .short('f')
@@ -148,6 +160,7 @@ fn files() -> [Arg; 2] {
             .value_name("FILE")
             .action(ArgAction::Append)
             .value_parser(clap::value_parser!(OsString))
+            .value_hint(ValueHint::FilePath)
             .help("The same, for fingers used to kubectl"),
     ]
 }

@@ -91,7 +91,7 @@ pub(super) fn profile() -> Arg {
     Arg::new("profile")
         .long("profile")
         .value_name("PROFILE")
-        .value_parser(value::profile)
+        .value_parser(value::profile())
         .help("Defaults and surroundings: process or pod [default: process for TOML, pod for YAML]")
 }
 

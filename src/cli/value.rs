@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::ArgMatches;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::spec::{Profile, Signal};
 
@@ -48,12 +49,10 @@ pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), String> {
     Ok((signal(received)?, passed_on))
 }
 
-pub(super) fn profile(text: &str) -> Result<Profile, String> {
-    match text {
-        "process" => Ok(Profile::Process),
-        "pod" => Ok(Profile::Pod),
-        _ => Err("write process or pod".to_owned()),
-    }
+/// A parser that knows its words, so that a shell can complete them.
+pub(super) fn profile() -> impl TypedValueParser<Value = Profile> {
+    let words = PossibleValuesParser::new(["process", "pod"]);
+    words.map(|word| if word == "pod" { Profile::Pod } else { Profile::Process })
 }
 
 #[cfg(test)]

@@ -92,8 +92,7 @@ pub(super) enum Place {
 
 impl Place {
     /// Path of the mapping in Kubernetes' notation, for the documentation.
-    #[cfg(test)]
-    fn path(self) -> &'static str {
+    pub fn path(self) -> &'static str {
         match self {
             Self::Document => "",
             Self::Metadata => "metadata",
@@ -178,6 +177,11 @@ impl Field {
     /// The field of this name in a place.
     pub fn find(place: Place, name: &str) -> Option<&'static Self> {
         Self::of(place).find(|field| field.name == name)
+    }
+
+    /// Every field there is.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        FIELDS.iter()
     }
 
     /// All fields of a place.

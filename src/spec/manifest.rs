@@ -4,7 +4,7 @@
 use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container};
 use super::decode::{Fields, Item, Scope};
 use super::fields::Place;
-use super::metadata::{annotations, file_name, labels, namespace, option_name, pod_name};
+use super::metadata::{annotations, file_name, generated_name, labels, namespace, option_name, pod_name};
 use super::origins::Origins;
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::problem::Problem;
@@ -220,10 +220,12 @@ impl<'a> Form<'a> {
                 if written.is_none() && self.option_name.is_none() {
                     fields.missing("name", "write `name: my-pod`, or use `--name`");
                 }
-                if fields.peek("name").is_some() || self.option_name.is_some() {
-                    fields.leave_aside("generateName");
+                let generated = generated_name(fields);
+                let (mut metadata, settings) = self.metadata(fields);
+                if fields.peek("name").is_none() && self.option_name.is_none() {
+                    metadata.name = Arc::from(generated.unwrap_or(&metadata.name));
                 }
-                self.metadata(fields)
+                (metadata, settings)
             })
         });
         if item.is_none() && self.option_name.is_none() {

@@ -24,6 +24,17 @@ pub(super) fn pod_name<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
     Some(name)
 }
 
+/// What a cluster would make a name of, by adding to it; on one host it is name enough.
+pub(super) fn generated_name<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
+    let item = fields.take("generateName")?;
+    let name = item.string()?.trim_end_matches(['-', '.']);
+    if let Err(broken) = name::subdomain(name) {
+        let better = name::repaired(name).unwrap_or_else(|| "pod".to_owned());
+        item.refuse(broken, format!("write {}", item.scope.word("generateName", &format!("{better}-"))));
+    }
+    Some(name)
+}
+
 /// The name that was asked for by an option.
 pub(super) fn option_name<'a>(options: &'a Options, problems: &mut Vec<Problem>) -> Option<&'a str> {
     let name = options.name.as_deref()?;

@@ -9,14 +9,17 @@ use super::tree::{Span, Value};
 use super::{Options, Syntax};
 use std::time::Duration;
 
-const PREFIX: &str = "podinit.dev/";
+pub(super) const PREFIX: &str = "podinit.dev/";
 
 const PROFILE: &str = "profile";
 const INITIAL_DELAY: &str = "crashLoopBackOff.initialDelaySeconds";
 const MAX_DELAY: &str = "crashLoopBackOff.maxDelaySeconds";
 
+/// Every setting; in TOML these are the paths of plain keys.
+pub(super) const NAMES: [&str; 3] = [PROFILE, INITIAL_DELAY, MAX_DELAY];
+
 /// About thirty years; more makes no sense and fewer digits fit a duration exactly.
-const MOST_SECONDS: f64 = 1e9;
+pub(super) const MOST_SECONDS: f64 = 1e9;
 
 /// The settings that a manifest has.
 #[derive(Default)]
@@ -35,10 +38,9 @@ impl<'a> Settings<'a> {
             INITIAL_DELAY => &mut self.initial_delay,
             MAX_DELAY => &mut self.max_delay,
             _ => {
-                let known = [PROFILE, INITIAL_DELAY, MAX_DELAY];
-                let help = match nearest(name, known.into_iter()) {
+                let help = match nearest(name, NAMES.into_iter()) {
                     Some(name) => format!("write `{PREFIX}{name}`"),
-                    None => format!("known are {}", known.map(|name| format!("{PREFIX}{name}")).join(", ")),
+                    None => format!("known are {}", NAMES.map(|name| format!("{PREFIX}{name}")).join(", ")),
                 };
                 let problem = item.scope.error(item.key, format!("cannot use annotation \"{}\"", item.name));
                 item.scope

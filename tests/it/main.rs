@@ -10,6 +10,7 @@
     clippy::disallowed_methods
 )]
 
+mod answers;
 mod bare_root;
 mod command_line;
 mod container;

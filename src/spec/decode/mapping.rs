@@ -91,15 +91,6 @@ impl<'a> Fields<'a> {
         places.iter().flat_map(|place| Field::of(*place)).map(|field| field.name)
     }
 
-    /// Takes a field that says nothing beside the others.
-    pub fn leave_aside(&mut self, name: &str) {
-        if let Some(position) = self.entries.iter().position(|entry| entry.key == name)
-            && let Some(taken) = self.taken.get_mut(position)
-        {
-            *taken = true;
-        }
-    }
-
     /// Reports a field that has to be there.
     pub fn missing(&self, name: &str, help: impl Into<String>) {
         if self.misspelt(name) {
