@@ -10,7 +10,10 @@
     clippy::disallowed_methods
 )]
 
+mod endurance;
 mod exit_code;
 mod harness;
+mod output;
 mod pty;
+mod stuck;
 mod terminal;
