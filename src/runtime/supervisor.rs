@@ -415,9 +415,12 @@ impl Supervisor {
     fn tell(&mut self) {
         if let Some(output) = &mut self.output {
             output.flush();
+            if let Some(errno) = output.take_refusal() {
+                log::warn!("cannot write output: {}; until that is possible it is dropped", cause(errno));
+            }
             match output.take_dropped() {
                 0 => {}
-                dropped => log::warn!("{dropped} bytes of output were dropped: nobody read them"),
+                dropped => log::warn!("{dropped} bytes of output were dropped: they could not be written"),
             }
         }
         let Some(text) = messages::take() else { return };

@@ -21,7 +21,9 @@ fn podinit(arguments: &[&str]) -> String {
 fn commands() -> Vec<String> {
     let help = podinit(&["--help"]);
     let list = help.split_once("\nCommands:\n").unwrap().1.split_once("\n\n").unwrap().0;
-    list.lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+    let names = list.lines().map(|line| line.split_whitespace().next().unwrap().to_owned());
+    // clap's own, which is another way to write `--help`.
+    names.filter(|name| name != "help").collect()
 }
 
 /// The long options that a command's help lists, and the short ones of those that have no other.

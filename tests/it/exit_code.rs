@@ -315,7 +315,7 @@ fn what_is_wrong_with_a_manifest_or_an_option_is_125_before_anything_starts() {
         (bad_grace, "write a number of seconds"),
         (pod.command(&directory, &["--grace=-1"]), "--grace"),
         (pod.command(&directory, &["--log-format", "xml"]), "text, json, raw"),
-        (pod.command(&directory, &["--profile", "host"]), "write process or pod"),
+        (pod.command(&directory, &["--profile", "host"]), "process, pod"),
         (pod.command(&directory, &["--profile", "pod"]), "cannot run this pod in profile \"pod\""),
         (pod.command_of_yaml(&directory, &[]), "cannot run this pod in profile \"pod\""),
     ];

@@ -277,3 +277,16 @@ fn explain(what: &str, output: &str) -> String {
 pub(super) fn cannot(what: &str, errno: Errno) -> Result {
     (ProbeOutcome::Error, format!("cannot {what}: {}", cause(errno)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_prints_without_end_does_not_have_the_supervisor_for_itself() {
+        let endless = std::fs::File::open("/dev/zero").unwrap();
+        let mut output = Vec::new();
+        assert!(read_output(endless.as_fd(), &mut output));
+        assert_eq!(output.len(), OUTPUT);
+    }
+}
