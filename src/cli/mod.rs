@@ -121,7 +121,9 @@ fn refuse_usage(message: &str) -> u8 {
 /// Puts an answer out. Whoever closed stdout has had enough: that is no failure.
 fn print(text: &str) {
     use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let mut out = std::io::stdout();
+    // Nobody else does that at the end: see `main.rs`.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Whether the user wants colours where they are possible (https://no-color.org).
