@@ -35,20 +35,19 @@ struct Subcommand {
     runs_nothing: bool,
 }
 
-const SUBCOMMANDS: [Subcommand; 7] = [
-    Subcommand { name: "run", definition: run::definition, run: run::run, runs_nothing: false },
-    Subcommand { name: "check", definition: check::definition, run: check::run, runs_nothing: true },
-    Subcommand { name: "explain", definition: explain::definition, run: explain::run, runs_nothing: true },
-    Subcommand { name: "schema", definition: schema::definition, run: schema::run, runs_nothing: true },
-    Subcommand {
-        name: "completion",
-        definition: completion::definition,
-        run: completion::run,
-        runs_nothing: true,
-    },
-    Subcommand { name: "man", definition: man::definition, run: man::run, runs_nothing: true },
-    Subcommand { name: "simulate", definition: simulate::definition, run: simulate::run, runs_nothing: true },
+const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand { runs_nothing: false, ..tells("run", run::definition, run::run) },
+    tells("check", check::definition, check::run),
+    tells("explain", explain::definition, explain::run),
+    tells("simulate", simulate::definition, simulate::run),
+    tells("schema", schema::definition, schema::run),
+    tells("completion", completion::definition, completion::run),
+    tells("man", man::definition, man::run),
 ];
+
+const fn tells(name: &'static str, definition: fn() -> Command, run: fn(&ArgMatches) -> u8) -> Subcommand {
+    Subcommand { name, definition, run, runs_nothing: true }
+}
 
 impl Subcommand {
     fn find(name: &str) -> Option<&'static Self> {
