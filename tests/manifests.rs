@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::disallowed_methods)]
 
-use podinit::spec::{Loaded, Options, Profile, Severity, Source, Syntax, load, render_all, to_json};
+use podinit::spec::{Loaded, Objects, Options, Profile, Severity, Source, Syntax, load, render_all, to_json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn read(path: &Path) -> (Source, Loaded) {
         }
         Err(no_text) => {
             let problems = vec![no_text.problem];
-            (no_text.source, Loaded { pod: None, problems })
+            (no_text.source, Loaded { pod: None, objects: Objects::default(), problems })
         }
     }
 }

@@ -31,6 +31,7 @@ impl Unreadable {
             label: String::new(),
             note: None,
             help: help.to_owned(),
+            secret: false,
         };
         Box::new(Self { problem, sources: vec![source] })
     }

@@ -21,6 +21,10 @@ pub(super) struct Scope<'a> {
     pub source: usize,
     pub text: &'a str,
     pub syntax: Syntax,
+    /// The mappings around the pod, with their paths, where the object has the template of one.
+    pub homes: &'static [(Place, &'static str)],
+    /// Whether its values are nobody's business: they are in no message then.
+    pub secret: bool,
     problems: RefCell<Vec<Problem>>,
     /// Fields that a warning has been given for; a second one would say nothing new.
     warned: RefCell<BTreeSet<(Place, &'static str)>>,
@@ -28,11 +32,13 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     pub fn new(source: usize, text: &'a str, syntax: Syntax) -> Self {
-        Self { source, text, syntax, problems: RefCell::default(), warned: RefCell::default() }
+        let (problems, warned) = Default::default();
+        Self { source, text, syntax, homes: &[], secret: false, problems, warned }
     }
 
     pub fn report(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        let secret = self.secret;
+        self.problems.borrow_mut().push(Problem { secret, ..problem });
     }
 
     pub fn error(&self, span: Span, message: impl Into<String>) -> Problem {
@@ -75,15 +81,19 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// The root of a document.
-    pub fn root(scope: &'a Scope<'a>, node: &'a Node) -> Self {
-        let name = "manifest".to_owned();
-        Self { scope, node, key: Span::at(node.span.start), path: String::new(), name, owner: Rc::from("") }
+    /// An object: a document or, with a path, an item of a list in one.
+    pub fn object(scope: &'a Scope<'a>, node: &'a Node, path: &str) -> Self {
+        let name = if path.is_empty() { "manifest" } else { path }.to_owned();
+        Self { scope, node, key: Span::at(node.span.start), path: path.to_owned(), name, owner: Rc::from("") }
     }
 
-    /// An error about the value. The cause goes into its label.
+    /// An error about the value, or about the key of a secret one. The cause goes into its label.
     pub fn wrong(&self) -> Problem {
         let (name, owner) = (&self.name, &self.owner);
+        if self.scope.secret {
+            let message = format!("cannot use {name}{owner}");
+            return self.scope.error(self.key, message).path(self.path.clone());
+        }
         let shown = self.node.shown(self.scope.text);
         let message = match self.node.value {
             Value::List(_) | Value::Mapping(_) => format!("cannot use {shown} as {name}{owner}"),
@@ -109,6 +119,9 @@ impl<'a> Item<'a> {
 
     /// The value as text without line breaks, for use in help.
     fn raw(&self) -> String {
+        if self.scope.secret {
+            return "...".to_owned();
+        }
         cut(self.node.span.of(self.scope.text).lines().next().unwrap_or_default().trim())
     }
 

@@ -1,29 +1,37 @@
 //! Text of a manifest in, a validated [`Pod`] or every [`Problem`] of the file out. Pure: this room
 //! knows no file, clock, environment or process, and no other room of the house.
 //!
-//! `yaml` and `toml` make one positioned `tree`, which `manifest` and its parts read with the strict
-//! cursors of `decode`; what is done about a key nobody reads stands in `fields`.
+//! `yaml` and `toml` make one positioned `tree`. `documents` tells what each document is; `manifest`,
+//! `workload`, `config` and their parts read it with the strict cursors of `decode`; what is done about a
+//! key nobody reads stands in `fields`, about a kind in `kind`.
 
+mod config;
 mod container;
 mod decode;
+mod documents;
 mod environment;
 mod expand;
 mod fields;
+mod kind;
 mod limits;
 mod manifest;
 mod metadata;
 mod name;
+mod object;
 mod pod;
 mod probe;
 mod problem;
+mod selector;
 mod settings;
 mod signal;
 mod snippet;
 mod suggest;
 mod toml;
 mod tree;
+mod workload;
 mod yaml;
 
+pub use config::{ConfigMap, ObjectName, Objects, Secret};
 pub use expand::expand;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use pod::*;
@@ -35,7 +43,7 @@ use std::time::Duration;
 
 use limits::too_large;
 
-use manifest::Document;
+use documents::Document;
 
 /// At the start of a text it says only that the text is Unicode.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -76,6 +84,8 @@ pub struct Options {
 pub struct Loaded {
     /// The pod; there exactly when no problem is an error.
     pub pod: Option<Pod>,
+    /// What stands beside the pod for it to refer to; nothing can refer to it yet.
+    pub objects: Objects,
     /// In the order of the sources and their lines.
     pub problems: Vec<Problem>,
 }
@@ -104,10 +114,10 @@ pub fn load(sources: &[Source], options: &Options) -> Loaded {
         };
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
-    let pod = manifest::pod(sources, &documents, options, &mut problems);
+    let (pod, objects) = documents::read(sources, &documents, options, &mut problems);
     problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
     let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Loaded { pod: pod.filter(|_| fine), problems }
+    Loaded { pod: pod.filter(|_| fine), objects, problems }
 }
 
 fn unreadable(source: usize, text: &str) -> Option<Problem> {

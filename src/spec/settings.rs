@@ -50,6 +50,19 @@ impl<'a> Settings<'a> {
         true
     }
 
+    /// Refuses the settings of an object that is no pod; `template` is where its pod is, if it has one.
+    pub fn refuse_outside(&self, template: &str) {
+        for item in [&self.profile, &self.initial_delay, &self.max_delay].into_iter().flatten() {
+            let message = format!("cannot use annotation \"{}\" here", item.name);
+            let help = match template {
+                "" => "remove it".to_owned(),
+                template => format!("move it to {template}.metadata.annotations"),
+            };
+            let problem = item.scope.error(item.key, message).path(item.path.clone());
+            item.scope.report(problem.label("this is a setting of the pod").help(help));
+        }
+    }
+
     /// Whether an annotation is one that in TOML is a plain key. It has been reported then.
     pub fn refuse_annotation(key: &str, item: &Item<'_>) -> bool {
         let Some(name) = key.strip_prefix(PREFIX) else { return false };

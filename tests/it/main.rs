@@ -12,5 +12,6 @@
 
 mod exit_code;
 mod harness;
+mod kinds;
 mod pty;
 mod terminal;

@@ -2,7 +2,7 @@
 
 use super::{Item, join};
 use crate::spec::Syntax;
-use crate::spec::fields::{Class, FROM_SERVER, Field, Place};
+use crate::spec::fields::{Class, Field, Place, TOLD_TOGETHER};
 use crate::spec::problem::Problem;
 use crate::spec::suggest::{nearest, synonym};
 use crate::spec::tree::{Entry, MERGE_KEY, Node, Span, Value, cut};
@@ -103,7 +103,7 @@ impl<'a> Fields<'a> {
 
     /// Reports every key that nobody took.
     pub(super) fn report_rest(&self) {
-        let mut from_server: Vec<&Entry> = Vec::new();
+        let mut together: [Vec<&Entry>; TOLD_TOGETHER.len()] = Default::default();
         for (entry, taken) in self.entries.iter().zip(&self.taken) {
             if *taken {
                 continue;
@@ -113,8 +113,9 @@ impl<'a> Fields<'a> {
                 None => self.unknown(entry),
                 Some((field, Class::Ignored { why, unless })) => {
                     if !says_nothing(&entry.value, unless) {
-                        if why == FROM_SERVER {
-                            from_server.push(entry);
+                        let reason = TOLD_TOGETHER.iter().position(|reason| *reason == why);
+                        if let Some(entries) = reason.and_then(|reason| together.get_mut(reason)) {
+                            entries.push(entry);
                         } else if self.item.scope.warned.borrow_mut().insert((field.place, field.name)) {
                             self.ignored(&[entry], why);
                         }
@@ -138,8 +139,8 @@ impl<'a> Fields<'a> {
                 }
             }
         }
-        if !from_server.is_empty() {
-            self.ignored(&from_server, FROM_SERVER);
+        for (entries, why) in together.iter().zip(TOLD_TOGETHER) {
+            self.ignored(entries, why);
         }
     }
 
@@ -196,9 +197,13 @@ impl<'a> Fields<'a> {
             };
             return Some(("TOML has no Kubernetes object around the pod".to_owned(), help.to_owned()));
         }
+        let homes = self.item.scope.homes.iter().filter(|(place, _)| !self.places.contains(place));
+        if let Some((_, path)) = homes.into_iter().find(|(place, _)| Field::find(*place, key).is_some()) {
+            return Some((format!("this belongs in {path}"), format!("move it to {path}")));
+        }
         let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
         let place = neighbours
-            .filter(|place| toml || *place != Place::Toml)
+            .filter(|place| if toml { !place.is_around_template() } else { *place != Place::Toml })
             .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())?;
         let top = matches!(place, Place::Spec | Place::Metadata | Place::Toml);
         let (at, to) = if toml && top { Place::Toml.home()? } else { place.home()? };
