@@ -286,3 +286,62 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Loaded, Options, Source, Syntax, load, render_all};
+    use std::time::Duration;
+
+    fn read(text: &str) -> (Loaded, String) {
+        let source = Source { name: "x.yaml".to_owned(), text: text.to_owned(), syntax: Syntax::Yaml };
+        let loaded =
+            load(&[source.clone()], &Options { profile: None, name: None, default_grace: Duration::ZERO });
+        let shown = render_all(&loaded.problems, &[source], false);
+        (loaded, shown)
+    }
+
+    fn name(namespace: &str, name: &str) -> ObjectName {
+        ObjectName { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn values_are_kept_as_bytes_under_namespace_and_name() {
+        let (loaded, shown) = read(
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: v, e: }, binaryData: {b: /w==}}\n\
+             ---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: b}}\n",
+        );
+        let config_map = &loaded.objects.config_maps[&name("default", "a")];
+        let expected = [("k", &b"v"[..]), ("e", b""), ("b", b"\xff")];
+        let expected: BTreeMap<_, _> =
+            expected.into_iter().map(|(key, value)| (key.to_owned(), value.to_vec())).collect();
+        assert_eq!(config_map.data, expected, "{shown}");
+        assert!(loaded.objects.config_maps.contains_key(&name("b", "a")));
+    }
+
+    #[test]
+    fn plain_values_of_a_secret_win_and_none_shows() {
+        let (loaded, _) = read(
+            "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {k: b2xk, o: aHVudGVyMg==}, \
+             stringData: {k: new}}\n",
+        );
+        let secret = &loaded.objects.secrets[&name("default", "a")];
+        assert_eq!((&*secret.data["k"], &*secret.data["o"]), (&b"new"[..], &b"hunter2"[..]));
+        assert_eq!(format!("{secret:?}"), r#"{"k", "o"}"#);
+    }
+
+    #[test]
+    fn base64_is_read_as_kubernetes_reads_it() {
+        let decode = |value: &str| {
+            let text =
+                format!("{{apiVersion: v1, kind: Secret, metadata: {{name: a}}, data: {{k: {value}}}}}");
+            read(&text).0.objects.secrets[&name("default", "a")].data.get("k").cloned()
+        };
+        for (value, bytes) in [("''", &b""[..]), ("YQ==", b"a"), ("YR==", b"a"), ("\"Y\\nQ=\\r=\"", b"a")] {
+            assert_eq!(decode(value).as_deref(), Some(bytes), "{value}");
+        }
+        for value in ["YQ", "YQ=", "'YQ ='", "_w==", "a", "é"] {
+            assert_eq!(decode(value), None, "{value}");
+        }
+    }
+}

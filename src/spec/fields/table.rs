@@ -300,7 +300,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(ClaimSpec, "dataSource", not_built(NO_VOLUMES)),
     field(ClaimSpec, "dataSourceRef", not_built(NO_VOLUMES)),
     field(ClaimResources, "requests", YES),
-    field(ClaimResources, "limits", ignored(NO_STORAGE)),
+    field(ClaimResources, "limits", not_built(DO_WITHOUT)),
     field(ClaimRequests, "storage", YES),
     field(List, "items", YES),
     field(ListMetadata, "resourceVersion", ignored(FROM_SERVER)),
