@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::decode::{Fields, Item};
 use super::fields::Place;
-use super::kind::Config;
+use super::kind::ConfigKind;
 use super::name;
 use super::tree::{Span, Value, cut};
 
@@ -62,18 +62,18 @@ pub(super) struct Reader {
 impl Reader {
     /// The fields of an object below its kind, version and metadata, which are the caller's. `name` is
     /// `None` where it has been reported.
-    pub fn read(&mut self, fields: &mut Fields<'_>, config: Config, name: Option<(ObjectName, Span)>) {
+    pub fn read(&mut self, fields: &mut Fields<'_>, config: ConfigKind, name: Option<(ObjectName, Span)>) {
         let name = name.and_then(|(name, place)| self.first_of(&fields.item, config, name, place));
         match config {
-            Config::ConfigMap => {
+            ConfigKind::ConfigMap => {
                 let config_map = config_map(fields);
                 name.map(|name| self.objects.config_maps.insert(name, config_map));
             }
-            Config::Secret => {
+            ConfigKind::Secret => {
                 let secret = secret(fields);
                 name.map(|name| self.objects.secrets.insert(name, secret));
             }
-            Config::PersistentVolumeClaim => claim(fields),
+            ConfigKind::PersistentVolumeClaim => claim(fields),
         }
     }
 
@@ -81,7 +81,7 @@ impl Reader {
     fn first_of(
         &mut self,
         item: &Item<'_>,
-        config: Config,
+        config: ConfigKind,
         name: ObjectName,
         place: Span,
     ) -> Option<ObjectName> {
@@ -268,7 +268,7 @@ fn amount(item: &Item<'_>) {
     }
 }
 
-impl Config {
+impl ConfigKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::ConfigMap => "ConfigMap",
@@ -295,8 +295,10 @@ mod tests {
 
     fn read(text: &str) -> (Loaded, String) {
         let source = Source { name: "x.yaml".to_owned(), text: text.to_owned(), syntax: Syntax::Yaml };
-        let loaded =
-            load(&[source.clone()], &Options { profile: None, name: None, default_grace: Duration::ZERO });
+        let loaded = load(
+            std::slice::from_ref(&source),
+            &Options { profile: None, name: None, default_grace: Duration::ZERO },
+        );
         let shown = render_all(&loaded.problems, &[source], false);
         (loaded, shown)
     }

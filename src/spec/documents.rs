@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::config::{ObjectName, Objects, Reader};
 use super::decode::{Item, Scope};
 use super::fields::Place;
-use super::kind::{Config, KINDS, Kind, POD, Role, Workload, is_foreign};
+use super::kind::{ConfigKind, KINDS, Kind, POD, Role, Workload, is_foreign};
 use super::manifest::Form;
 use super::metadata::option_name;
 use super::object::{Head, head, object_metadata};
@@ -61,25 +61,19 @@ pub(super) fn read(
     while let Some(object) = queue.pop_front() {
         let Some(source) = sources.get(object.source) else { continue };
         let mut scope = Scope::new(object.source, &source.text, source.syntax);
-        let found = what(&scope, &object);
-        match found.as_ref().map(|found| found.head.kind.role) {
-            None => {}
-            Some(Role::Workload(workload)) => {
-                candidates.extend(found.map(|found| Candidate { object, found, workload }));
-            }
-            Some(Role::Config(config)) => {
-                scope.secret = config == Config::Secret;
-                found.map(|found| read_config(&mut reader, &scope, &object, config, found.head));
-                without_effect = true;
-            }
-            Some(Role::List) => {
-                let items = found.map(|found| items(&scope, &object, found.head)).unwrap_or_default();
-                items.into_iter().rev().for_each(|item| queue.push_front(item));
-                without_effect = true;
-            }
-            Some(Role::Ignored(why)) => {
-                found.map(|found| ignore(&scope, &object, found.head, why));
-                without_effect = true;
+        if let Some(found) = what(&scope, &object) {
+            let head = found.head;
+            without_effect |= !matches!(head.kind.role, Role::Workload(_));
+            match head.kind.role {
+                Role::Workload(workload) => candidates.push(Candidate { object, found, workload }),
+                Role::Config(config) => {
+                    scope.secret = config == ConfigKind::Secret;
+                    read_config(&mut reader, &scope, &object, config, head);
+                }
+                Role::List => {
+                    items(&scope, &object, head).into_iter().rev().for_each(|item| queue.push_front(item));
+                }
+                Role::Ignored(why) => ignore(&scope, &object, head, why),
             }
         }
         problems.extend(scope.into_problems());
@@ -240,7 +234,7 @@ fn without_kind(scope: &Scope<'_>, object: &Object<'_>, as_pod: Head) {
 }
 
 /// Reads an object that a pod may refer to.
-fn read_config(reader: &mut Reader, scope: &Scope<'_>, object: &Object<'_>, config: Config, found: Head) {
+fn read_config(reader: &mut Reader, scope: &Scope<'_>, object: &Object<'_>, config: ConfigKind, found: Head) {
     let root = Item::object(scope, object.node, &object.path);
     root.fields(config.places(), |fields| {
         head(fields, found);

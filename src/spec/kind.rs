@@ -18,7 +18,7 @@ pub(super) enum Role {
     /// It has a pod, which is run.
     Workload(Workload),
     /// A pod may refer to it.
-    Config(Config),
+    Config(ConfigKind),
     /// Its items are objects.
     List,
     /// It has no meaning on one host: a warning that says why.
@@ -40,7 +40,7 @@ pub(super) enum Workload {
 
 /// Objects that a pod may refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Config {
+pub(super) enum ConfigKind {
     ConfigMap,
     Secret,
     PersistentVolumeClaim,
@@ -56,7 +56,7 @@ const fn workload(name: &'static str, api_version: &'static str, workload: Workl
     Kind { name, api_version, role: Role::Workload(workload) }
 }
 
-const fn config(name: &'static str, config: Config) -> Kind {
+const fn config(name: &'static str, config: ConfigKind) -> Kind {
     Kind { name, api_version: "v1", role: Role::Config(config) }
 }
 
@@ -77,9 +77,9 @@ pub(super) const KINDS: &[Kind] = &[
     workload("ReplicationController", "v1", Workload::ReplicationController),
     workload("Job", "batch/v1", Workload::Job),
     workload("CronJob", "batch/v1", Workload::CronJob),
-    config("ConfigMap", Config::ConfigMap),
-    config("Secret", Config::Secret),
-    config("PersistentVolumeClaim", Config::PersistentVolumeClaim),
+    config("ConfigMap", ConfigKind::ConfigMap),
+    config("Secret", ConfigKind::Secret),
+    config("PersistentVolumeClaim", ConfigKind::PersistentVolumeClaim),
     Kind { name: "List", api_version: "v1", role: Role::List },
     ignored("Service", "v1", NO_SERVICES),
     ignored("Endpoints", "v1", NO_SERVICES),
@@ -188,7 +188,7 @@ pub(super) fn documentation() -> String {
         let (class, note) = match kind.role {
             Role::Workload(Workload::Pod) => ("run", "the pod itself".to_owned()),
             Role::Workload(workload) => ("run", format!("one pod of `{}`", workload.template())),
-            Role::Config(Config::PersistentVolumeClaim) => {
+            Role::Config(ConfigKind::PersistentVolumeClaim) => {
                 ("read", "not used yet: volumes are not built".to_owned())
             }
             Role::Config(_) => ("read", "not used yet: what refers to it is not built".to_owned()),

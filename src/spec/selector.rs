@@ -93,32 +93,20 @@ impl Template<'_> {
                 None
             }
         };
-        let item = fields.take("values");
-        let values = item.as_ref().and_then(|item| item.strings());
-        let (Some(key), Some(operator)) = (key, operator) else { return };
-        let listed = matches!(operator, Operator::In | Operator::NotIn);
-        match (&item, &values) {
-            (Some(item), Some(values)) if !listed && !values.is_empty() => {
-                item.refuse("Exists and DoesNotExist have no values", "remove it, or write `operator: In`");
-            }
-            (Some(item), Some(values)) if listed && values.is_empty() => {
-                item.refuse("there is no value in it", "write the values that the label may have");
-                return;
-            }
-            (Some(_), None) => return,
-            (None, _) if listed => {
-                fields.missing("values", "write the values that the label may have");
-                return;
-            }
-            (Some(_), Some(_)) | (None, _) => {}
+        let values = values(fields, operator);
+        if let (Some(key), Some(operator), Some(values)) = (key, operator, values) {
+            self.compare(&fields.item, key, operator, &values);
         }
+    }
+
+    fn compare(&self, item: &Item<'_>, key: &str, operator: Operator, values: &[String]) {
         let found = self.label(key);
         let has = found.is_some();
         let value = found.and_then(|label| label.value.as_string());
         if has && value.is_none() {
             return;
         }
-        let among = value.is_some_and(|value| values.unwrap_or_default().iter().any(|other| other == value));
+        let among = value.is_some_and(|value| values.iter().any(|other| other == value));
         let matches = match operator {
             Operator::In => among,
             Operator::NotIn => !among,
@@ -131,9 +119,37 @@ impl Template<'_> {
                 None => format!("the template has no label {}", cut(key)),
             };
             let help = format!("change it, or the labels in {}.metadata", self.path);
-            self.mismatch(&fields.item, label, help);
+            self.mismatch(item, label, help);
         }
     }
+}
+
+/// The values of a requirement; `None` where that is reported.
+fn values(fields: &mut Fields<'_>, operator: Option<Operator>) -> Option<Vec<String>> {
+    let item = fields.take("values");
+    let values = match &item {
+        Some(item) => Some(item.strings()?),
+        None => None,
+    };
+    match operator? {
+        Operator::In | Operator::NotIn => match (item, &values) {
+            (Some(item), Some(values)) if values.is_empty() => {
+                item.refuse("there is no value in it", "write the values that the label may have");
+                return None;
+            }
+            (None, _) => {
+                fields.missing("values", "write the values that the label may have");
+                return None;
+            }
+            (Some(_), _) => {}
+        },
+        Operator::Exists | Operator::DoesNotExist => {
+            if let Some(item) = item.filter(|item| !item.node.is_empty()) {
+                item.refuse("Exists and DoesNotExist have no values", "remove it, or write `operator: In`");
+            }
+        }
+    }
+    Some(values.unwrap_or_default())
 }
 
 #[derive(Clone, Copy)]
