@@ -55,6 +55,7 @@ pub(super) fn pod(form: &Form<'_>, fields: &mut Fields<'_>) -> Option<Pod> {
         return None;
     };
     match form.workload {
+        // A Pod has no template and does not come here.
         Workload::CronJob => spec.fields(&[Place::CronJobSpec], |fields| cron_job(form, fields, &owner))?,
         Workload::Deployment | Workload::Pod => around(form, &spec, &[Place::DeploymentSpec], &owner),
         Workload::StatefulSet => around(form, &spec, &[Place::StatefulSetSpec], &owner),
