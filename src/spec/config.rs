@@ -12,6 +12,8 @@ use super::decode::{Fields, Item};
 use super::fields::Place;
 use super::kind::ConfigKind;
 use super::name;
+use super::quantity::Quantity;
+use super::resources::quantity;
 use super::tree::{Span, Value, cut};
 
 /// The objects that a pod may refer to, by namespace and name.
@@ -205,8 +207,9 @@ impl<'a> Keys<'a> {
     }
 }
 
-const ACCESS_MODES: &[(&str, ())] =
-    &[("ReadWriteOnce", ()), ("ReadOnlyMany", ()), ("ReadWriteMany", ()), ("ReadWriteOncePod", ())];
+/// How a volume may be used, and by how many.
+pub(super) const ACCESS_MODES: [&str; 4] =
+    ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
 
 /// What Kubernetes wants of a claim. Nothing of it is kept: volumes are not built.
 fn claim(fields: &mut Fields<'_>) {
@@ -220,11 +223,7 @@ fn claim(fields: &mut Fields<'_>) {
                 let label = "one of ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod";
                 for item in item.list().unwrap_or_default() {
                     let item = Item { name: "access mode".to_owned(), ..item };
-                    if item
-                        .node
-                        .as_string()
-                        .is_none_or(|mode| ACCESS_MODES.iter().all(|(word, _)| *word != mode))
-                    {
+                    if item.node.as_string().is_none_or(|mode| !ACCESS_MODES.contains(&mode)) {
                         item.refuse(label, "write `accessModes: [ReadWriteOnce]`");
                     }
                 }
@@ -249,22 +248,10 @@ fn claim(fields: &mut Fields<'_>) {
     });
 }
 
-/// An amount of bytes, as Kubernetes writes it.
+/// An amount of bytes, of which there has to be some.
 fn amount(item: &Item<'_>) {
-    let fine = match &item.node.value {
-        Value::Integer(value) => *value > 0,
-        Value::String(text) => {
-            let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-            let (number, suffix) = text.split_at_checked(end).unwrap_or_default();
-            let suffixes = ["", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-            number.parse::<f64>().is_ok_and(|number| number > 0.0) && suffixes.contains(&suffix)
-        }
-        Value::Float(value) => *value > 0.0,
-        Value::Unreadable => true,
-        Value::Null | Value::Boolean(_) | Value::Date | Value::List(_) | Value::Mapping(_) => false,
-    };
-    if !fine {
-        item.refuse("an amount of bytes is wanted", "write an amount such as 500Mi or 10Gi");
+    if quantity(item, "10Gi") == Some(Quantity::default()) {
+        item.refuse("it has to be more than 0", "write a quantity such as 10Gi");
     }
 }
 
@@ -291,14 +278,10 @@ impl ConfigKind {
 mod tests {
     use super::*;
     use crate::spec::{Loaded, Options, Source, Syntax, load, render_all};
-    use std::time::Duration;
 
     fn read(text: &str) -> (Loaded, String) {
         let source = Source { name: "x.yaml".to_owned(), text: text.to_owned(), syntax: Syntax::Yaml };
-        let loaded = load(
-            std::slice::from_ref(&source),
-            &Options { profile: None, name: None, default_grace: Duration::ZERO },
-        );
+        let loaded = load(std::slice::from_ref(&source), &Options::default());
         let shown = render_all(&loaded.problems, &[source], false);
         (loaded, shown)
     }

@@ -11,11 +11,12 @@ use super::kind::{ConfigKind, KINDS, Kind, POD, Role, Workload, is_foreign};
 use super::manifest::Form;
 use super::metadata::option_name;
 use super::object::{Head, head, object_metadata};
+use super::origins::{Home, Origins};
 use super::pod::Pod;
 use super::problem::{Problem, Severity};
 use super::tree::{Node, Span, Value, cut};
 use super::workload::homes;
-use super::{Options, Source, Syntax};
+use super::{BYTE_ORDER_MARK, Options, Source, Syntax};
 
 /// One document of a source.
 pub(super) struct Document {
@@ -46,13 +47,20 @@ struct Candidate<'a> {
     workload: Workload,
 }
 
+/// What the documents have.
+pub(super) struct Read {
+    pub pod: Option<Pod>,
+    pub objects: Objects,
+    pub origins: Origins,
+}
+
 /// Reads the pod of the documents, of which there is exactly one, and the objects it may refer to.
 pub(super) fn read(
     sources: &[Source],
     documents: &[Document],
     options: &Options,
     problems: &mut Vec<Problem>,
-) -> (Option<Pod>, Objects) {
+) -> Read {
     let mut reader = Reader::default();
     let mut candidates = Vec::new();
     let mut without_effect = false;
@@ -78,11 +86,11 @@ pub(super) fn read(
         }
         problems.extend(scope.into_problems());
     }
-    let pod = run(sources, &candidates, options, problems);
+    let (pod, origins) = run(sources, &candidates, options, problems);
     if candidates.is_empty() && problems.iter().all(|problem| problem.severity == Severity::Warning) {
         problems.push(no_pod(sources, without_effect));
     }
-    (pod, reader.objects)
+    Read { pod, objects: reader.objects, origins }
 }
 
 /// A document that says something.
@@ -99,9 +107,9 @@ fn run(
     candidates: &[Candidate<'_>],
     options: &Options,
     problems: &mut Vec<Problem>,
-) -> Option<Pod> {
+) -> (Option<Pod>, Origins) {
     let first = candidates.iter().position(|candidate| candidate.found.written).unwrap_or(0);
-    let mut pod = None;
+    let (mut pod, mut origins) = (None, Origins::default());
     for (position, candidate) in candidates.iter().enumerate() {
         let (object, head) = (&candidate.object, candidate.found.head);
         let Some(source) = sources.get(object.source) else { continue };
@@ -116,6 +124,10 @@ fn run(
                 Syntax::Yaml => form.yaml(),
                 Syntax::Toml => form.toml(),
             };
+            origins = scope.origins(match scope.syntax {
+                Syntax::Yaml => Home::in_object(&object.path, workload.template()),
+                Syntax::Toml => Home::default(),
+            });
         } else if !candidate.found.written {
             without_kind(&scope, object, head);
         } else if let Some(first) = candidates.get(first) {
@@ -123,7 +135,7 @@ fn run(
         }
         problems.extend(scope.into_problems());
     }
-    pod
+    (pod, origins)
 }
 
 /// What an object says that it is; `None` where that is nothing podinit knows, which is reported then.
@@ -326,10 +338,19 @@ fn is_hook(root: &Node) -> bool {
 }
 
 fn no_pod(sources: &[Source], without_effect: bool) -> Problem {
-    let message = match without_effect {
-        true => "cannot find a pod: nothing here is something to run",
-        false => "cannot find a pod: there is nothing but comments",
+    let says_something = |line: &str| !line.is_empty() && !line.starts_with("---");
+    let is_empty = |source: &Source| {
+        let text = source.text.trim_start_matches(BYTE_ORDER_MARK);
+        !text.lines().any(|line| says_something(line.trim()))
     };
+    let message = match sources {
+        [] => "there is no file",
+        [..] if without_effect => "nothing here is something to run",
+        [source] if is_empty(source) => "the file is empty",
+        several if several.iter().all(is_empty) => "the files are empty",
+        [..] => "there is nothing but comments",
+    };
+    let message = format!("cannot find a pod: {message}");
     let problem =
         if sources.len() == 1 { Problem::of_source(0, message) } else { Problem::of_options(message) };
     problem.help(match without_effect {

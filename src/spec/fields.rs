@@ -1,8 +1,10 @@
 //! Which field of the Pod API is what to podinit. The decoder takes its decisions from here, so that
 //! nothing can be parsed and then not applied. Knows names and classes, no values.
 
+mod script;
 mod table;
 
+use script::SCRIPT;
 use table::FIELDS;
 pub(super) use table::TOLD_TOGETHER;
 
@@ -23,6 +25,8 @@ pub(super) enum Class {
     },
     /// Without meaning on one host: a warning. Never a field that protects something.
     Ignored {
+        /// What its value has to be all the same: what the API server refuses is refused here.
+        shape: Shape,
         why: &'static str,
         /// Values that Kubernetes takes where the field is left out, or that ask for what is so anyway;
         /// they get no warning.
@@ -37,6 +41,20 @@ pub(super) enum Class {
     },
     /// Refused for good.
     Refused { why: &'static str, help: &'static str },
+}
+
+/// What the value of a field is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Text,
+    Integer,
+    Boolean,
+    /// One of these; empty is the default.
+    Word(&'static [&'static str]),
+    Mapping,
+    MappingOfTexts,
+    Texts,
+    Mappings,
 }
 
 /// The mapping that a field stands in.
@@ -82,14 +100,21 @@ pub(super) enum Place {
     /// Of a list of objects.
     List,
     ListMetadata,
+    /// The top of a simulation's script, and what stands in it.
+    Script,
+    ScriptContainer,
+    ScriptRun,
+    ScriptEvent,
+    Resources,
+    /// Requests or limits.
+    Amounts,
     /// Below a field that is not implemented, so never reached.
     Below(&'static str),
 }
 
 impl Place {
     /// Path of the mapping in Kubernetes' notation, for the documentation.
-    #[cfg(test)]
-    fn path(self) -> &'static str {
+    pub fn path(self) -> &'static str {
         match self {
             Self::Document => "",
             Self::Metadata => "metadata",
@@ -125,8 +150,19 @@ impl Place {
             Self::ClaimRequests => "PersistentVolumeClaim.spec.resources.requests",
             Self::List => "List",
             Self::ListMetadata => "List.metadata",
+            Self::Script => "(script)",
+            Self::ScriptContainer => "(script) containers.*",
+            Self::ScriptRun => "(script) containers.*.runs[]",
+            Self::ScriptEvent => "(script) events[]",
+            Self::Resources => "containers[].resources",
+            Self::Amounts => "containers[].resources.limits",
             Self::Below(path) => path,
         }
+    }
+
+    /// Whether it is no part of a manifest.
+    pub fn is_of_script(self) -> bool {
+        matches!(self, Self::Script | Self::ScriptContainer | Self::ScriptRun | Self::ScriptEvent)
     }
 
     /// Where its fields stand, as "in ..." and as where to move them to.
@@ -140,6 +176,8 @@ impl Place {
             Self::ContainerPort => Some(("in a port", "an entry of ports")),
             Self::Probe => Some(("in a probe", "the probe")),
             Self::HttpGetAction => Some(("in httpGet", "httpGet")),
+            Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
+            Self::ScriptRun => Some(("in a run", "an entry of runs")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
             Self::DeploymentSpec | Self::DaemonSetSpec | Self::ReplicaSetSpec => {
                 Some(("in the spec of a Deployment", "the spec of the Deployment"))
@@ -156,6 +194,8 @@ impl Place {
             Self::ClaimRequests => Some(("in resources.requests", "resources.requests")),
             Self::List => Some(("at the top of a List", "the top of the List")),
             Self::SelectorRequirement | Self::ClaimResources | Self::ListMetadata => None,
+            Self::Amounts => Some(("in requests or limits", "requests or limits")),
+            Self::Script | Self::ScriptEvent | Self::Resources => None,
             Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
         }
     }
@@ -218,7 +258,11 @@ impl Place {
             Self::EnvVar | Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
                 &[Self::Container, Self::Spec, Self::Toml]
             }
-            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Below(_) => &[],
+            Self::ScriptContainer => &[Self::ScriptRun],
+            Self::ScriptRun => &[Self::ScriptContainer],
+            Self::Script | Self::ScriptEvent => &[],
+            Self::Resources => &[Self::Amounts, Self::Container, Self::Spec, Self::Toml],
+            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Amounts | Self::Below(_) => &[],
         }
     }
 }
@@ -226,12 +270,17 @@ impl Place {
 impl Field {
     /// The field of this name in a place.
     pub fn find(place: Place, name: &str) -> Option<&'static Self> {
-        FIELDS.iter().find(|field| field.place == place && field.name == name)
+        Self::of(place).find(|field| field.name == name)
+    }
+
+    /// Every field there is.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        FIELDS.iter()
     }
 
     /// All fields of a place.
     pub fn of(place: Place) -> impl Iterator<Item = &'static Self> {
-        FIELDS.iter().filter(move |field| field.place == place)
+        FIELDS.iter().chain(SCRIPT).filter(move |field| field.place == place)
     }
 }
 
@@ -255,7 +304,7 @@ fn documentation() -> String {
         };
         let (class, note) = match field.class {
             Class::Implemented { note } => ("implemented", note.to_owned()),
-            Class::Ignored { why, unless: value } => ("ignored", format!("{why}{}", unless(value))),
+            Class::Ignored { shape: _, why, unless: value } => ("ignored", format!("{why}{}", unless(value))),
             Class::NotBuilt { unless: value, help } => {
                 ("refused", format!("not built yet{}; {help}", unless(value)))
             }
@@ -272,7 +321,6 @@ mod tests {
     use crate::spec::tree::{Node, Span, Value};
     use crate::spec::{Options, Profile, Severity, Source, Syntax, load, toml, yaml};
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     #[test]
     fn each_field_is_in_exactly_one_class() {
@@ -331,12 +379,12 @@ mod tests {
     fn each_key_is_missed(text: &str, syntax: Syntax) -> BTreeSet<String> {
         let mut problems = Vec::new();
         let roots = match syntax {
-            Syntax::Yaml => yaml::parse(0, text, &mut problems),
+            Syntax::Yaml => yaml::parse(0, "", text, &mut problems),
             Syntax::Toml => toml::parse(0, text, &mut problems).into_iter().collect(),
         };
         let mut found = Vec::new();
         roots.iter().for_each(|root| keys(root, &mut found));
-        let options = Options { profile: Some(Profile::Process), name: None, default_grace: Duration::ZERO };
+        let options = Options { profile: Some(Profile::Process), ..Options::default() };
         for (key, span) in &found {
             let mut text = text.to_owned();
             if text[..span.start].ends_with("[[") {
@@ -377,7 +425,7 @@ mod tests {
         each_implemented_is_among(&keys, |place| in_toml(place) || PARTS_OF_SPEC.contains(&place));
     }
 
-    const PARTS_OF_SPEC: [Place; 12] = [
+    const PARTS_OF_SPEC: [Place; 14] = [
         Place::Spec,
         Place::Os,
         Place::Container,
@@ -390,6 +438,8 @@ mod tests {
         Place::HttpGetAction,
         Place::HttpHeader,
         Place::TcpSocketAction,
+        Place::Resources,
+        Place::Amounts,
     ];
 
     #[test]

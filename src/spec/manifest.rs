@@ -5,9 +5,10 @@ use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container}
 use super::decode::{Fields, Item};
 use super::fields::Place;
 use super::kind::{Restarts, Workload};
-use super::metadata::{annotations, file_name, labels, namespace, pod_name};
+use super::metadata::{annotations, file_name, generated_name, labels, namespace, pod_name};
 use super::object::{Head, ObjectMetadata, head};
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
+use super::resources::resources;
 use super::settings::Settings;
 use super::tree::{Span, Value, cut};
 use super::{Options, Source, Syntax, workload};
@@ -79,7 +80,12 @@ impl<'a> Form<'a> {
                 if written.is_none() && self.option_name.is_none() {
                     fields.missing("name", "write `name: my-pod`, or use `--name`");
                 }
-                self.metadata(fields)
+                let generated = generated_name(fields);
+                let (mut metadata, settings) = self.metadata(fields);
+                if fields.peek("name").is_none() && self.option_name.is_none() {
+                    metadata.name = Arc::from(generated.unwrap_or(&metadata.name));
+                }
+                (metadata, settings)
             })
         });
         if item.is_none() && self.option_name.is_none() {
@@ -130,7 +136,17 @@ impl<'a> Form<'a> {
         let restart_policy = self.restart_policy(fields, profile);
         self.host_namespaces(fields);
         operating_system(fields);
-        let surroundings = Surroundings { profile, image_told: Cell::new(false) };
+        let surroundings = Surroundings {
+            profile,
+            image_told: Cell::new(false),
+            limits_told: Cell::new(false),
+            strict: self.options.strict,
+        };
+        let resources = fields.take("resources").map(|item| {
+            let resources = resources(&item, "the pod");
+            surroundings.limits_are_not_enforced(&item, &resources);
+            resources
+        });
         let init = fields.take("initContainers");
         let main = fields.take("containers");
         if main.as_ref().is_none_or(|item| matches!(&item.node.value, Value::List(items) if items.is_empty()))
@@ -163,6 +179,7 @@ impl<'a> Form<'a> {
             restart_policy,
             termination_grace_period: self.grace(fields),
             crash_loop_back_off: Default::default(),
+            resources: resources.unwrap_or_default(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),
@@ -176,7 +193,9 @@ impl<'a> Form<'a> {
             (Restarts::Always, _) | (Restarts::Any | Restarts::Ending, Profile::Pod) => RestartPolicy::Always,
             (Restarts::Any | Restarts::Ending, Profile::Process) => RestartPolicy::Never,
         };
-        let Some(item) = fields.take("restartPolicy") else {
+        // An empty one counts as left out, as where Kubernetes fills in a default.
+        let written = fields.take("restartPolicy").filter(|item| item.node.as_string() != Some(""));
+        let Some(item) = written else {
             if restarts == Restarts::Ending {
                 let help = "write `restartPolicy: Never`, or OnFailure to restart containers that fail";
                 fields.missing("restartPolicy", help);

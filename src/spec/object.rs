@@ -4,7 +4,7 @@
 use super::decode::Fields;
 use super::fields::Place;
 use super::kind::Kind;
-use super::metadata::{annotations, labels, namespace, object_name};
+use super::metadata::{annotations, generated_name, labels, namespace, object_name};
 use super::tree::Span;
 
 /// How a document says what it is.
@@ -64,7 +64,9 @@ pub(super) fn object_metadata<'a>(
             fields.missing("name", format!("write `name: {example}`{option}"));
         }
         let place = fields.peek("name").map_or(item.key, |item| item.node.span);
-        let name = object_name(fields, example);
+        // What no pod is made of is called by its name alone, which nobody knows of a generated one.
+        let generated = generated_name(fields).filter(|_| !template.is_empty());
+        let name = object_name(fields, example).or(generated);
         let namespace = namespace(fields);
         labels(fields);
         let (_, settings) = annotations(fields);

@@ -10,8 +10,21 @@
     clippy::disallowed_methods
 )]
 
+mod answers;
+mod bare_root;
+mod command_line;
+mod container;
+mod descendants;
+mod entrypoint;
 mod exit_code;
 mod harness;
 mod kinds;
+mod lifecycle;
+mod manifest;
+mod options;
+mod probe;
 mod pty;
+mod signals;
+mod stdin;
 mod terminal;
+mod without_clone3;

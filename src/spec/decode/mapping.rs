@@ -8,6 +8,9 @@ use crate::spec::suggest::{nearest, synonym};
 use crate::spec::tree::{Entry, MERGE_KEY, Node, Span, Value, cut};
 use std::rc::Rc;
 
+/// Fields with a mapping that is often left out around its most important field.
+const MAIN_FIELDS: [(&str, &str); 3] = [("exec", "command"), ("httpGet", "port"), ("tcpSocket", "port")];
+
 /// A mapping whose fields are taken one by one.
 pub(in crate::spec) struct Fields<'a> {
     /// The mapping itself.
@@ -52,7 +55,9 @@ impl<'a> Fields<'a> {
         if let Some(taken) = self.taken.get_mut(position) {
             *taken = true;
         }
-        self.entries.get(position).and_then(|entry| self.field(entry))
+        let item = self.entries.get(position).and_then(|entry| self.field(entry))?;
+        item.scope.was_read(&item.path, item.key);
+        Some(item)
     }
 
     /// The field of this name, if it is there, without taking it.
@@ -111,8 +116,9 @@ impl<'a> Fields<'a> {
             let field = self.places.iter().find_map(|place| Field::find(*place, &entry.key));
             match field.map(|field| (field, field.class)) {
                 None => self.unknown(entry),
-                Some((field, Class::Ignored { why, unless })) => {
-                    if !says_nothing(&entry.value, unless) {
+                Some((field, Class::Ignored { shape, why, unless })) => {
+                    let has_shape = self.field(entry).is_none_or(|item| item.has_shape(shape));
+                    if has_shape && !says_nothing(&entry.value, unless) {
                         let reason = TOLD_TOGETHER.iter().position(|reason| *reason == why);
                         if let Some(entries) = reason.and_then(|reason| together.get_mut(reason)) {
                             entries.push(entry);
@@ -170,13 +176,23 @@ impl<'a> Fields<'a> {
         if key == MERGE_KEY || entry.value.value == Value::Unreadable {
             return;
         }
+        if let Some((why, help)) = self.refused_elsewhere(key) {
+            self.unsupported(entry, why, help);
+            return;
+        }
         let same_word = self.names().find(|name| name.eq_ignore_ascii_case(key));
         let (label, help) = if let Some(name) = same_word {
             ("upper and lower case count".to_owned(), format!("write `{name}`"))
         } else if let Some(advice) = self.elsewhere(key) {
             advice
         } else if let Some(name) = self.meant(key) {
-            ("there is no such field".to_owned(), format!("write `{name}`"))
+            let main = MAIN_FIELDS.iter().find(|(field, _)| *field == name).map(|(_, main)| main);
+            let value = main.and_then(|main| self.item.below(entry).written_in_full(main));
+            let help = match value {
+                Some(value) => self.item.scope.written(name, value.trim_matches('`')),
+                None => format!("`{name}`"),
+            };
+            ("there is no such field".to_owned(), format!("write {help}"))
         } else {
             ("there is no such field".to_owned(), self.known())
         };
@@ -187,24 +203,48 @@ impl<'a> Fields<'a> {
         );
     }
 
+    /// Cause and help for a field of another place, where nothing is won by moving it there.
+    fn refused_elsewhere(&self, key: &str) -> Option<(&'static str, &'static str)> {
+        let around = self.around(key).map(|(place, _)| place);
+        // What only another kind has is told to be there.
+        let near = || self.place_of(key).filter(|place| !place.is_around_template());
+        match Field::find(around.or_else(near)?, key)?.class {
+            Class::NotBuilt { unless: _, help } => Some(("podinit does not support it yet", help)),
+            Class::Refused { why, help } => Some((why, help)),
+            Class::Implemented { .. } | Class::Ignored { .. } => None,
+        }
+    }
+
+    /// The mapping around the pod that has such a field, with its path.
+    fn around(&self, key: &str) -> Option<(Place, &'static str)> {
+        let mut homes = self.item.scope.homes.iter().filter(|(place, _)| !self.places.contains(place));
+        homes.find(|(place, _)| Field::find(*place, key).is_some()).copied()
+    }
+
+    /// The place near this one that has such a field.
+    fn place_of(&self, key: &str) -> Option<Place> {
+        let toml = self.item.scope.syntax == Syntax::Toml;
+        let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
+        neighbours
+            .filter(|place| if toml { !place.is_around_template() } else { *place != Place::Toml })
+            .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())
+    }
+
     /// Label and help for a field of another place.
     fn elsewhere(&self, key: &str) -> Option<(String, String)> {
         let toml = self.item.scope.syntax == Syntax::Toml;
-        if toml && Field::find(Place::Document, key).is_some() {
+        let is_script = self.places.iter().any(|place| place.is_of_script());
+        if toml && !is_script && Field::find(Place::Document, key).is_some() {
             let help = match key {
                 "metadata" | "spec" => "write its fields at the top of the file, without a table for them",
                 _ => "remove it",
             };
             return Some(("TOML has no Kubernetes object around the pod".to_owned(), help.to_owned()));
         }
-        let homes = self.item.scope.homes.iter().filter(|(place, _)| !self.places.contains(place));
-        if let Some((_, path)) = homes.into_iter().find(|(place, _)| Field::find(*place, key).is_some()) {
+        if let Some((_, path)) = self.around(key) {
             return Some((format!("this belongs in {path}"), format!("move it to {path}")));
         }
-        let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
-        let place = neighbours
-            .filter(|place| if toml { !place.is_around_template() } else { *place != Place::Toml })
-            .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())?;
+        let place = self.place_of(key)?;
         let top = matches!(place, Place::Spec | Place::Metadata | Place::Toml);
         let (at, to) = if toml && top { Place::Toml.home()? } else { place.home()? };
         Some((format!("this belongs {at}"), format!("move it to {to}")))
