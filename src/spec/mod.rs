@@ -1,18 +1,23 @@
 //! Text of a manifest in, a validated [`Pod`] or every [`Problem`] of the file out. Pure: this room
 //! knows no file, clock, environment or process, and no other room of the house.
 //!
-//! `yaml` and `toml` make one positioned `tree`, which `manifest` and its parts read with the strict
-//! cursors of `decode`; what is done about a key nobody reads stands in `fields`.
+//! `yaml` and `toml` make one positioned `tree`. `documents` tells what each document is; `manifest`,
+//! `workload`, `config` and their parts read it with the strict cursors of `decode`; what is done about a
+//! key nobody reads stands in `fields`, about a kind in `kind`.
 
+mod config;
 mod container;
 mod decode;
+mod documents;
 mod environment;
 mod expand;
 mod fields;
+mod kind;
 mod limits;
 mod manifest;
 mod metadata;
 mod name;
+mod object;
 mod origins;
 mod pod;
 mod probe;
@@ -21,14 +26,17 @@ mod quantity;
 mod resources;
 mod schema;
 mod script;
+mod selector;
 mod settings;
 mod signal;
 mod snippet;
 mod suggest;
 mod toml;
 mod tree;
+mod workload;
 mod yaml;
 
+pub use config::{ConfigMap, ObjectName, Objects, Secret};
 pub use expand::expand;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use origins::Origins;
@@ -47,7 +55,7 @@ use std::time::Duration;
 
 use limits::too_large;
 
-use manifest::Document;
+use documents::{Document, Read};
 
 /// At the start of a text it says only that the text is Unicode.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -97,6 +105,8 @@ impl Default for Options {
 pub struct Loaded {
     /// The pod; there exactly when no problem is an error.
     pub pod: Option<Pod>,
+    /// What stands beside the pod for it to refer to; nothing can refer to it yet.
+    pub objects: Objects,
     /// In the order of the sources and their lines.
     pub problems: Vec<Problem>,
     /// Where the pod's values stand.
@@ -134,11 +144,10 @@ pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Opt
         let roots = parse(position, source, &mut problems);
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
-    let (pod, origins) = manifest::pod(sources, &documents, options, &mut problems).unzip();
-    let origins = origins.unwrap_or_default();
+    let Read { pod, objects, origins } = documents::read(sources, &documents, options, &mut problems);
     problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
     let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Loaded { pod: pod.filter(|_| fine), problems, origins }
+    Loaded { pod: pod.filter(|_| fine), objects, problems, origins }
 }
 
 /// The documents of one source.
