@@ -14,6 +14,10 @@
 mod random;
 mod rest;
 
+use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use podinit::sim::{Behaviour, Entry, State, World};
@@ -67,14 +71,28 @@ fn every_random_life_keeps_the_invariants() {
         Some(lives) => done >= lives,
         None => began.elapsed() > Duration::from_secs(2),
     };
-    let mut done = 0;
-    let mut codes = std::collections::BTreeMap::new();
-    while !is_enough(done) {
-        let world = live(first + done);
-        judge(first + done, &world);
-        *codes.entry(world.exit_code()).or_insert(0u64) += 1;
-        done += 1;
-    }
+    // Each processor takes the next life that nobody has taken.
+    let next = AtomicU64::new(0);
+    let live_on = || {
+        let mut codes = BTreeSet::new();
+        loop {
+            let done = next.fetch_add(1, Ordering::Relaxed);
+            if is_enough(done) {
+                return codes;
+            }
+            let world = live(first + done);
+            judge(first + done, &world);
+            codes.insert(world.exit_code());
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let mut codes = BTreeSet::new();
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..processors).map(|_| scope.spawn(live_on)).collect();
+        // A panic in one is this test's.
+        all.into_iter().for_each(|one| codes.extend(one.join().unwrap_or_else(|panic| resume_unwind(panic))));
+    });
+    let done = next.into_inner() - processors as u64;
     println!("{done} lives from seed {first} in {:.2?}", began.elapsed());
     let outcomes = codes.len();
     assert!(done < 1000 || outcomes > 5, "{outcomes} different exit codes in {done} lives: too tame");
