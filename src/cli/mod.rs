@@ -3,6 +3,7 @@
 
 mod check;
 mod command;
+mod convert;
 mod run;
 mod source;
 mod value;
@@ -32,12 +33,13 @@ pub fn main() -> u8 {
     {
         return command::run_plain(words.to_vec());
     }
-    let is_check = arguments.first().is_some_and(|first| first == "check");
+    let is_check = arguments.first().is_some_and(|first| first == "check" || first == "convert");
     let typed = [name].into_iter().chain(arguments);
     match definition().try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {
             Some(("run", matches)) => run::run(matches),
             Some(("check", matches)) => check::run(matches),
+            Some(("convert", matches)) => convert::run(matches),
             _ => command::run(&matches),
         },
         Err(error) => refuse(&error, is_check),
@@ -49,13 +51,14 @@ fn definition() -> Command {
     Command::new("podinit")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a pod on one Linux host: init containers in sequence, sidecars, main containers")
-        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
+        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit convert -o FORMAT FILE\n       podinit [OPTIONS] -- CMD [ARG]...")
         .after_help(command::AFTER_HELP)
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .args(command::arguments())
         .subcommand(run::definition())
         .subcommand(check::definition())
+        .subcommand(convert::definition())
 }
 
 /// A bad command line, or a request for help or the version.

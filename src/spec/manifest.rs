@@ -2,7 +2,7 @@
 //! the shape of a pod; its parts read themselves.
 
 use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container};
-use super::decode::{Fields, Item, Scope};
+use super::decode::{Fields, Item, Purpose, Scope};
 use super::fields::Place;
 use super::metadata::{annotations, file_name, labels, namespace, option_name, pod_name};
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
@@ -45,6 +45,7 @@ pub(super) fn pod(
     sources: &[Source],
     documents: &[Document],
     options: &Options,
+    purpose: Purpose,
     problems: &mut Vec<Problem>,
 ) -> Option<Pod> {
     let clean = problems.is_empty();
@@ -56,7 +57,7 @@ pub(super) fn pod(
         if document.root.value == Value::Null || (toml && document.root.is_empty()) {
             continue;
         }
-        let scope = Scope::new(document.source, &source.text, source.syntax);
+        let scope = Scope::new(document.source, &source.text, source.syntax, purpose);
         match place_of_pod(&scope, &document.root) {
             Some(place) => match &found {
                 Some((first, _, first_place)) => {
@@ -325,7 +326,11 @@ fn operating_system(fields: &mut Fields<'_>) {
         fields.belong_to("os");
         match fields.take("name") {
             Some(item) => {
-                item.choice(&[("linux", ())], "podinit runs on Linux");
+                let words = [("linux", true), ("windows", false)];
+                if item.choice(&words, "podinit runs on Linux") == Some(false) {
+                    let help = format!("write {}", item.scope.word("name", "linux"));
+                    item.refuse_here("podinit runs on Linux", help);
+                }
             }
             None => fields.missing("name", format!("write {}", item.scope.word("name", "linux"))),
         }

@@ -5,6 +5,7 @@
 //! cursors of `decode`; what is done about a key nobody reads stands in `fields`.
 
 mod container;
+mod convert;
 mod decode;
 mod environment;
 mod expand;
@@ -22,8 +23,10 @@ mod snippet;
 mod suggest;
 mod toml;
 mod tree;
+mod write;
 mod yaml;
 
+pub use convert::{Converted, Target, convert};
 pub use expand::expand;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use pod::*;
@@ -35,6 +38,7 @@ use std::time::Duration;
 
 use limits::too_large;
 
+use decode::Purpose;
 use manifest::Document;
 
 /// At the start of a text it says only that the text is Unicode.
@@ -92,6 +96,20 @@ pub struct NotText {
 /// Reads the one pod that the sources have between them, and finds everything that is wrong with it.
 pub fn load(sources: &[Source], options: &Options) -> Loaded {
     let mut problems = Vec::new();
+    let documents = documents(sources, &mut problems);
+    let pod = manifest::pod(sources, &documents, options, Purpose::Run, &mut problems);
+    loaded(pod, problems)
+}
+
+/// The pod, unless there is an error, and the problems in their order.
+fn loaded(pod: Option<Pod>, mut problems: Vec<Problem>) -> Loaded {
+    problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
+    let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    Loaded { pod: pod.filter(|_| fine), problems }
+}
+
+/// The documents of all sources, as far as they can be read.
+fn documents(sources: &[Source], problems: &mut Vec<Problem>) -> Vec<Document> {
     let mut documents = Vec::new();
     for (position, source) in sources.iter().enumerate() {
         if let Some(problem) = unreadable(position, &source.text) {
@@ -99,15 +117,12 @@ pub fn load(sources: &[Source], options: &Options) -> Loaded {
             continue;
         }
         let roots = match source.syntax {
-            Syntax::Yaml => yaml::parse(position, &source.text, &mut problems),
-            Syntax::Toml => toml::parse(position, &source.text, &mut problems).into_iter().collect(),
+            Syntax::Yaml => yaml::parse(position, &source.text, problems),
+            Syntax::Toml => toml::parse(position, &source.text, problems).into_iter().collect(),
         };
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
-    let pod = manifest::pod(sources, &documents, options, &mut problems);
-    problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
-    let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Loaded { pod: pod.filter(|_| fine), problems }
+    documents
 }
 
 fn unreadable(source: usize, text: &str) -> Option<Problem> {

@@ -179,7 +179,7 @@ fn host(fields: &mut Fields<'_>) -> Option<ProbeHost> {
                     None
                 }
                 Err(_) => {
-                    item.refuse(
+                    item.refuse_here(
                         "podinit does not look names up in a probe yet",
                         "write the numeric address, or `localhost`; left out, it is the pod itself",
                     );

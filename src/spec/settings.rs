@@ -2,16 +2,16 @@
 //! the settings, and not where the pod comes from.
 
 use super::Options;
-use super::decode::Item;
+use super::decode::{Item, Purpose};
 use super::fields::Place;
 use super::pod::{CrashLoopBackOff, Profile};
 use super::suggest::nearest;
 use super::tree::{Span, Value};
 use std::time::Duration;
 
-const PREFIX: &str = "podinit.dev/";
+pub(super) const PREFIX: &str = "podinit.dev/";
 
-const PROFILE: &str = "profile";
+pub(super) const PROFILE: &str = "profile";
 const INITIAL_DELAY: &str = "crashLoopBackOff.initialDelaySeconds";
 const MAX_DELAY: &str = "crashLoopBackOff.maxDelaySeconds";
 
@@ -81,7 +81,8 @@ impl<'a> Settings<'a> {
         let profile = options.profile.or(written.flatten()).unwrap_or(default);
         // A word that is no profile has been reported, and says nothing of the default.
         let known = options.profile.is_some() || written != Some(None);
-        if profile == Profile::Pod && known {
+        let runs = kind.0.scope.purpose == Purpose::Run;
+        if profile == Profile::Pod && known && runs {
             let (root, kind) = kind;
             let (place, path, label) = match (&self.profile, options.profile) {
                 (Some(item), None) => (item.node.span, item.path.clone(), "asked for here"),

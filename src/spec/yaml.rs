@@ -57,6 +57,11 @@ pub(super) fn parse(source: usize, text: &str, problems: &mut Vec<Problem>) -> V
     builder.documents
 }
 
+/// What a scalar without quotes is read as.
+pub(super) fn resolve_plain(text: &str) -> Value {
+    resolve(text, ScalarStyle::Plain)
+}
+
 /// Where the parser's characters stand in bytes. It counts from 0 behind a byte order mark.
 struct Offsets<'a> {
     reading: &'a Reading,

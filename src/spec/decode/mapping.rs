@@ -1,6 +1,6 @@
 //! A mapping whose fields are taken one by one, and what is said of the keys that nobody took.
 
-use super::{Item, join};
+use super::{Item, Purpose, join};
 use crate::spec::Syntax;
 use crate::spec::fields::{Class, FROM_SERVER, Field, Place};
 use crate::spec::problem::Problem;
@@ -121,12 +121,17 @@ impl<'a> Fields<'a> {
                     }
                 }
                 Some((_, Class::NotBuilt { unless, help })) => {
-                    if !says_nothing(&entry.value, unless) {
+                    if self.item.scope.purpose == Purpose::Run && !says_nothing(&entry.value, unless) {
                         self.unsupported(entry, "podinit does not support it yet", help);
                     }
                 }
-                Some((_, Class::Refused { why, help })) => {
-                    if !says_nothing(&entry.value, &[]) {
+                Some((field, Class::Refused { why, help })) => {
+                    let wrong = match self.item.scope.purpose {
+                        Purpose::Run => true,
+                        Purpose::Convert => false,
+                        Purpose::Kubernetes => !field.is_taken_by_a_cluster(),
+                    };
+                    if wrong && !says_nothing(&entry.value, &[]) {
                         self.unsupported(entry, why, help);
                     }
                 }

@@ -1,0 +1,210 @@
+//! A manifest in another syntax, with everything that it says: fields that podinit ignores or does not
+//! support yet, and comments. Works on the tree and not on the pod, which has no place for these. Knows
+//! both forms of a manifest; what fields mean has been checked before.
+
+mod comments;
+mod form;
+
+use super::decode::Purpose;
+use super::metadata::file_name;
+use super::problem::Problem;
+use super::tree::{Entry, Node, Value};
+use super::write::{self, Content, Element, File};
+use super::{Options, Severity, Source, Syntax, documents, loaded, manifest, settings, toml, yaml};
+use form::{Parts, SECTIONS};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a manifest is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The spec's fields at the top.
+    Toml,
+    /// A Kubernetes object.
+    Yaml,
+    /// The same object; JSON has no comments.
+    Json,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// The whole file; there exactly when no problem is an error.
+    pub text: Option<String>,
+    /// What is wrong with the manifest, but for what podinit only does not support: that has its place
+    /// in every syntax. A warning for what is left out.
+    pub problems: Vec<Problem>,
+}
+
+/// Writes the one pod of `source` as `target`.
+///
+/// Between the two forms the profile and the restart policy are written out, since their defaults
+/// differ. What a cluster has written (`status`, `metadata.uid` and so on) has no place in TOML.
+pub fn convert(source: &Source, target: Target) -> Converted {
+    let options = Options { profile: None, name: None, default_grace: Duration::ZERO };
+    let sources = std::slice::from_ref(source);
+    let mut problems = Vec::new();
+    let documents = documents(sources, &mut problems);
+    let pod = manifest::pod(sources, &documents, &options, Purpose::Convert, &mut problems);
+    let checked = loaded(pod, problems);
+    // Its warnings are of running the pod.
+    let mut problems = checked.problems;
+    problems.retain(|problem| problem.severity == Severity::Error);
+    if checked.pod.is_none() && !problems.is_empty() {
+        return Converted { text: None, problems };
+    }
+    let roots: Vec<&Node> = documents.iter().map(|document| &*document.root).collect();
+    let Some(root) = roots.iter().find(|root| is_pod(root, source.syntax)) else {
+        return Converted { text: None, problems };
+    };
+    let text = Conversion { source, target, problems: &mut problems }.text(root, &roots);
+    Converted { text, problems }
+}
+
+/// There is only one, and nothing else but empty documents.
+fn is_pod(root: &Node, syntax: Syntax) -> bool {
+    syntax == Syntax::Toml || root.entry("kind").is_some()
+}
+
+struct Conversion<'a> {
+    source: &'a Source,
+    target: Target,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Conversion<'_> {
+    fn text(mut self, root: &Node, roots: &[&Node]) -> Option<String> {
+        let mut parts = Parts::of(self.elements(root), self.source.syntax);
+        let to = match self.target {
+            Target::Toml => Syntax::Toml,
+            Target::Yaml | Target::Json => Syntax::Yaml,
+        };
+        if to != self.source.syntax {
+            let written = parts.settings.iter().find(|setting| setting.key == settings::PROFILE);
+            let profile = written.and_then(Element::as_string).unwrap_or(match self.source.syntax {
+                Syntax::Toml => "process",
+                Syntax::Yaml => "pod",
+            });
+            let profile = profile.to_owned();
+            parts.write_defaults_out(&profile, if profile == "process" { "Never" } else { "Always" });
+        }
+        let mut file = File::default();
+        file.elements = match to {
+            Syntax::Yaml => parts.into_object(&file_name(self.source)),
+            Syntax::Toml => {
+                let (elements, homeless) = parts.into_toml();
+                self.leave_out(root, &homeless);
+                elements
+            }
+        };
+        comments::attach(&self.source.text, self.source.syntax, roots, &mut file);
+        let text = match self.target {
+            Target::Toml => write::toml(&file, &SECTIONS),
+            Target::Yaml => write::yaml(&file),
+            Target::Json => write::json(&file.elements),
+        };
+        if self.says(&text, to, &file.elements) {
+            return self.problems.iter().all(|problem| problem.severity == Severity::Warning).then_some(text);
+        }
+        self.problems.push(
+            Problem::of_source(0, "cannot convert this manifest: something in it would be lost")
+                .help("this is a bug of podinit, or a key of more than 1024 characters: please report it"),
+        );
+        None
+    }
+
+    /// Whether the text that was written is read as what it was written of.
+    fn says(&mut self, text: &str, syntax: Syntax, elements: &[Element]) -> bool {
+        let mut problems = Vec::new();
+        let read = match syntax {
+            Syntax::Yaml => yaml::parse(0, text, &mut problems).into_iter().next(),
+            Syntax::Toml => toml::parse(0, text, &mut problems),
+        };
+        let written = Element::new("", Content::Mapping(elements.to_vec()));
+        problems.is_empty()
+            && read.is_some_and(|root| {
+                let read = Element::new("", Content::Mapping(self.elements(&root)));
+                read.says_the_same_as(&written)
+            })
+    }
+
+    fn elements(&mut self, root: &Node) -> Vec<Element> {
+        match self.content(root) {
+            Some(Content::Mapping(entries)) => entries,
+            Some(
+                Content::Boolean(_)
+                | Content::Integer(_)
+                | Content::Float(_)
+                | Content::String(_)
+                | Content::List(_),
+            )
+            | None => Vec::new(),
+        }
+    }
+
+    /// A value without its nulls, which say what leaving them out says.
+    fn content(&mut self, node: &Node) -> Option<Content> {
+        Some(match &node.value {
+            Value::Null | Value::Unreadable => return None,
+            Value::Boolean(value) => Content::Boolean(*value),
+            Value::Integer(value) => Content::Integer(*value),
+            Value::Float(value) if value.is_finite() => number(*value),
+            Value::Float(_) => {
+                let problem = Problem::error(0, node.span, "cannot convert a number that is not finite");
+                self.problems
+                    .push(problem.label("JSON and Kubernetes have no such number").help("remove it"));
+                return None;
+            }
+            Value::String(text) => Content::String(text.clone()),
+            Value::Date => Content::String(node.span.of(&self.source.text).to_owned()),
+            Value::List(items) => {
+                let item = |item: &Rc<Node>| {
+                    let origins = vec![item.span.start];
+                    self.content(item).map(|content| Element { origins, content, ..Element::default() })
+                };
+                Content::List(items.iter().filter_map(item).collect())
+            }
+            Value::Mapping(entries) => {
+                let entry = |entry: &Entry| {
+                    let (key, origins) = (entry.key.clone(), vec![entry.key_span.start]);
+                    let content = self.content(&entry.value)?;
+                    Some(Element { key, origins, content, ..Element::default() })
+                };
+                Content::Mapping(entries.iter().filter_map(entry).collect())
+            }
+        })
+    }
+
+    /// Says what TOML has no place for.
+    fn leave_out(&mut self, root: &Node, homeless: &[Element]) {
+        let places = [Some(root), root.entry("metadata").map(|entry| &*entry.value)];
+        let mut entries: Vec<&Entry> = homeless
+            .iter()
+            .filter_map(|element| places.iter().flatten().find_map(|node| node.entry(&element.key)))
+            .filter(|entry| !entry.value.is_empty())
+            .collect();
+        entries.sort_by_key(|entry| entry.key_span.start);
+        if let Some(at) = entries.iter().position(|entry| entry.key == "generateName") {
+            let place = entries.remove(at).key_span;
+            self.problems.push(
+                Problem::error(0, place, "cannot write generateName in TOML")
+                    .path("metadata.generateName")
+                    .label("a name that a cluster completes")
+                    .help("write `name` in its place"),
+            );
+        }
+        let Some(first) = entries.first() else { return };
+        let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        let message = format!("leaving out {}: written by a cluster", names.join(", "));
+        self.problems.push(Problem::warning(0, first.key_span, message).label("TOML has no place for it"));
+    }
+}
+
+/// A float without a fraction is a whole number to Kubernetes.
+fn number(value: f64) -> Content {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        Content::Integer(value as i128)
+    } else {
+        Content::Float(value)
+    }
+}
