@@ -15,6 +15,8 @@ struct Comment {
     text: String,
     /// Something else stands before it on its line.
     is_beside: bool,
+    /// Behind the bracket that it follows; 0 where it follows none.
+    closes: usize,
     /// The line before it is empty, or the line after it.
     after_blank: bool,
     before_blank: bool,
@@ -26,7 +28,7 @@ struct Comment {
 /// it follows; where that is not written, to the next that is. So none is lost.
 pub(super) fn attach(text: &str, syntax: Syntax, roots: &[&Node], file: &mut File) {
     let mut places = Places::default();
-    roots.iter().for_each(|root| places.read(root));
+    roots.iter().for_each(|root| places.read(root, root.span.start));
     let comments = match syntax {
         Syntax::Toml => of_toml(text),
         Syntax::Yaml => of_yaml(text, &places.values),
@@ -43,14 +45,22 @@ pub(super) fn attach(text: &str, syntax: Syntax, roots: &[&Node], file: &mut Fil
             }
             continue;
         }
-        let before = places.anchors.range(..comment.at).next_back();
+        let before = match places.closed.get(&comment.closes) {
+            Some(closed) => Some(closed),
+            None => places.anchors.range(..comment.at).next_back(),
+        };
         let target = match before.filter(|before| comment.is_beside && kept.contains(before)) {
             Some(before) => Some(*before),
             None => kept.range(comment.at..).next().copied(),
         };
         match target {
             Some(target) => given.entry(target).or_default().push(comment),
-            None => push(&mut file.footer, &comment),
+            None => {
+                if comment.after_blank && file.footer.is_empty() {
+                    file.footer.push(String::new());
+                }
+                push(&mut file.footer, &comment);
+            }
         }
     }
     while file.header.ends_with(&[String::new(), String::new()]) {
@@ -106,22 +116,27 @@ struct Places {
     anchors: BTreeSet<usize>,
     /// Keys and values that are no lists or mappings.
     values: BTreeSet<Span>,
+    /// Ends of lists and mappings in brackets, and the anchors of these.
+    closed: BTreeMap<usize, usize>,
 }
 
 impl Places {
-    fn read(&mut self, node: &Node) {
+    /// What ends with its last part is overwritten by that.
+    fn read(&mut self, node: &Node, anchor: usize) {
         match &node.value {
             Value::List(items) => {
+                self.closed.insert(node.span.end, anchor);
                 for item in items {
                     self.anchors.insert(item.span.start);
-                    self.read(item);
+                    self.read(item, item.span.start);
                 }
             }
             Value::Mapping(entries) => {
+                self.closed.insert(node.span.end, anchor);
                 for entry in entries {
                     self.anchors.insert(entry.key_span.start);
                     self.values.insert(entry.key_span);
-                    self.read(&entry.value);
+                    self.read(&entry.value, entry.key_span.start);
                 }
             }
             Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => {
@@ -165,11 +180,14 @@ fn comment(text: &str, at: usize) -> Comment {
     let (before, rest) = text.split_at_checked(at).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default();
     let indent = before.rsplit('\n').next().unwrap_or_default();
+    // A dash, and the mark of a block of text behind it, belong to what follows.
+    let is_before = |c: char| c.is_whitespace() || matches!(c, BYTE_ORDER_MARK | '-' | '|' | '>' | '+');
     let is_blank = |line: Option<&str>| line.is_some_and(|line| line.trim().is_empty());
     Comment {
         at,
         text: line.trim_end().to_owned(),
-        is_beside: !indent.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK).is_empty(),
+        is_beside: !indent.trim_matches(is_before).is_empty(),
+        closes: if indent.trim_end().ends_with([']', '}']) { before.trim_end().len() } else { 0 },
         after_blank: is_blank(before.rsplit('\n').nth(1)),
         before_blank: is_blank(rest.lines().nth(1)),
     }
