@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{files, print, run, source, wants_color};
 use crate::spec::{self, Severity};
@@ -12,6 +12,7 @@ const AFTER_HELP: &str = "\
 Examples:
   podinit check pod.toml
   podinit check --profile process pod.yaml
+  podinit check --kubernetes pod.yaml
   podinit check --format json pod.yaml | jq -r '.diagnostics[].message'
 
 Exit code: 0 when nothing is wrong (warnings are no errors), 1 otherwise.";
@@ -23,6 +24,15 @@ pub(super) fn definition() -> Command {
         .after_help(AFTER_HELP)
         .args(files())
         .arg(run::profile())
+        .arg(
+            Arg::new("kubernetes")
+                .long("kubernetes")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("profile")
+                .help(
+                    "Whether a cluster would take the pod; what podinit does not support is no problem then",
+                ),
+        )
         .arg(
             Arg::new("format")
                 .long("format")
@@ -48,14 +58,18 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
             return 1;
         }
     };
-    let loaded = spec::load(&sources, &options);
-    if is_json {
-        print(&format!("{}\n", spec::to_json(&loaded.problems, &sources)));
+    let (problems, fine) = if matches.get_flag("kubernetes") {
+        (spec::check_for_kubernetes(&sources), Some("a cluster would take this pod\n".to_owned()))
     } else {
-        print(&spec::render_all(&loaded.problems, &sources, color));
-        if let Some(pod) = &loaded.pod {
-            print(&format!("pod {} is fine\n", pod.metadata.name));
-        }
+        let loaded = spec::load(&sources, &options);
+        (loaded.problems, loaded.pod.map(|pod| format!("pod {} is fine\n", pod.metadata.name)))
+    };
+    let is_wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
+    if is_json {
+        print(&format!("{}\n", spec::to_json(&problems, &sources)));
+    } else {
+        print(&spec::render_all(&problems, &sources, color));
+        print(&fine.filter(|_| !is_wrong).unwrap_or_default());
     }
-    u8::from(loaded.problems.iter().any(|problem| problem.severity == Severity::Error))
+    u8::from(is_wrong)
 }

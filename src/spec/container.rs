@@ -128,7 +128,7 @@ fn command(fields: &mut Fields<'_>, described: &str, profile: Profile) -> Vec<St
         (Some(None), _) => Vec::new(),
         (Some(Some(command)), Some(item)) if command.first().is_some_and(String::is_empty) => {
             if let Some(first) = item.list().unwrap_or_default().first() {
-                first.refuse("the program's name is empty", "write the program as the first item");
+                first.refuse_here("the program's name is empty", "write the program as the first item");
             }
             command
         }

@@ -10,6 +10,7 @@ mod decode;
 mod environment;
 mod expand;
 mod fields;
+mod kubernetes;
 mod limits;
 mod manifest;
 mod metadata;
@@ -28,6 +29,7 @@ mod yaml;
 
 pub use convert::{Converted, Target, convert};
 pub use expand::expand;
+pub use kubernetes::check_for_kubernetes;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};

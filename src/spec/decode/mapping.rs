@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
             match field.map(|field| (field, field.class)) {
                 None => self.unknown(entry),
                 Some((field, Class::Ignored { why, unless })) => {
-                    if !says_nothing(&entry.value, unless) {
+                    if self.item.scope.purpose == Purpose::Run && !says_nothing(&entry.value, unless) {
                         if why == FROM_SERVER {
                             from_server.push(entry);
                         } else if self.item.scope.warned.borrow_mut().insert((field.place, field.name)) {

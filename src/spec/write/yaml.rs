@@ -194,11 +194,11 @@ fn is_plain(text: &str, in_brackets: bool) -> bool {
     let Some(first) = text.chars().next() else { return false };
     let second = text.chars().nth(1);
     let starts_well = match first {
-        '-' | '?' | ':' => {
-            second.is_some_and(|c| !c.is_whitespace() && !matches!(c, '-' | ':' | '?'))
+        '-' => {
+            second.is_some_and(|c| !c.is_whitespace() && c != '-')
                 || text.starts_with("--") && !text.starts_with("---")
         }
-        _ => !",[]{}#&*!|>'\"%@`=".contains(first),
+        _ => !"?:,[]{}#&*!|>'\"%@`=".contains(first),
     };
     let is_mark = text.contains(": ")
         || text.contains(" #")
