@@ -10,7 +10,9 @@
 mod pods;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -18,7 +20,7 @@ use k8s_openapi::api::core::v1::Pod as KubernetesPod;
 use podinit::spec::{Options, Pod, Profile, Source, Syntax, Target, convert, load, render_all};
 use serde_json::Value;
 
-const PODS: u64 = 400;
+const PODS: u64 = 300;
 
 fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), text: text.to_owned(), syntax: Syntax::guess(Some(name), text) }
@@ -210,7 +212,8 @@ fn every_example_and_good_manifest_is_converted_as_recorded() {
         };
         let result = convert(&source, target);
         let record = out.join(format!("{name}.{extension}"));
-        let found = result.text.unwrap_or_else(|| panic!("{}", render_all(&result.problems, &[source], false)));
+        let found =
+            result.text.unwrap_or_else(|| panic!("{}", render_all(&result.problems, &[source], false)));
         if std::env::var_os("PODINIT_BLESS").is_some() {
             fs::write(&record, &found).unwrap();
         }
@@ -238,7 +241,12 @@ fn a_manifest_with_an_error_is_refused_with_the_problems_of_check() {
 #[test]
 fn what_cannot_be_said_in_the_other_syntax_is_told_of() {
     let object = |metadata: &str| {
-        source("a.yaml", &format!("apiVersion: v1\nkind: Pod\nmetadata: {{{metadata}}}\nspec: {{containers: [{{name: a}}]}}\nstatus: {{phase: Running}}\n"))
+        source(
+            "a.yaml",
+            &format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{{metadata}}}\nspec: {{containers: [{{name: a}}]}}\nstatus: {{phase: Running}}\n"
+            ),
+        )
     };
     let result = convert(&object("generateName: a-"), Target::Toml);
     assert_eq!(result.text, None);
@@ -250,7 +258,42 @@ fn what_cannot_be_said_in_the_other_syntax_is_told_of() {
     let kept = convert(&object("generateName: a-, uid: b"), Target::Yaml);
     assert!(kept.text.unwrap().contains("uid: b") && kept.problems.is_empty());
     // A key that YAML cannot have: what is written is read again before it is given out.
-    let text = format!("nodeSelector = {{ {} = \"a\" }}\n[[containers]]\nname = \"a\"\ncommand = [\"b\"]\n", "k".repeat(2000));
+    let text = format!(
+        "nodeSelector = {{ {} = \"a\" }}\n[[containers]]\nname = \"a\"\ncommand = [\"b\"]\n",
+        "k".repeat(2000)
+    );
     let result = convert(&source("long.toml", &text), Target::Yaml);
     assert!(result.text.is_none() && result.problems.len() == 1, "{result:?}");
+}
+
+/// Exit code, stdout and stderr of `podinit` with these words and this on its standard input.
+fn podinit(words: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_podinit"));
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Whoever refuses the command line does not read.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_writes_the_manifest_or_says_what_is_wrong() {
+    let good = "[[containers]]\nname = \"a\"\nimage = \"b\"\ncommand = [\"c\"]\n";
+    let (code, yaml, complaints) = podinit(&["convert", "-", "-o", "yaml"], good);
+    assert_eq!((code, complaints.as_str()), (Some(0), ""));
+    assert!(yaml.starts_with("apiVersion: v1\nkind: Pod\n") && yaml.ends_with("command: [c]\n"), "{yaml}");
+    assert_eq!(podinit(&["check", "--kubernetes", "-"], &yaml).0, Some(0));
+    let (code, written, complaints) =
+        podinit(&["convert", "-f", "-", "-o", "json"], &good.replace("[\"c\"]", "3"));
+    assert_eq!((code, written.as_str()), (Some(1), ""));
+    assert!(complaints.starts_with("error: cannot use command 3"), "{complaints}");
+    let without_image = good.replace("image = \"b\"\n", "");
+    assert_eq!(podinit(&["check", "-"], &without_image).0, Some(0));
+    assert_eq!(podinit(&["check", "--kubernetes", "-"], &without_image).0, Some(1));
+    for words in [&["convert", "-"][..], &["convert", "-o", "xml", "-"], &["convert", "a", "b", "-o", "yaml"]]
+    {
+        assert_eq!(podinit(words, "").0, Some(2), "{words:?}");
+    }
 }

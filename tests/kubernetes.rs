@@ -62,8 +62,7 @@ fn broken_rule(rng: &mut Rng, pod: &mut Value) -> Change {
         "a quantity is a number with a suffix",
     ];
     let number = rng.usize(..RULES.len());
-    let (metadata, spec) = (json!("metadata"), json!("spec"));
-    let (metadata, spec) = (metadata.as_str().unwrap(), spec.as_str().unwrap());
+    let (metadata, spec) = ("metadata", "spec");
     let remove = |value: &mut Value, key: &str| {
         value.as_object_mut().unwrap().remove(key);
     };
@@ -83,8 +82,8 @@ fn broken_rule(rng: &mut Rng, pod: &mut Value) -> Change {
         12 => pod[spec]["containers"][0]["image"] = json!(""),
         13 => pod[spec]["containers"][0]["ports"] = json!([{"name": "a"}]),
         14 => remove(
-            &mut pod[spec]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0]
-                ["matchExpressions"][0],
+            &mut pod[spec]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+                [0]["matchExpressions"][0],
             "operator",
         ),
         15 => pod[spec]["containers"][0]["comand"] = json!(["a"]),
@@ -92,9 +91,14 @@ fn broken_rule(rng: &mut Rng, pod: &mut Value) -> Change {
         17 => pod[spec]["containers"][0]["ports"] = json!([{"containerPort": 65536}]),
         18 => pod[spec]["restartPolicy"] = json!("always"),
         19 => pod[spec]["tolerations"] = json!([{"effect": "NoStart"}]),
-        20 => pod[spec]["initContainers"] = json!([{"name": "i", "image": "a", "startupProbe": {"tcpSocket": {"port": 1}}}]),
+        20 => {
+            pod[spec]["initContainers"] =
+                json!([{"name": "i", "image": "a", "startupProbe": {"tcpSocket": {"port": 1}}}])
+        }
         21 => pod[spec]["containers"][0]["volumeMounts"] = json!([{"name": "dta", "mountPath": "/a"}]),
-        22 => pod[spec]["volumes"] = json!([{"name": "data", "emptyDir": {}}, {"name": "data", "emptyDir": {}}]),
+        22 => {
+            pod[spec]["volumes"] = json!([{"name": "data", "emptyDir": {}}, {"name": "data", "emptyDir": {}}])
+        }
         _ => pod[spec]["containers"][0]["resources"]["limits"]["memory"] = json!("64MB"),
     }
     Change::BrokenRule(RULES[number])
@@ -103,7 +107,10 @@ fn broken_rule(rng: &mut Rng, pod: &mut Value) -> Change {
 /// Paths of all values, as JSON pointers. Not those of settings, where a wrong value breaks a rule too, nor
 /// of quantities, which the API server takes as bare numbers and the types do not.
 fn pointers(value: &Value, path: &str, found: &mut Vec<String>) {
-    if path.contains("podinit.dev") || path.contains("/resources/limits/") || path.contains("/resources/requests/") {
+    if path.contains("podinit.dev")
+        || path.contains("/resources/limits/")
+        || path.contains("/resources/requests/")
+    {
         return;
     }
     if !path.is_empty() {
@@ -127,10 +134,19 @@ fn changed_type(rng: &mut Rng, pod: &mut Value) -> Change {
     pointers(pod, "", &mut found);
     let pointer = rng.choice(found).unwrap();
     let value = pod.pointer_mut(&pointer).unwrap();
-    let others = [json!("text"), json!(7), json!(1.5), json!(true), json!([7]), json!({"a": 7}), json!(5_000_000_000_i64)];
+    let others = [
+        json!("text"),
+        json!(7),
+        json!(1.5),
+        json!(true),
+        json!([7]),
+        json!({"a": 7}),
+        json!(5_000_000_000_i64),
+    ];
     let kind = std::mem::discriminant(&*value);
-    let is_other = |other: &&Value| std::mem::discriminant(*other) != kind || value.is_number() && !other.is_i64();
-    let other = rng.choice(others.iter().filter(is_other)).unwrap().clone();
+    let is_other =
+        |other: &&Value| std::mem::discriminant(*other) != kind || value.is_number() && !other.is_i64();
+    let other = rng.choice(others.iter().filter(is_other).collect::<Vec<_>>()).unwrap().clone();
     let change = Change::Type(format!("{pointer} is {other}"));
     *value = other;
     change
@@ -224,7 +240,7 @@ error: cannot use field \"prt\" in tcpSocket
 
 #[test]
 fn what_podinit_cannot_run_a_cluster_can() {
-    let text = "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\nspec:\n  runtimeClassName: kata\n  os: {name: windows}\n  nodeName: n\n  containers:\n    - name: a\n      image: b\n      startupProbe: {httpGet: {host: example.com, port: 80, scheme: HTTPS}}\n      restartPolicy: Never\n      restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [1]}}]\n";
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\nspec:\n  runtimeClassName: kata\n  os: {name: windows}\n  nodeName: node-1\n  containers:\n    - name: a\n      image: b\n      startupProbe: {httpGet: {host: example.com, port: 80, scheme: HTTPS}}\n      restartPolicy: Never\n      restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [1]}}]\n";
     assert_eq!(shown(text, Syntax::Yaml), "");
 }
 

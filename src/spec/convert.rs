@@ -88,8 +88,7 @@ impl Conversion<'_> {
             let profile = profile.to_owned();
             parts.write_defaults_out(&profile, if profile == "process" { "Never" } else { "Always" });
         }
-        let mut file = File::default();
-        file.elements = match to {
+        let elements = match to {
             Syntax::Yaml => parts.into_object(&file_name(self.source)),
             Syntax::Toml => {
                 let (elements, homeless) = parts.into_toml();
@@ -97,6 +96,7 @@ impl Conversion<'_> {
                 elements
             }
         };
+        let mut file = File { elements, ..File::default() };
         comments::attach(&self.source.text, self.source.syntax, roots, &mut file);
         let text = match self.target {
             Target::Toml => write::toml(&file, &SECTIONS),
@@ -129,17 +129,8 @@ impl Conversion<'_> {
     }
 
     fn elements(&mut self, root: &Node) -> Vec<Element> {
-        match self.content(root) {
-            Some(Content::Mapping(entries)) => entries,
-            Some(
-                Content::Boolean(_)
-                | Content::Integer(_)
-                | Content::Float(_)
-                | Content::String(_)
-                | Content::List(_),
-            )
-            | None => Vec::new(),
-        }
+        let content = self.content(root);
+        if let Some(Content::Mapping(entries)) = content { entries } else { Vec::new() }
     }
 
     /// A value without its nulls, which say what leaving them out says.

@@ -219,7 +219,12 @@ fn missing<'n>(item: &Item<'_>, name: &str, names: impl Iterator<Item = &'n str>
     }
     let path = if item.path.is_empty() { name.to_owned() } else { format!("{}.{name}", item.path) };
     let problem = item.scope.error(item.key, format!("cannot use {}: {name} is missing", item.name));
-    item.scope.report(problem.path(path).label(format!("Kubernetes wants {}{name}", if name == "image" { "an " } else { "" })).help(help));
+    item.scope.report(
+        problem
+            .path(path)
+            .label(format!("Kubernetes wants {}{name}", if name == "image" { "an " } else { "" }))
+            .help(help),
+    );
 }
 
 /// A number with a suffix: `100m`, `1.5`, `64Mi`, `1e3`.

@@ -67,7 +67,9 @@ fn quoted_length(written: &str) -> usize {
             '"' if double && !is_escaped => return at + 1,
             // Two single quotes are one of the string's own.
             '\'' if !double && is_escaped => is_escaped = false,
-            '\'' if !double && !written.get(at + 1..).is_some_and(|rest| rest.starts_with('\'')) => return at + 1,
+            '\'' if !double && !written.get(at + 1..).is_some_and(|rest| rest.starts_with('\'')) => {
+                return at + 1;
+            }
             '\'' if !double => is_escaped = true,
             _ => is_escaped = false,
         }

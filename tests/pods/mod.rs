@@ -1,18 +1,102 @@
 //! Random manifests for tests: Kubernetes objects with all that is nasty to write, and their text in
 //! both syntaxes with comments everywhere, written without any of the program's own writers.
 
+// Not every test that includes this needs all of it.
+#![allow(dead_code, clippy::wildcard_enum_match_arm)]
+
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 /// Strings that some reader takes for something else, or that are hard to write.
 pub const NASTY: [&str; 88] = [
-    "", " ", "a", "word", "yes", "No", "on", "y", "true", "~", "null", "0", "0777", "0o17", "0x1f", "1e3", "1_000",
-    ".5", "5.", ".inf", "-.INF", ".nan", "2024-01-01", "2024-01-01T10:00:00Z", "12:30:45", "1.2.3", "127.0.0.1",
-    "127.0.0.1:80", "-", "--", "---", "--- a", "...", "-x", "- a", "? b", "?", ": c", ":", "a:", "a: b", "a #b", "#x",
-    "&a", "*a", "!t", "%d", "@x", "`x`", "[a]", "{a}", "a,b", "'", "\"", "it's", "say \"hi\"", "a\\b", "\\n", "<<", "=",
-    "a\nb", "a\nb\n", "a\n", "\n", "\n\n", "a\n\n", "\n a\nb", " a\n b\n", "a\n b\n\tc\n", "tab\tx", "\tx\ny", "end \nx\n",
-    "x\n  \ny", "x\ny\n  ", "a\r\nb", "\r", "'''", "a\n'''\nb\\", "a\n\"\"\"\"\nb", "x\n\"", "x\n\\", "x\n'", "$(A) and $$",
-    "🎉 Ünï\ncode", "\u{7f}\u{85}", "x\u{2028}y", "\u{feff}x", "\u{1b}[31m\u{a0}",
+    "",
+    " ",
+    "a",
+    "word",
+    "yes",
+    "No",
+    "on",
+    "y",
+    "true",
+    "~",
+    "null",
+    "0",
+    "0777",
+    "0o17",
+    "0x1f",
+    "1e3",
+    "1_000",
+    ".5",
+    "5.",
+    ".inf",
+    "-.INF",
+    ".nan",
+    "2024-01-01",
+    "2024-01-01T10:00:00Z",
+    "12:30:45",
+    "1.2.3",
+    "127.0.0.1",
+    "127.0.0.1:80",
+    "-",
+    "--",
+    "---",
+    "--- a",
+    "...",
+    "-x",
+    "- a",
+    "? b",
+    "?",
+    ": c",
+    ":",
+    "a:",
+    "a: b",
+    "a #b",
+    "#x",
+    "&a",
+    "*a",
+    "!t",
+    "%d",
+    "@x",
+    "`x`",
+    "[a]",
+    "{a}",
+    "a,b",
+    "'",
+    "\"",
+    "it's",
+    "say \"hi\"",
+    "a\\b",
+    "\\n",
+    "<<",
+    "=",
+    "a\nb",
+    "a\nb\n",
+    "a\n",
+    "\n",
+    "\n\n",
+    "a\n\n",
+    "\n a\nb",
+    " a\n b\n",
+    "a\n b\n\tc\n",
+    "tab\tx",
+    "\tx\ny",
+    "end \nx\n",
+    "x\n  \ny",
+    "x\ny\n  ",
+    "a\r\nb",
+    "\r",
+    "'''",
+    "a\n'''\nb\\",
+    "a\n\"\"\"\"\nb",
+    "x\n\"",
+    "x\n\\",
+    "x\n'",
+    "$(A) and $$",
+    "🎉 Ünï\ncode",
+    "\u{7f}\u{85}",
+    "x\u{2028}y",
+    "\u{feff}x",
+    "\u{1b}[31m\u{a0}",
 ];
 
 /// A string of these, or of a few of them together.
@@ -45,11 +129,17 @@ pub fn pod(rng: &mut Rng, whole: bool) -> Value {
         annotations.insert("podinit.dev/profile".to_owned(), json!("process"));
     }
     if chance(rng, 3) {
-        annotations.insert("podinit.dev/crashLoopBackOff.initialDelaySeconds".to_owned(), pick(rng, &["0.25", "1", "0"]));
-        annotations.insert("podinit.dev/crashLoopBackOff.maxDelaySeconds".to_owned(), pick(rng, &["60", "2.5"]));
+        annotations.insert(
+            "podinit.dev/crashLoopBackOff.initialDelaySeconds".to_owned(),
+            pick(rng, &["0.25", "1", "0"]),
+        );
+        annotations
+            .insert("podinit.dev/crashLoopBackOff.maxDelaySeconds".to_owned(), pick(rng, &["60", "2.5"]));
     }
-    let init: Value = (0..rng.usize(..3)).map(|n| container(rng, &format!("init-{n}"), true, whole)).collect();
-    let main: Value = (0..rng.usize(1..4)).map(|n| container(rng, &format!("main-{n}"), false, whole)).collect();
+    let init: Value =
+        (0..rng.usize(..3)).map(|n| container(rng, &format!("init-{n}"), true, whole)).collect();
+    let main: Value =
+        (0..rng.usize(1..4)).map(|n| container(rng, &format!("main-{n}"), false, whole)).collect();
     let mut spec = json!({
         "restartPolicy": pick(rng, &["Always", "OnFailure", "Never"]),
         "containers": main,
@@ -63,7 +153,8 @@ pub fn pod(rng: &mut Rng, whole: bool) -> Value {
         spec["hostPID"] = json!(rng.bool());
         spec["priority"] = json!(rng.i32(..));
         spec["os"] = json!({"name": "linux"});
-        spec["tolerations"] = json!([{"key": nasty(rng), "operator": "Exists", "tolerationSeconds": rng.i64(..)}, {}]);
+        spec["tolerations"] =
+            json!([{"key": nasty(rng), "operator": "Exists", "tolerationSeconds": rng.i64(..)}, {}]);
         spec["imagePullSecrets"] = json!([{"name": "a"}, {"name": "b"}]);
     }
     if whole {
@@ -117,7 +208,8 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
             container["lifecycle"] = json!({"preStop": {"exec": {"command": strings(rng)}}});
         }
         container["resources"] = json!({"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "1", "example.com/gpu": "2"}});
-        container["volumeMounts"] = json!([{"name": "data", "mountPath": nasty(rng), "readOnly": rng.bool()}]);
+        container["volumeMounts"] =
+            json!([{"name": "data", "mountPath": nasty(rng), "readOnly": rng.bool()}]);
         container["securityContext"] = json!({"capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
         container["envFrom"] = json!([{"prefix": nasty(rng), "secretRef": {"name": "s", "optional": true}}]);
         container["stdin"] = json!(rng.bool());
@@ -137,7 +229,9 @@ fn probe(rng: &mut Rng) -> Value {
     let mut probe = match rng.u8(..3) {
         0 => json!({"exec": {"command": ["/bin/check", nasty(rng)]}}),
         1 => json!({"tcpSocket": {"port": 80, "host": "localhost"}}),
-        _ => json!({"httpGet": {"port": 8080, "path": "/a?b=c", "httpHeaders": [{"name": "Host", "value": "a.b"}]}}),
+        _ => {
+            json!({"httpGet": {"port": 8080, "path": "/a?b=c", "httpHeaders": [{"name": "Host", "value": "a.b"}]}})
+        }
     };
     if chance(rng, 2) {
         probe["periodSeconds"] = json!(rng.i32(1..100));
@@ -180,8 +274,9 @@ impl<'r> Text<'r> {
         if !delays.is_empty() {
             top.insert("crashLoopBackOff".to_owned(), Value::Object(delays));
         }
-        let (lists, values): (Vec<_>, Vec<_>) =
-            top.into_iter().partition(|(key, _)| ["containers", "initContainers", "volumes"].contains(&key.as_str()));
+        let (lists, values): (Vec<_>, Vec<_>) = top
+            .into_iter()
+            .partition(|(key, _)| ["containers", "initContainers", "volumes"].contains(&key.as_str()));
         for (key, value) in values {
             text.assign(&key, &value);
         }
@@ -284,8 +379,10 @@ fn toml_value(value: &Value) -> String {
         Value::String(text) => toml_string(text),
         Value::Array(items) => format!("[{}]", items.iter().map(toml_value).collect::<Vec<_>>().join(",")),
         Value::Object(parts) => {
-            let parts: Vec<_> =
-                parts.iter().map(|(key, value)| format!("{}={}", toml_string(key), toml_value(value))).collect();
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|(key, value)| format!("{}={}", toml_string(key), toml_value(value)))
+                .collect();
             format!("{{{}}}", parts.join(","))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),

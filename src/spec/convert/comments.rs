@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml_parser::lexer::TokenKind;
 
 use super::super::tree::{Node, Span, Value};
-use super::super::write::{Content, Element, File};
+use super::super::write::{Element, File};
 use super::super::{BYTE_ORDER_MARK, Syntax};
 
 /// A comment with what is around it.
@@ -84,10 +84,8 @@ fn origins(element: &Element, kept: &mut BTreeSet<usize>) {
 /// The first element of an origin gets its comments: an alias repeats values, not comments.
 fn give(element: &mut Element, given: &mut BTreeMap<usize, Vec<Comment>>) {
     // An item of YAML starts where its first key does: what is beside that is the key's.
-    let shared = match &element.content {
-        Content::Mapping(parts) => parts.first().and_then(|part| part.origins.first()).copied(),
-        _ => None,
-    };
+    let first = element.entries().and_then(<[Element]>::first);
+    let shared = first.and_then(|part| part.origins.first()).copied();
     for origin in element.origins.clone() {
         let (mine, of_key): (Vec<_>, Vec<_>) = given
             .remove(&origin)

@@ -103,7 +103,7 @@ impl Parts {
         if !Self::has(&self.metadata, "name") && !Self::has(&self.metadata, "generateName") {
             self.metadata.insert(0, Element::string("name", name));
         }
-        self.metadata.sort_by_key(|element| rank(element));
+        self.metadata.sort_by_key(rank);
         let own: Vec<Element> = self.settings.into_iter().map(annotation).collect();
         if !own.is_empty() {
             match self.metadata.iter_mut().find(|element| element.key == "annotations") {
@@ -130,7 +130,7 @@ impl Parts {
             let known = METADATA.contains(&element.key.as_str());
             if known { top.push(element) } else { homeless.push(element) }
         }
-        top.sort_by_key(|element| rank(element));
+        top.sort_by_key(rank);
         let mut delays: Vec<Element> = Vec::new();
         for setting in self.settings {
             match setting.key.strip_prefix("crashLoopBackOff.") {
@@ -172,7 +172,9 @@ fn annotation(element: Element) -> Element {
     let content = match &element.content {
         Content::Integer(value) => Content::String(value.to_string()),
         Content::Float(value) => Content::String(value.to_string()),
-        content => content.clone(),
+        content @ (Content::Boolean(_) | Content::String(_) | Content::List(_) | Content::Mapping(_)) => {
+            content.clone()
+        }
     };
     Element { key: format!("{}{}", settings::PREFIX, element.key), content, ..element }
 }

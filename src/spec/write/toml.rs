@@ -91,7 +91,11 @@ impl Writer<'_> {
                 None => Shape::Table,
             },
             Content::String(text) => Shape::Value(element.clone(), string(text)),
-            content => Shape::Value(element.clone(), inline(content)),
+            content @ (Content::Boolean(_)
+            | Content::Integer(_)
+            | Content::Float(_)
+            | Content::List(_)
+            | Content::Mapping(_)) => Shape::Value(element.clone(), inline(content)),
         }
     }
 
@@ -126,19 +130,13 @@ fn one_line(element: &Element, at: usize) -> Option<(Element, String)> {
 }
 
 fn has_texts(element: &Element) -> bool {
-    match &element.content {
-        Content::String(text) => has_lines(text),
-        _ => element.parts().iter().any(has_texts),
-    }
+    element.as_string().is_some_and(has_lines) || element.parts().iter().any(has_texts)
 }
 
 /// A list of which not every item is a mapping. A text of several lines may stand in it as it is.
 fn values(items: &[Element], at: usize) -> String {
     let is_commented = items.iter().any(|item| item.is_commented() || item.has_comments_inside());
-    let written = |item: &Element| match &item.content {
-        Content::String(text) => string(text),
-        content => inline(content),
-    };
+    let written = |item: &Element| item.as_string().map_or_else(|| inline(&item.content), string);
     let texts: Vec<String> = items.iter().map(written).collect();
     let line = format!("[{}]", texts.join(", "));
     let has_texts = items.iter().any(has_texts);

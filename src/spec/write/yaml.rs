@@ -48,7 +48,12 @@ fn entry(out: &mut String, element: &Element, indent: usize) {
             out.push(' ');
             block(out, text, element.beside.as_ref(), indent + 2);
         }
-        content => {
+        content @ (Content::Boolean(_)
+        | Content::Integer(_)
+        | Content::Float(_)
+        | Content::String(_)
+        | Content::List(_)
+        | Content::Mapping(_)) => {
             out.push(' ');
             out.push_str(&on_a_line(content));
             end_line(out, element.beside.as_ref());
@@ -74,11 +79,18 @@ fn list(out: &mut String, items: &[Element], indent: usize) {
                 }
             }
             Content::String(text) if is_block(text) => {
+                // Behind the `|` a comment would seem to be the text's.
+                comment_lines(out, item.beside.as_slice(), indent);
                 spaces(out, indent);
                 out.push_str("- ");
-                block(out, text, item.beside.as_ref(), indent + 2);
+                block(out, text, None, indent + 2);
             }
-            content => {
+            content @ (Content::Boolean(_)
+            | Content::Integer(_)
+            | Content::Float(_)
+            | Content::String(_)
+            | Content::List(_)
+            | Content::Mapping(_)) => {
                 spaces(out, indent);
                 out.push_str("- ");
                 out.push_str(&on_a_line(content));
@@ -93,7 +105,7 @@ fn mapping_item(out: &mut String, item: &Element, parts: &[Element], indent: usi
     let Some((first, rest)) = parts.split_first() else { return };
     let mut first = first.clone();
     match (&item.beside, &first.beside) {
-        (Some(comment), Some(_)) => comment_lines(out, std::slice::from_ref(comment), indent),
+        (Some(_), Some(_)) => comment_lines(out, item.beside.as_slice(), indent),
         (Some(comment), None) => first.beside = Some(comment.clone()),
         (None, _) => {}
     }
