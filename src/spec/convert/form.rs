@@ -52,10 +52,8 @@ impl Parts {
                 parts.settings = own.into_iter().map(plain_key).collect();
             }
         }
-        let emptied = !parts.settings.is_empty();
-        parts
-            .metadata
-            .retain(|element| !(emptied && element.key == "annotations" && element.parts().is_empty()));
+        // Empty, or emptied of settings.
+        parts.metadata.retain(|element| element.key != "annotations" || !element.parts().is_empty());
         parts
     }
 
@@ -138,14 +136,12 @@ impl Parts {
                 None => top.push(setting),
             }
         }
+        if !delays.is_empty() {
+            top.push(Element::new("crashLoopBackOff", Content::Mapping(delays)));
+        }
         let mut spec = self.spec;
         containers(&mut spec, &mut env_as_table);
         top.extend(spec);
-        if !delays.is_empty() {
-            let at = top.iter().position(|element| SECTIONS.contains(&element.key.as_str()));
-            let table = Element::new("crashLoopBackOff", Content::Mapping(delays));
-            top.insert(at.unwrap_or(top.len()), table);
-        }
         (top, homeless)
     }
 }

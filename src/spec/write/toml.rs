@@ -139,13 +139,17 @@ fn values(items: &[Element], at: usize) -> String {
     let written = |item: &Element| item.as_string().map_or_else(|| inline(&item.content), string);
     let texts: Vec<String> = items.iter().map(written).collect();
     let line = format!("[{}]", texts.join(", "));
-    let has_texts = items.iter().any(has_texts);
-    if !is_commented && (has_texts || at + line.chars().count() <= WIDTH) {
+    let any_text = items.iter().any(has_texts);
+    if !is_commented && (any_text || at + line.chars().count() <= WIDTH) {
         return line;
     }
     let mut out = String::from("[\n");
     for (item, text) in items.iter().zip(texts) {
-        let item = item.clone().gathered();
+        let mut item = item.clone().gathered();
+        if has_texts(&item) {
+            // Behind the text nobody would look for it.
+            item.above.extend(item.beside.take());
+        }
         comment_lines(&mut out, &item.above, 2);
         out.push_str(&format!("  {text},"));
         end_line(&mut out, item.beside.as_ref());
