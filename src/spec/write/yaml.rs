@@ -212,7 +212,8 @@ fn is_plain(text: &str, in_brackets: bool) -> bool {
         }
         _ => !"?:,[]{}#&*!|>'\"%@`=".contains(first),
     };
-    let is_mark = text.contains(": ")
+    let is_mark = text.trim_matches(['-', '+']).is_empty()
+        || text.contains(": ")
         || text.contains(" #")
         || text.ends_with(':')
         || text.starts_with("...")
