@@ -13,7 +13,7 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("sys", &[]),
     ("sim", &["pod", "spec"]),
     ("runtime", &["spec", "pod", "plan", "sys"]),
-    ("cli", &["spec", "plan", "runtime"]),
+    ("cli", &["spec", "plan", "runtime", "sim"]),
 ];
 
 /// Rooms without effects, clocks and disorder.

@@ -18,7 +18,7 @@ fn source(text: String, syntax: Syntax) -> [Source; 1] {
 }
 
 fn errors(source: &[Source]) -> Vec<Problem> {
-    let mut problems = check_for_kubernetes(source);
+    let mut problems = check_for_kubernetes(source, Vec::new());
     problems.retain(|problem| problem.severity == Severity::Error);
     problems
 }
@@ -185,7 +185,7 @@ fn there_is_an_error_exactly_where_types_or_rules_refuse() {
 /// Problems of a manifest of one container with these fields, as shown.
 fn shown(text: &str, syntax: Syntax) -> String {
     let source = source(text.to_owned(), syntax);
-    render_all(&check_for_kubernetes(&source), &source, false)
+    render_all(&check_for_kubernetes(&source, Vec::new()), &source, false)
 }
 
 #[test]

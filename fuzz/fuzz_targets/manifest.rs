@@ -4,7 +4,7 @@ use podinit::spec::{Options, Profile, Severity, Source, Syntax, load, render_all
 use std::time::Duration;
 
 pub fn check(data: &[u8], syntax: Syntax) {
-    let options = Options { profile: Some(Profile::Process), name: None, default_grace: Duration::from_secs(30) };
+    let options = Options { profile: Some(Profile::Process), ..Options::default() };
     let source = match Source::from_bytes("manifest", data.to_vec(), syntax) {
         Ok(source) => source,
         Err(no_text) => {

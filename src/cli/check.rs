@@ -1,10 +1,10 @@
 //! `podinit check`: all problems of manifests, and nothing else.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::source::Manifests;
 use super::{files, print, run, source, wants_color};
 use crate::spec::{self, Severity};
 
@@ -15,7 +15,7 @@ Examples:
   podinit check --kubernetes pod.yaml
   podinit check --format json pod.yaml | jq -r '.diagnostics[].message'
 
-Exit code: 0 when nothing is wrong (warnings are no errors), 1 otherwise.";
+Exit code: 0 when nothing is wrong (warnings are no errors), 1 otherwise; 2 for a bad command line.";
 
 pub(super) fn definition() -> Command {
     Command::new("check")
@@ -44,24 +44,15 @@ pub(super) fn definition() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
-    let options = spec::Options {
-        profile: matches.get_one("profile").copied(),
-        name: None,
-        default_grace: Duration::ZERO,
-    };
+    let options = spec::Options { profile: matches.get_one("profile").copied(), ..spec::Options::default() };
     let is_json = matches.get_one::<String>("format").is_some_and(|format| format == "json");
     let color = wants_color() && std::io::stdout().is_terminal();
-    let sources = match source::read_all(matches) {
-        Ok(sources) => sources,
-        Err(unreadable) => {
-            print(&if is_json { unreadable.to_json() } else { unreadable.to_text(color) });
-            return 1;
-        }
-    };
+    let Manifests { sources, unreadable } = source::read_all(matches);
     let (problems, fine) = if matches.get_flag("kubernetes") {
-        (spec::check_for_kubernetes(&sources), Some("a cluster would take this pod\n".to_owned()))
+        let problems = spec::check_for_kubernetes(&sources, unreadable);
+        (problems, Some("a cluster would take this pod\n".to_owned()))
     } else {
-        let loaded = spec::load(&sources, &options);
+        let loaded = spec::load_readable(&sources, unreadable, &options);
         (loaded.problems, loaded.pod.map(|pod| format!("pod {} is fine\n", pod.metadata.name)))
     };
     let is_wrong = problems.iter().any(|problem| problem.severity == Severity::Error);

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 
 use super::{cannot, level, value, verbose};
 use crate::plan::SignalPolicy;
@@ -64,9 +64,8 @@ pub(super) fn arguments() -> Vec<Arg> {
         Arg::new("grace")
             .long("grace")
             .value_name("SECONDS")
-            .env("PODINIT_GRACE")
             .value_parser(value::seconds)
-            .help("Time for what is left when CMD ends [default: 10]"),
+            .help("Time for what is left when CMD ends [default: PODINIT_GRACE, or 10]"),
         Arg::new("warn-reaped")
             .short('w')
             .long("warn-reaped")
@@ -79,6 +78,7 @@ pub(super) fn arguments() -> Vec<Arg> {
             .num_args(1..)
             .value_name("CMD")
             .value_parser(value_parser!(OsString))
+            .value_hint(ValueHint::CommandWithArguments)
             .help("Command to run, and its arguments"),
     ]
 }
@@ -99,12 +99,16 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     fn all<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Vec<T> {
         matches.get_many(name).into_iter().flatten().cloned().collect()
     }
+    let grace = match value::grace(matches) {
+        Ok(grace) => grace,
+        Err(message) => return cannot(&message),
+    };
     let options = Options {
         group: matches.get_flag("group"),
         expect: all(matches, "expect"),
         parent_death_signal: matches.get_one("parent-death-signal").copied(),
         rewrite: all(matches, "rewrite"),
-        grace: matches.get_one("grace").copied(),
+        grace,
         warn_reaped: matches.get_flag("warn-reaped"),
         verbosity: matches.get_count("verbose"),
     };
@@ -113,14 +117,10 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
 
 /// Without options: only the environment has a say.
 pub(super) fn run_plain(words: Vec<OsString>) -> u8 {
-    let mut options = Options::default();
-    if let Some(text) = std::env::var_os("PODINIT_GRACE") {
-        match value::seconds(&text.to_string_lossy()) {
-            Ok(grace) => options.grace = Some(grace),
-            Err(help) => return cannot(&format!("cannot use PODINIT_GRACE={}: {help}", text.display())),
-        }
+    match value::grace_of_environment() {
+        Ok(grace) => start(Options { grace, ..Options::default() }, words),
+        Err(message) => cannot(&message),
     }
-    start(options, words)
 }
 
 fn start(mut options: Options, words: Vec<OsString>) -> u8 {
@@ -139,6 +139,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
         restart_policy: RestartPolicy::Never,
         termination_grace_period: options.grace.unwrap_or(GRACE),
         crash_loop_back_off: Default::default(),
+        resources: Default::default(),
         init_containers: Vec::new(),
         containers: vec![container],
         ephemeral_containers: Vec::new(),

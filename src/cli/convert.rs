@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, ValueHint};
 
+use super::source::Manifests;
 use super::{print, source, wants_color};
 use crate::runtime;
 use crate::spec::{self, Target};
@@ -28,6 +29,7 @@ pub(super) fn definition() -> Command {
     let file = || {
         Arg::new("FILE")
             .value_parser(clap::value_parser!(OsString))
+            .value_hint(ValueHint::FilePath)
             .help("Manifest in TOML or Kubernetes YAML; - is standard input")
     };
     Command::new("convert")
@@ -41,6 +43,7 @@ pub(super) fn definition() -> Command {
                 .long("filename")
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(OsString))
+                .value_hint(ValueHint::FilePath)
                 .help("The same, for fingers used to kubectl"),
         )
         .arg(
@@ -56,13 +59,11 @@ pub(super) fn definition() -> Command {
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     let color = wants_color() && std::io::stderr().is_terminal();
-    let sources = match source::read_all(matches) {
-        Ok(sources) => sources,
-        Err(unreadable) => {
-            runtime::complain(&unreadable.to_text(color));
-            return 1;
-        }
-    };
+    let Manifests { sources, unreadable } = source::read_all(matches);
+    if !unreadable.is_empty() {
+        runtime::complain(&spec::render_all(&unreadable, &sources, color));
+        return 1;
+    }
     let target = match matches.get_one::<String>("output").map(String::as_str) {
         Some("toml") => Target::Toml,
         Some("json") => Target::Json,

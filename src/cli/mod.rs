@@ -3,15 +3,21 @@
 
 mod check;
 mod command;
+mod completion;
 mod convert;
+mod explain;
+mod man;
 mod run;
+mod schema;
+mod simulate;
 mod source;
+mod unknown;
 mod value;
 
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use crate::runtime;
 
@@ -19,6 +25,37 @@ use crate::runtime;
 const CANNOT: u8 = 125;
 /// A bad command line of a command that runs nothing.
 const USAGE: u8 = 2;
+
+/// A word that may follow `podinit`.
+struct Subcommand {
+    name: &'static str,
+    definition: fn() -> Command,
+    /// Returns the exit code.
+    run: fn(&ArgMatches) -> u8,
+    /// It only tells something, so that a bad command line is nothing worse.
+    runs_nothing: bool,
+}
+
+const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand { runs_nothing: false, ..tells("run", run::definition, run::run) },
+    tells("check", check::definition, check::run),
+    tells("convert", convert::definition, convert::run),
+    tells("explain", explain::definition, explain::run),
+    tells("simulate", simulate::definition, simulate::run),
+    tells("schema", schema::definition, schema::run),
+    tells("completion", completion::definition, completion::run),
+    tells("man", man::definition, man::run),
+];
+
+const fn tells(name: &'static str, definition: fn() -> Command, run: fn(&ArgMatches) -> u8) -> Subcommand {
+    Subcommand { name, definition, run, runs_nothing: true }
+}
+
+impl Subcommand {
+    fn find(name: &str) -> Option<&'static Self> {
+        SUBCOMMANDS.iter().find(|command| command.name == name)
+    }
+}
 
 /// The program. Called first of all: signals are held back from here on. Returns its exit code.
 pub fn main() -> u8 {
@@ -33,16 +70,16 @@ pub fn main() -> u8 {
     {
         return command::run_plain(words.to_vec());
     }
-    let is_check = arguments.first().is_some_and(|first| first == "check" || first == "convert");
-    let typed = [name].into_iter().chain(arguments);
+    let typed = [name].into_iter().chain(arguments.iter().cloned());
     match definition().try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {
-            Some(("run", matches)) => run::run(matches),
-            Some(("check", matches)) => check::run(matches),
-            Some(("convert", matches)) => convert::run(matches),
-            _ => command::run(&matches),
+            Some((name, matches)) => Subcommand::find(name).map_or(CANNOT, |command| (command.run)(matches)),
+            None => command::run(&matches),
         },
-        Err(error) => refuse(&error, is_check),
+        Err(error) => match unknown::explain(&error, &arguments) {
+            Some(message) => cannot(&message),
+            None => refuse(&error, arguments.first()),
+        },
     }
 }
 
@@ -51,25 +88,23 @@ fn definition() -> Command {
     Command::new("podinit")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a pod on one Linux host: init containers in sequence, sidecars, main containers")
-        .override_usage("podinit run [OPTIONS] FILE...\n       podinit check [OPTIONS] FILE...\n       podinit convert -o FORMAT FILE\n       podinit [OPTIONS] -- CMD [ARG]...")
+        .override_usage("podinit COMMAND [OPTIONS] FILE...\n       podinit [OPTIONS] -- CMD [ARG]...")
         .after_help(command::AFTER_HELP)
         .args_conflicts_with_subcommands(true)
-        .disable_help_subcommand(true)
         .args(command::arguments())
-        .subcommand(run::definition())
-        .subcommand(check::definition())
-        .subcommand(convert::definition())
+        .subcommands(SUBCOMMANDS.iter().map(|command| (command.definition)()))
 }
 
 /// A bad command line, or a request for help or the version.
-fn refuse(error: &clap::Error, is_check: bool) -> u8 {
+fn refuse(error: &clap::Error, first: Option<&OsString>) -> u8 {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         print(&text);
         return 0;
     }
     runtime::complain(&text);
-    if is_check { USAGE } else { CANNOT }
+    let command = first.and_then(|first| Subcommand::find(first.to_str()?));
+    if command.is_some_and(|command| command.runs_nothing) { USAGE } else { CANNOT }
 }
 
 /// Says why the command cannot be carried out.
@@ -78,10 +113,18 @@ fn cannot(message: &str) -> u8 {
     CANNOT
 }
 
+/// Says why a command that runs nothing cannot be carried out as it was typed.
+fn refuse_usage(message: &str) -> u8 {
+    runtime::complain(&format!("podinit: {message}\n"));
+    USAGE
+}
+
 /// Puts an answer out. Whoever closed stdout has had enough: that is no failure.
 fn print(text: &str) {
     use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let mut out = std::io::stdout();
+    // Nobody else does that at the end: see `main.rs`.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Whether the user wants colours where they are possible (https://no-color.org).
@@ -112,6 +155,7 @@ fn files() -> [Arg; 2] {
             .num_args(1..)
             .required_unless_present("filename")
             .value_parser(clap::value_parser!(OsString))
+            .value_hint(ValueHint::FilePath)
             .help("Manifest in TOML or Kubernetes YAML; - is standard input"),
         Arg::new("filename")
             .short('f')
@@ -119,6 +163,7 @@ fn files() -> [Arg; 2] {
             .value_name("FILE")
             .action(ArgAction::Append)
             .value_parser(clap::value_parser!(OsString))
+            .value_hint(ValueHint::FilePath)
             .help("The same, for fingers used to kubectl"),
     ]
 }

@@ -3,15 +3,16 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{CANNOT, cannot, files, level, source, value, verbose, wants_color};
+use super::source::Manifests;
+use super::{cannot, files, level, source, value, verbose, wants_color};
 use crate::plan::SignalPolicy;
 use crate::runtime::{self, Commands, Format, Job};
 use crate::spec::{self, ContainerId, Pod, Severity};
 
 /// Kubernetes' default for `terminationGracePeriodSeconds`.
-const GRACE: Duration = Duration::from_secs(30);
+pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 const AFTER_HELP: &str = "\
 Init containers run one after the other; those with `restartPolicy: Always` are sidecars, which are
@@ -39,19 +40,13 @@ pub(super) fn definition() -> Command {
         .after_help(AFTER_HELP)
         .args(files())
         .arg(profile())
+        .arg(name())
+        .arg(grace())
         .arg(
-            Arg::new("name")
-                .long("name")
-                .value_name("NAME")
-                .help("Name of the pod, whatever the manifest says"),
-        )
-        .arg(
-            Arg::new("grace")
-                .long("grace")
-                .value_name("SECONDS")
-                .env("PODINIT_GRACE")
-                .value_parser(value::seconds)
-                .help("Grace period where the manifest has none [default: 30]"),
+            Arg::new("strict")
+                .long("strict")
+                .action(ArgAction::SetTrue)
+                .help("Refuse a pod whose limits cannot be enforced"),
         )
         .arg(
             Arg::new("exit-code-from")
@@ -70,29 +65,44 @@ pub(super) fn definition() -> Command {
         .arg(verbose())
 }
 
+pub(super) fn name() -> Arg {
+    Arg::new("name").long("name").value_name("NAME").help("Name of the pod, whatever the manifest says")
+}
+
+pub(super) fn grace() -> Arg {
+    Arg::new("grace")
+        .long("grace")
+        .value_name("SECONDS")
+        .value_parser(value::seconds)
+        .help("Grace period where the manifest has none [default: PODINIT_GRACE, or 30]")
+}
+
+/// What the arguments above say of the pod.
+pub(super) fn options(matches: &ArgMatches) -> Result<spec::Options, String> {
+    Ok(spec::Options {
+        profile: matches.get_one("profile").copied(),
+        name: matches.get_one("name").cloned(),
+        default_grace: value::grace(matches)?.unwrap_or(GRACE),
+        ..spec::Options::default()
+    })
+}
+
 pub(super) fn profile() -> Arg {
     Arg::new("profile")
         .long("profile")
         .value_name("PROFILE")
-        .value_parser(value::profile)
+        .value_parser(value::profile())
         .help("Defaults and surroundings: process or pod [default: process for TOML, pod for YAML]")
 }
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     runtime::tell(level(matches.get_count("verbose")));
-    let options = spec::Options {
-        profile: matches.get_one("profile").copied(),
-        name: matches.get_one("name").cloned(),
-        default_grace: matches.get_one("grace").copied().unwrap_or(GRACE),
+    let options = match options(matches) {
+        Ok(options) => spec::Options { strict: matches.get_flag("strict"), ..options },
+        Err(message) => return cannot(&message),
     };
-    let sources = match source::read_all(matches) {
-        Ok(sources) => sources,
-        Err(unreadable) => {
-            runtime::complain(&unreadable.to_text(has_color()));
-            return CANNOT;
-        }
-    };
-    let loaded = spec::load(&sources, &options);
+    let Manifests { sources, unreadable } = source::read_all(matches);
+    let loaded = spec::load_readable(&sources, unreadable, &options);
     if !loaded.problems.is_empty() {
         runtime::complain(&spec::render_all(&loaded.problems, &sources, has_color()));
     }

@@ -12,11 +12,18 @@ use nix::fcntl::OFlag;
 use crate::runtime;
 use crate::spec::{self, Problem, Severity, Source, Syntax};
 
-/// A manifest that cannot be read.
-pub(super) struct Unreadable {
+/// What the files have in them.
+pub(super) struct Manifests {
+    /// Every file that was named, in this order.
+    pub sources: Vec<Source>,
+    /// What is wrong with each of these that could not be read.
+    pub unreadable: Vec<Problem>,
+}
+
+/// A manifest that cannot be read, as the only source of its problem.
+struct Unreadable {
+    source: Source,
     problem: Problem,
-    /// What the problem is shown with.
-    sources: Vec<Source>,
 }
 
 impl Unreadable {
@@ -32,28 +39,44 @@ impl Unreadable {
             note: None,
             help: help.to_owned(),
         };
-        Box::new(Self { problem, sources: vec![source] })
-    }
-
-    pub(super) fn to_text(&self, color: bool) -> String {
-        self.problem.render(&self.sources, color)
-    }
-
-    pub(super) fn to_json(&self) -> String {
-        format!("{}\n", spec::to_json(std::slice::from_ref(&self.problem), &self.sources))
+        Box::new(Self { source, problem })
     }
 }
 
-/// Reads every file that was named, in this order.
-pub(super) fn read_all(matches: &ArgMatches) -> Result<Vec<Source>, Box<Unreadable>> {
+/// Reads every file that was named.
+pub(super) fn read_all(matches: &ArgMatches) -> Manifests {
     let named = |name| matches.get_many::<OsString>(name).into_iter().flatten();
-    named("FILE").chain(named("filename")).map(|name| read(name)).collect()
+    let mut all = Manifests { sources: Vec::new(), unreadable: Vec::new() };
+    for name in named("FILE").chain(named("filename")) {
+        all.add(name);
+    }
+    all
+}
+
+/// Reads one file.
+pub(super) fn read_one(name: &OsStr) -> Manifests {
+    let mut one = Manifests { sources: Vec::new(), unreadable: Vec::new() };
+    one.add(name);
+    one
+}
+
+impl Manifests {
+    fn add(&mut self, name: &OsStr) {
+        self.sources.push(match read(name) {
+            Ok(source) => source,
+            Err(unreadable) => {
+                let source = Some(self.sources.len());
+                self.unreadable.push(Problem { source, ..unreadable.problem });
+                unreadable.source
+            }
+        });
+    }
 }
 
 fn read(name: &OsStr) -> Result<Source, Box<Unreadable>> {
     let (shown, bytes) = if name == "-" {
         let shown = "<stdin>".to_owned();
-        let bytes = read_limited(io::stdin());
+        let bytes = runtime::read_standard_input(spec::MAX_SIZE + 1);
         (shown, bytes)
     } else {
         (name.to_string_lossy().into_owned(), read_file(Path::new(name))?)
@@ -61,9 +84,8 @@ fn read(name: &OsStr) -> Result<Source, Box<Unreadable>> {
     let bytes = bytes.map_err(|error| cannot_read(&shown, error))?;
     let file_name = (name != "-").then_some(shown.as_str());
     let syntax = Syntax::guess(file_name, &String::from_utf8_lossy(&bytes));
-    Source::from_bytes(&shown, bytes, syntax).map_err(|not_text| {
-        Box::new(Unreadable { problem: not_text.problem, sources: vec![not_text.source] })
-    })
+    Source::from_bytes(&shown, bytes, syntax)
+        .map_err(|not_text| Box::new(Unreadable { source: not_text.source, problem: not_text.problem }))
 }
 
 /// Looks at what was opened, not at a name that may come to mean something else; O_NONBLOCK, or a FIFO

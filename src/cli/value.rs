@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use clap::ArgMatches;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::spec::{Profile, Signal};
 
 /// `10`, `0.5` or `10s`.
@@ -12,6 +15,25 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "write a number of seconds, such as 10 or 0.5".to_owned())
+}
+
+/// The grace period by `--grace` or the environment; the first is not to be spoilt by the other.
+pub(super) fn grace(matches: &ArgMatches) -> Result<Option<Duration>, String> {
+    match matches.get_one("grace") {
+        Some(grace) => Ok(Some(*grace)),
+        None => grace_of_environment(),
+    }
+}
+
+/// PODINIT_GRACE, where it says anything.
+pub(super) fn grace_of_environment() -> Result<Option<Duration>, String> {
+    match std::env::var_os("PODINIT_GRACE") {
+        Some(text) if !text.is_empty() => match seconds(&text.to_string_lossy()) {
+            Ok(grace) => Ok(Some(grace)),
+            Err(help) => Err(format!("cannot use PODINIT_GRACE={}: {help}", text.display())),
+        },
+        _ => Ok(None),
+    }
 }
 
 /// `TERM`, `SIGTERM` or `15`.
@@ -27,12 +49,10 @@ pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), String> {
     Ok((signal(received)?, passed_on))
 }
 
-pub(super) fn profile(text: &str) -> Result<Profile, String> {
-    match text {
-        "process" => Ok(Profile::Process),
-        "pod" => Ok(Profile::Pod),
-        _ => Err("write process or pod".to_owned()),
-    }
+/// A parser that knows its words, so that a shell can complete them.
+pub(super) fn profile() -> impl TypedValueParser<Value = Profile> {
+    let words = PossibleValuesParser::new(["process", "pod"]);
+    words.map(|word| if word == "pod" { Profile::Pod } else { Profile::Process })
 }
 
 #[cfg(test)]

@@ -41,21 +41,26 @@ pub struct CommandPlan {
 /// The variables that containers inherit in profile `process`: podinit's own without those that are
 /// meant for podinit alone.
 pub fn inherited(own: impl Iterator<Item = &'static CStr>) -> Vec<&'static CStr> {
-    let is_private = |variable: &[u8]| {
-        [&b"PODINIT_"[..], b"LISTEN_", b"NOTIFY_SOCKET="].iter().any(|start| variable.starts_with(start))
+    let is_private = |variable: &&CStr| {
+        let name = name_of(variable);
+        name.starts_with(b"PODINIT_") || FOR_SUPERVISOR.contains(&name)
     };
-    own.filter(|variable| !is_private(variable.to_bytes())).collect()
+    own.filter(|variable| !is_private(variable)).collect()
 }
+
+/// What systemd tells a service (sd_listen_fds(3), sd_notify(3)). Other names with `LISTEN_` are users' own.
+const FOR_SUPERVISOR: [&[u8]; 5] =
+    [b"NOTIFY_SOCKET", b"LISTEN_PID", b"LISTEN_FDS", b"LISTEN_FDNAMES", b"LISTEN_PIDFDID"];
 
 /// The plan for an attempt of a container of a manifest. `$(NAME)` is expanded from the manifest's own
 /// variables, never from inherited ones (rules 133 to 135).
 pub fn container(container: &Container, inputs: AttemptInputs<'_>) -> CommandPlan {
-    with_words(container, container.command.iter().chain(&container.args), inputs)
+    with_words(container, container.command.iter().chain(&container.args), Known::Final, inputs)
 }
 
 /// The plan for a command that runs beside the container, with its environment (rule 60).
 pub fn probe(container: &Container, command: &[String], inputs: AttemptInputs<'_>) -> CommandPlan {
-    with_words(container, command.iter(), inputs)
+    with_words(container, command.iter(), Known::Written, inputs)
 }
 
 /// The plan for a command line that is executed as it is.
@@ -65,9 +70,19 @@ pub fn exact(arguments: &[OsString], inputs: AttemptInputs<'_>) -> CommandPlan {
     plan(arguments, environment, None)
 }
 
+/// What `$(NAME)` in a command line stands for (rule 135).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// The variable's value as the program sees it.
+    Final,
+    /// As the manifest has it, `$(...)` and all.
+    Written,
+}
+
 fn with_words<'a>(
     container: &Container,
     words: impl Iterator<Item = &'a String>,
+    known: Known,
     inputs: AttemptInputs<'_>,
 ) -> CommandPlan {
     let mut own: Vec<(&str, String)> = Vec::with_capacity(container.env.len());
@@ -85,7 +100,13 @@ fn with_words<'a>(
         own.retain(|(name, _)| *name != variable.name);
         own.push((&variable.name, value));
     }
-    let arguments = words.map(|word| c_string(expand(word, &own).into_bytes())).collect();
+    let written: Vec<_> = match known {
+        Known::Final => Vec::new(),
+        // The last of equal names counts, and is found first.
+        Known::Written => container.env.iter().rev().map(|v| (v.name.as_str(), v.value.clone())).collect(),
+    };
+    let values = if known == Known::Final { &own } else { &written };
+    let arguments = words.map(|word| c_string(expand(word, values).into_bytes())).collect();
     let is_own = |name: &[u8]| own.iter().any(|(own, _)| own.as_bytes() == name);
     let inherited = inputs.environment.iter().filter(|variable| !is_own(name_of(variable)));
     let inherited = inherited.map(|variable| Cow::Borrowed(*variable));
@@ -180,6 +201,14 @@ mod tests {
     }
 
     #[test]
+    fn rule_135_a_probe_s_command_knows_values_as_written() {
+        let container = with_env(&[("B", "b"), ("A", "$(B)"), ("B", "c")], &["x"]);
+        let plan = probe(&container, &["test".to_owned(), "$(A)".to_owned(), "$(B)".to_owned()], inputs(&[]));
+        assert_eq!(plan.arguments, [c"test".to_owned(), c"$(B)".to_owned(), c"c".to_owned()]);
+        assert_eq!(environment(&plan), ["A=b", "B=c"]);
+    }
+
+    #[test]
     fn a_variable_of_the_manifest_replaces_the_inherited_one() {
         let plan = container(&with_env(&[("A", "own")], &["x"]), inputs(&[c"A=host", c"AB=host"]));
         assert_eq!(environment(&plan), ["AB=host", "A=own"]);
@@ -210,7 +239,8 @@ mod tests {
 
     #[test]
     fn what_is_meant_for_podinit_is_not_inherited() {
-        let own = [c"PODINIT_LOG=x", c"LISTEN_FDS=1", c"NOTIFY_SOCKET=/x", c"PATH=/x", c"NOTIFY_SOCKETS=x"];
-        assert_eq!(inherited(own.into_iter()), [c"PATH=/x", c"NOTIFY_SOCKETS=x"]);
+        let private = [c"PODINIT_LOG=x", c"LISTEN_FDS=1", c"LISTEN_PID=1", c"NOTIFY_SOCKET=/x"];
+        let users = [c"PATH=/x", c"NOTIFY_SOCKETS=x", c"LISTEN_ADDR=:80", c"PODINITX=1"];
+        assert_eq!(inherited(private.into_iter().chain(users)), users);
     }
 }

@@ -2,7 +2,11 @@
 //! signal to the supervisor means. Pure: it is handed what the host knows and does nothing itself.
 
 mod command;
+mod resources;
 mod signals;
 
 pub use command::{AttemptInputs, CommandPlan, container, exact, inherited, probe};
+pub use resources::{
+    CPU_PERIOD, CgroupValues, Effective, QosClass, cgroup_values, effective, oom_score_adj, qos_class,
+};
 pub use signals::{Meaning, SignalPolicy, Situation};

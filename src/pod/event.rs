@@ -94,7 +94,7 @@ pub enum Event {
     ForwardSignal {
         /// Which signal.
         signal: Signal,
-        /// `None`: every running main container.
+        /// `None`: every main container, or what is left of it.
         container: Option<ContainerId>,
     },
     /// A running container is to be stopped and started again, whatever its policy.

@@ -160,10 +160,12 @@ impl PodMachine {
             Some(container) => id == container,
             None => record.kind == ContainerKind::Main,
         };
-        for (id, record) in self.records.iter().filter(|(id, record)| is_meant(*id, record) && record.is_up())
-        {
+        for (id, record) in self.records.iter().filter(|(id, record)| is_meant(*id, record)) {
             let attempt = record.attempt(id);
-            self.actions.push_back(Action::Signal { attempt, signal, target: Target::Main });
+            let target = if record.is_up() { Target::Main } else { Target::Rest };
+            if record.is_live() {
+                self.actions.push_back(Action::Signal { attempt, signal, target });
+            }
         }
     }
 

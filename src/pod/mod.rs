@@ -41,6 +41,7 @@ pub use status::{
     ContainerState, ContainerStatus, Phase, PodStatus, Terminated, TerminatedReason, WaitingReason,
 };
 use stop::PodStop;
+pub use stop::StopCause;
 pub use time::{Now, Time, Timestamp};
 
 use crate::spec::{Container, ContainerId, ContainerKind, Pod};

@@ -82,6 +82,25 @@ impl PodEvent {
         }
     }
 
+    /// Whose it is; `None` where it is the pod's.
+    pub fn container(&self) -> Option<&Name> {
+        match self {
+            Self::Started(name)
+            | Self::Failed(name, _)
+            | Self::Killing(name, _)
+            | Self::ExceededGracePeriod(name)
+            | Self::BackOff(name, _)
+            | Self::Unhealthy { name, .. }
+            | Self::ProbeError(name, _)
+            | Self::ProbeWarning(name, _)
+            | Self::FailedKillPod(name) => Some(name),
+            Self::FailedCreatePodSandBox(_)
+            | Self::SandboxChanged
+            | Self::FailedValidation(_)
+            | Self::FailedSync(_) => None,
+        }
+    }
+
     /// Whether it is out of the ordinary (Kubernetes' type `Warning`).
     pub fn is_warning(&self) -> bool {
         match self {

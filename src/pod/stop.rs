@@ -25,7 +25,7 @@ pub(super) struct PodStop {
 
 /// Why every container of the pod is being ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StopCause {
+pub enum StopCause {
     /// The main containers are done (rule 30).
     Completed,
     /// A plain init container failed for good (rule 21).
@@ -39,6 +39,11 @@ pub(super) enum StopCause {
 }
 
 impl PodMachine {
+    /// Why every container is being ended and when the grace period is over, once that has begun.
+    pub fn ending(&self) -> Option<(StopCause, Time)> {
+        self.stop.map(|stop| (stop.cause, stop.deadline))
+    }
+
     /// Begins the end of the pod, or makes one under way shorter: never longer (rule 78).
     pub(super) fn begin_stop(&mut self, cause: StopCause, grace: Duration) {
         let now = self.now.mono;
@@ -111,12 +116,24 @@ impl PodMachine {
         // Sidecars last and backwards: what ends before them may be what they wait for.
         let is_sidecar = |id: &ContainerId| self.records[*id].kind == ContainerKind::Sidecar;
         let (sidecars, others): (Vec<_>, Vec<_>) = self.records.ids().partition(is_sidecar);
-        for id in others.into_iter().chain(sidecars.into_iter().rev()) {
-            match self.records[id].live().map(|live| &live.stage) {
-                Some(Stage::Starting { .. } | Stage::Running { .. }) => self.advance_main_process(id),
-                Some(Stage::Emptying { .. }) => self.advance_rest(id),
-                None => {}
-            }
+        for id in others {
+            self.advance_stop(id, true);
+        }
+        let mut is_turn =
+            self.stop.is_none() || self.records.of(ContainerKind::Main).all(|(_, r)| !r.is_live());
+        for id in sidecars.into_iter().rev() {
+            self.advance_stop(id, is_turn);
+            is_turn &= self.stop.is_none() || !self.records[id].is_live();
+        }
+    }
+
+    /// `is_turn`: nothing goes before it. Sidecars end after everything that may need them: the main
+    /// containers first, then one another in reverse order (rule 81). Only when the whole pod ends (rule 83).
+    fn advance_stop(&mut self, id: ContainerId, is_turn: bool) {
+        match self.records[id].live().map(|live| &live.stage) {
+            Some(Stage::Starting { .. } | Stage::Running { .. }) => self.advance_main_process(id, is_turn),
+            Some(Stage::Emptying { .. }) => self.advance_rest(id),
+            None => {}
         }
     }
 
@@ -138,14 +155,14 @@ impl PodMachine {
         }
     }
 
-    fn advance_main_process(&mut self, id: ContainerId) {
+    fn advance_main_process(&mut self, id: ContainerId, is_turn: bool) {
         let now = self.now.mono;
         let attempt = self.records[id].attempt(id);
         let Some(stop) = self.records[id].live().and_then(|live| live.stop.clone()) else { return };
         let kill_now = self.stop.is_some_and(|stop| stop.kill);
         let next = match stop.step {
             StopStep::AwaitingTurn | StopStep::Signalled(_) if kill_now => StopStep::Killed(now),
-            StopStep::AwaitingTurn if self.is_turn_of(id) || stop.due() <= now => StopStep::Signalled(now),
+            StopStep::AwaitingTurn if is_turn || stop.due() <= now => StopStep::Signalled(now),
             StopStep::Signalled(_) if stop.due() <= now => {
                 let name = self.name(id);
                 self.record(PodEvent::ExceededGracePeriod(name));
@@ -180,10 +197,8 @@ impl PodMachine {
         let name = self.name(id);
         let Some(live) = self.records[id].live_mut() else { return };
         let Stage::Emptying { rest_signalled, .. } = &mut live.stage else { return };
+        // Where the main process ended unasked, the whole grace is there: no minimum is added (rule 79).
         let stop = live.stop.get_or_insert(Stop::new(deadline, KillingReason::PodStop, false));
-        if stop.step == StopStep::AwaitingTurn {
-            stop.step = StopStep::Signalled(now);
-        }
         match stop.step {
             StopStep::AwaitingTurn | StopStep::Signalled(_) if at_once || stop.due() <= now => {
                 stop.step = StopStep::Killed(now);
@@ -209,20 +224,6 @@ impl PodMachine {
         if let Some(stop) = self.records[id].live_mut().and_then(|live| live.stop.as_mut()) {
             stop.step = step;
         }
-    }
-
-    /// Sidecars end after everything that may need them: the main containers first, then one
-    /// another in reverse order (rule 81). Only when the whole pod ends (rule 83).
-    fn is_turn_of(&self, id: ContainerId) -> bool {
-        if self.stop.is_none() || self.records[id].kind != ContainerKind::Sidecar {
-            return true;
-        }
-        let goes_first = |other: ContainerId, record: &Record| match record.kind {
-            ContainerKind::Main => true,
-            ContainerKind::Sidecar => other > id,
-            ContainerKind::Init | ContainerKind::Ephemeral => false,
-        };
-        !self.records.iter().any(|(other, record)| record.is_live() && goes_first(other, record))
     }
 
     /// SIGKILL did not end it: a process in D state. The end of the pod does not wait for it (rule 90).

@@ -27,9 +27,7 @@ pub(super) struct Attempt {
     process: OwnedFd,
     /// Until it is known how the start went.
     report: Option<OwnedFd>,
-    /// The steps that a report may speak of.
-    steps: Vec<Step>,
-    program: String,
+    way: Way,
     marker: String,
     /// It leads a process group; otherwise it is in podinit's.
     leads_group: bool,
@@ -48,6 +46,9 @@ pub(super) struct Attempts {
     is_single: bool,
     signal_group: bool,
     null: Option<OwnedFd>,
+    /// Children that podinit had before it was podinit: `helper & exec podinit -- main` in a shell. They
+    /// are nobody's.
+    strangers: Vec<i32>,
 }
 
 /// How a start went.
@@ -68,6 +69,26 @@ pub(super) enum Stdio<'a> {
     HandedOver,
 }
 
+/// A command that runs beside a container.
+#[derive(Debug)]
+pub(super) struct Executed {
+    pub(super) pid: i32,
+    pub(super) process: OwnedFd,
+    /// Its stdout and stderr; non-blocking.
+    pub(super) output: OwnedFd,
+    report: OwnedFd,
+    way: Way,
+}
+
+/// A child's way to its program, and the words for where it may fail.
+#[derive(Debug)]
+struct Way {
+    ops: Vec<ChildOp>,
+    /// One for each of `ops`.
+    steps: Vec<Step>,
+    program: String,
+}
+
 /// A step of a start, in words for when it fails.
 #[derive(Clone, Debug)]
 enum Step {
@@ -85,6 +106,7 @@ impl Attempts {
             is_single: containers == 1,
             signal_group,
             null: None,
+            strangers: if sys::has_children() { processes::own_children() } else { None }.unwrap_or_default(),
         }
     }
 
@@ -103,37 +125,28 @@ impl Attempts {
         stdio: &Stdio<'_>,
         open_files: Option<u64>,
     ) -> Result<(), StartFailure> {
-        let program =
-            plan.arguments.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let (mut ops, mut steps) = (Vec::new(), Vec::new());
-        let mut add = |op, step| {
-            ops.push(op);
-            steps.push(step);
-        };
+        let mut way = Way::new(&plan);
         match stdio {
             Stdio::Inherited { own_group: true } => {
-                add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
+                way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
             }
             Stdio::Inherited { own_group: false } => {}
             Stdio::Pipes { stdout, stderr } => {
-                add(ChildOp::NewSession, Step::Own("make a session"));
+                way.add(ChildOp::NewSession, Step::Own("make a session"));
                 let null = self.null()?;
                 for (from, to) in [(null, 0), (stdout.as_raw_fd(), 1), (stderr.as_raw_fd(), 2)] {
-                    add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
+                    way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
                 }
             }
-            Stdio::HandedOver => add(ChildOp::NewSession, Step::Own("make a session")),
+            Stdio::HandedOver => way.add(ChildOp::NewSession, Step::Own("make a session")),
         }
-        let (limit, directory) = (limit_open_files(open_files), change_directory(&plan));
-        for (op, step) in limit.into_iter().chain(directory).chain([die_with_parent()]) {
-            add(op, step);
-        }
+        way.add_last(&plan, open_files);
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
-        let spawned = sys::spawn(&ops, &mut command_line(plan), memory).map_err(cannot_create)?;
+        let spawned = sys::spawn(&way.ops, &mut command_line(plan), memory).map_err(cannot_create)?;
         emergency::add(spawned.pid);
         self.by_pid.insert(spawned.pid, id.container);
         let marker = self.marker(id).unwrap_or_default();
@@ -142,8 +155,7 @@ impl Attempts {
             pid: spawned.pid,
             process: spawned.pidfd,
             report: Some(spawned.report),
-            steps,
-            program,
+            way,
             marker,
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             main_ended: false,
@@ -153,21 +165,23 @@ impl Attempts {
         Ok(())
     }
 
-    /// Executes a probe's command, whose output comes through the pipe. Its start is not reported: a
-    /// command that cannot be executed exits with 127.
+    /// Executes a command beside a container.
     pub(super) fn execute(
         &mut self,
         plan: CommandPlan,
         open_files: Option<u64>,
-    ) -> Result<(i32, OwnedFd, OwnedFd), StartFailure> {
-        let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(cannot_create)?;
-        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot_create)?;
-        let mut ops = vec![ChildOp::NewSession, ChildOp::Redirect { from: self.null()?, to: 0 }];
-        ops.extend([1, 2].map(|to| ChildOp::Redirect { from: write.as_raw_fd(), to }));
-        let rest = limit_open_files(open_files).into_iter().chain(change_directory(&plan));
-        ops.extend(rest.chain([die_with_parent()]).map(|(op, _)| op));
-        let spawned = sys::spawn(&ops, &mut command_line(plan), Memory::Copied).map_err(cannot_create)?;
-        Ok((spawned.pid, spawned.pidfd, read))
+    ) -> Result<Executed, StartFailure> {
+        let (output, write) = pipe2(OFlag::O_CLOEXEC).map_err(cannot_create)?;
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot_create)?;
+        let mut way = Way::new(&plan);
+        let null = self.null()?;
+        way.add(ChildOp::NewSession, Step::Own("make a session"));
+        for (from, to) in [(null, 0), (write.as_raw_fd(), 1), (write.as_raw_fd(), 2)] {
+            way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
+        }
+        way.add_last(&plan, open_files);
+        let spawned = sys::spawn(&way.ops, &mut command_line(plan), Memory::Copied).map_err(cannot_create)?;
+        Ok(Executed { pid: spawned.pid, process: spawned.pidfd, report: spawned.report, output, way })
     }
 
     /// The descriptor on which the start of the container's attempt is reported.
@@ -181,7 +195,7 @@ impl Attempts {
         let mut bytes = [0; 8];
         let report = attempt.report.as_ref()?;
         let start = match nix::unistd::read(report, &mut bytes) {
-            Ok(8) => Start::Failed(attempt.failure(StartReport::read(bytes))),
+            Ok(8) => Start::Failed(attempt.way.failure(StartReport::read(bytes))),
             // Closed by exec, or by a signal that came before.
             Ok(_) => Start::Running,
             Err(_) => return None,
@@ -220,11 +234,10 @@ impl Attempts {
         let others = if no_children { Some(Vec::new()) } else { self.unknown_children(is_probe) };
         let is_empty = |attempt: &&Attempt| match &others {
             Some(others) => {
-                let rest = self.rest(attempt, others);
                 if attempt.killed {
-                    processes::signal(&rest, libc::SIGKILL);
+                    processes::signal(&self.rest(attempt, others), libc::SIGKILL);
                 }
-                rest.is_empty()
+                !others.iter().any(|pid| self.is_of(attempt, *pid))
             }
             // Without /proc there is the process group, and for a single container the children.
             None => !self.is_single && killpg(Pid::from_raw(attempt.pid), None) == Err(Errno::ESRCH),
@@ -316,17 +329,27 @@ impl Attempts {
     /// The supervisor's children that are neither main processes nor probes: orphans it has adopted.
     fn unknown_children(&self, is_probe: impl Fn(i32) -> bool) -> Option<Vec<i32>> {
         let mut children = processes::own_children()?;
-        children.retain(|pid| !self.by_pid.contains_key(pid) && !is_probe(*pid));
+        children
+            .retain(|pid| !self.by_pid.contains_key(pid) && !self.strangers.contains(pid) && !is_probe(*pid));
         Some(children)
     }
 
-    /// What is left of an attempt among these orphans, with everything they have started. What belongs
-    /// to no attempt that can be told is the last one's.
+    /// Whether this was a child of before. Its number may be another's from now on.
+    pub(super) fn stranger_ended(&mut self, pid: i32) -> bool {
+        let before = self.strangers.len();
+        self.strangers.retain(|stranger| *stranger != pid);
+        self.strangers.len() != before
+    }
+
+    /// What is left of an attempt among these orphans, with everything they have started.
     fn rest(&self, attempt: &Attempt, orphans: &[i32]) -> Vec<Descendant> {
-        let is_last = self.is_single || self.live.len() == 1;
+        processes::with_descendants(orphans.iter().copied().filter(|pid| self.is_of(attempt, *pid)))
+    }
+
+    /// Whether an orphan is the attempt's. What belongs to no attempt that can be told is the last one's.
+    fn is_of(&self, attempt: &Attempt, orphan: i32) -> bool {
         let traces = processes::Traces { leader: attempt.pid, marker: &attempt.marker, pod: &self.pod };
-        let is_own = |pid: &i32| is_last || processes::belongs(*pid, &traces);
-        processes::with_descendants(orphans.iter().copied().filter(is_own))
+        self.is_single || self.live.len() == 1 || processes::belongs(orphan, &traces)
     }
 
     fn null(&mut self) -> Result<RawFd, StartFailure> {
@@ -341,7 +364,30 @@ impl Attempts {
     }
 }
 
-impl Attempt {
+impl Way {
+    fn new(plan: &CommandPlan) -> Self {
+        let name = plan.arguments.first();
+        let program = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Self { ops: Vec::new(), steps: Vec::new(), program }
+    }
+
+    fn add(&mut self, op: ChildOp, step: Step) {
+        self.ops.push(op);
+        self.steps.push(step);
+    }
+
+    /// What every child does last.
+    fn add_last(&mut self, plan: &CommandPlan, open_files: Option<u64>) {
+        if let Some(soft) = open_files {
+            self.add(ChildOp::LimitOpenFiles(soft), Step::Own("set its limit of open files"));
+        }
+        if let Some(directory) = &plan.working_dir {
+            let step = Step::ChangeDirectory(directory.to_string_lossy().into_owned());
+            self.add(ChildOp::ChangeDirectory(directory.clone()), step);
+        }
+        self.add(ChildOp::DieWithParent, Step::Own("bind it to podinit's life"));
+    }
+
     fn failure(&self, report: StartReport) -> StartFailure {
         let (stage, errno, what) = match report {
             StartReport::Exec { errno } => (StartStage::Exec, errno, format!("run {:?}", self.program)),
@@ -365,18 +411,13 @@ impl Attempt {
     }
 }
 
-fn limit_open_files(soft: Option<u64>) -> Option<(ChildOp, Step)> {
-    Some((ChildOp::LimitOpenFiles(soft?), Step::Own("set its limit of open files")))
-}
-
-fn change_directory(plan: &CommandPlan) -> Option<(ChildOp, Step)> {
-    let directory = plan.working_dir.as_ref()?;
-    let step = Step::ChangeDirectory(directory.to_string_lossy().into_owned());
-    Some((ChildOp::ChangeDirectory(directory.clone()), step))
-}
-
-fn die_with_parent() -> (ChildOp, Step) {
-    (ChildOp::DieWithParent, Step::Own("bind it to podinit's life"))
+impl Executed {
+    /// Why the command was not executed, if it was not. Asked after its end.
+    pub(super) fn failure(&self) -> Option<StartFailure> {
+        let mut bytes = [0; 8];
+        let count = nix::unistd::read(&self.report, &mut bytes);
+        (count == Ok(bytes.len())).then(|| self.way.failure(StartReport::read(bytes)))
+    }
 }
 
 fn command_line(plan: CommandPlan) -> CommandLine {

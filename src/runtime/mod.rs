@@ -5,6 +5,8 @@ mod attempts;
 mod cause;
 mod clock;
 mod emergency;
+mod host;
+mod input;
 mod messages;
 mod output;
 mod probe;
@@ -22,6 +24,8 @@ use log::LevelFilter;
 use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
+pub(crate) use host::host_memory;
+pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
 
 use crate::plan::SignalPolicy;

@@ -8,7 +8,6 @@ use std::io;
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::Signal as NixSignal;
 use nix::unistd::pipe2;
 
 use super::attempts::{self, Attempts, Start, Stdio};
@@ -56,8 +55,7 @@ impl Supervisor {
             nix::sys::prctl::set_child_subreaper(true)?;
         }
         if let Some(signal) = job.parent_death_signal {
-            let signal = NixSignal::try_from(signal.number())?;
-            nix::sys::prctl::set_pdeathsig(signal)?;
+            sys::set_parent_death_signal(signal.number())?;
         }
         // What runs in the containers may be of the same user: it is not to read our memory.
         let _ = nix::sys::prctl::set_dumpable(false);
@@ -102,7 +100,7 @@ impl Supervisor {
             if let Some(output) = &mut self.output {
                 output.watch(&self.epoll, |kind| (Token::Pipes(kind).into(), Token::Sink(kind).into()));
             }
-            fault();
+            fault("panic");
             let ready = match self.epoll.wait(&mut events, self.timeout()) {
                 Ok(count) => Ready::of(events.get(..count).unwrap_or_default()),
                 Err(_) => Ready::default(),
@@ -154,6 +152,7 @@ impl Supervisor {
 
     /// Takes all signals that came. Returns whether a child's state may have changed.
     fn take_signals(&mut self) -> bool {
+        fault("panic-at-signal");
         let mut came = Vec::new();
         self.signals.take(|received| came.push(received));
         let mut child_changed = false;
@@ -188,7 +187,10 @@ impl Supervisor {
     fn take_report(&mut self, container: ContainerId) {
         match self.attempts.report_of(container, &self.epoll) {
             None => {}
-            Some((attempt, Start::Running)) => self.fact(Event::Started { attempt }),
+            Some((attempt, Start::Running)) => {
+                log::info!("started container {}", name(self.machine.pod(), container));
+                self.fact(Event::Started { attempt });
+            }
             Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
         }
     }
@@ -231,6 +233,9 @@ impl Supervisor {
     }
 
     fn child_ended(&mut self, pid: i32, status: ExitStatus) {
+        if self.attempts.stranger_ended(pid) {
+            return;
+        }
         if let Some(container) = self.attempts.container_of(pid) {
             self.main_ended(container, status);
         } else if let Some((run, (outcome, output))) = self.probes.exited(pid, status, &self.epoll) {
@@ -256,6 +261,9 @@ impl Supervisor {
             output.drain(container, self.now.wall);
         }
         let Some(attempt) = self.attempts.main_ended(container) else { return };
+        // What follows from its start is decided before its end is known: whether a sidecar that ends at once
+        // has started (rule 8) must not depend on which turn finds out.
+        self.carry_out_actions();
         log::info!("container {} {}", name(self.machine.pod(), container), ended(status));
         self.fact(Event::Exited { attempt, exit: Exit::plain(status) });
     }
@@ -309,6 +317,8 @@ impl Supervisor {
         match (&self.commands, event) {
             // Whoever typed one command knows of no containers.
             (Commands::Exact(_), PodEvent::Failed(_, cause)) => log::error!("{cause}"),
+            // Told when the report came, and so before an end that came in the same turn.
+            (_, PodEvent::Started(_)) => {}
             // Until it is up, a container's probe fails: that is what it is for.
             (_, PodEvent::Unhealthy { is_final: false, .. }) => log::info!("{event}"),
             (_, event) if event.is_warning() => log::warn!("{event}"),
@@ -324,9 +334,9 @@ impl Supervisor {
                 let started = self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
-                // Its memory was lent: it has executed, or could not.
+                // Its memory was lent: it has executed, or could not. But execve gives the memory back
+                // before it closes the report.
                 self.take_report(id.container);
-                return Ok(());
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
                 self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files)?;
@@ -385,8 +395,8 @@ impl Supervisor {
         let inputs = AttemptInputs { environment: &self.environment, marker: marker.as_deref() };
         let plan = plan::probe(container, command, inputs);
         match self.attempts.execute(plan, self.open_files) {
-            Ok((pid, process, pipe)) => {
-                self.probes.executes(run, pid, process, pipe, &self.epoll, token);
+            Ok(executed) => {
+                self.probes.executes(run, executed, &self.epoll, token);
                 None
             }
             Err(failure) => Some((crate::pod::ProbeOutcome::Error, failure.message)),
@@ -405,9 +415,12 @@ impl Supervisor {
     fn tell(&mut self) {
         if let Some(output) = &mut self.output {
             output.flush();
+            if let Some(errno) = output.take_refusal() {
+                log::warn!("cannot write output: {}; until that is possible it is dropped", cause(errno));
+            }
             match output.take_dropped() {
                 0 => {}
-                dropped => log::warn!("{dropped} bytes of output were dropped: nobody read them"),
+                dropped => log::warn!("{dropped} bytes of output were dropped: they could not be written"),
             }
         }
         let Some(text) = messages::take() else { return };
@@ -436,10 +449,10 @@ impl Supervisor {
     }
 }
 
-/// Debug builds have a bug on demand, so that what follows from one is tested.
-fn fault() {
+/// Debug builds have bugs on demand, so that what follows from one is tested.
+fn fault(here: &str) {
     #[expect(clippy::panic, reason = "asked for")]
-    if cfg!(debug_assertions) && std::env::var_os("PODINIT_FAULT").is_some_and(|fault| fault == "panic") {
+    if cfg!(debug_assertions) && std::env::var_os("PODINIT_FAULT").is_some_and(|fault| fault == here) {
         panic!("asked for by PODINIT_FAULT");
     }
 }
@@ -447,8 +460,8 @@ fn fault() {
 /// Raises the soft limit of open files to the hard one where the pod's pipes may not fit. Returns what
 /// it was.
 fn raise_open_files(containers: usize) -> Option<u64> {
-    // Two pipes, a pidfd and a start report each, and what the supervisor needs itself.
-    let wanted = 4 * containers as u64 + 64;
+    // Two pipes, a pidfd, a start report and a probe's process and pipe each, and what the supervisor needs.
+    let wanted = 6 * containers as u64 + 64;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     (soft < wanted && soft < hard).then_some(())?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;

@@ -191,7 +191,12 @@ impl Kernel {
                 let attempt = &process.attempt;
                 let is_ready = now.since(process.started?) >= attempt.ready_after;
                 let outcome = if is_ready { attempt.probe } else { ProbeOutcome::Failure };
-                Some(Event::ProbeDone { run, outcome, output: String::new() })
+                let output = match outcome {
+                    ProbeOutcome::Success => "",
+                    ProbeOutcome::Failure if !is_ready => "not ready yet",
+                    ProbeOutcome::Failure | ProbeOutcome::Warning | ProbeOutcome::Error => "as simulated",
+                };
+                Some(Event::ProbeDone { run, outcome, output: output.to_owned() })
             }
         }
     }

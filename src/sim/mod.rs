@@ -4,6 +4,10 @@
 mod behaviour;
 mod invariants;
 mod kernel;
+mod simulate;
+mod svg;
+mod text;
+mod timeline;
 mod trace;
 
 use std::time::Duration;
@@ -12,6 +16,8 @@ pub use behaviour::{Attempt, Behaviour, OnTerm, Rest};
 use invariants::Invariants;
 pub use invariants::Violation;
 use kernel::Kernel;
+pub use simulate::simulate;
+pub use timeline::{Conclusion, Occurrence, Row, Span, State, Timeline, What};
 pub use trace::{Entry, Trace};
 
 use crate::pod::{Action, Event, Now, PodMachine, PodStatus, Time, Timestamp};
@@ -26,6 +32,8 @@ pub struct World {
     kernel: Kernel,
     invariants: Invariants,
     trace: Trace,
+    /// Where somebody wants one.
+    timeline: Option<Timeline>,
     now: Time,
     /// As last announced.
     status: PodStatus,
@@ -37,25 +45,41 @@ impl World {
     /// A pod whose containers behave as told, in the pod's order; the first steps have been taken.
     pub fn new(pod: Pod, behaviours: Vec<Behaviour>) -> Self {
         let now = Time::default();
-        Self::with(PodMachine::new(pod, at(now)), behaviours, now)
+        Self::with(PodMachine::new(pod, at(now)), behaviours, now, None)
+    }
+
+    /// The same, with a timeline of what happens.
+    pub fn observed(pod: Pod, behaviours: Vec<Behaviour>) -> Self {
+        let now = Time::default();
+        let timeline = Timeline::new(&pod);
+        Self::with(PodMachine::new(pod, at(now)), behaviours, now, Some(timeline))
     }
 
     /// A pod that another supervisor ran until `elapsed` after its beginning and left in this status.
     /// What the status shows as running runs.
     pub fn restore(pod: Pod, status: &PodStatus, behaviours: Vec<Behaviour>, elapsed: Duration) -> Self {
         let now = Time::default() + elapsed;
-        Self::with(PodMachine::restore(pod, status, at(now)), behaviours, now)
+        Self::with(PodMachine::restore(pod, status, at(now)), behaviours, now, None)
     }
 
-    fn with(machine: PodMachine, behaviours: Vec<Behaviour>, now: Time) -> Self {
+    fn with(machine: PodMachine, behaviours: Vec<Behaviour>, now: Time, timeline: Option<Timeline>) -> Self {
         let status = machine.status();
         let mut kernel = Kernel::new(behaviours);
         kernel.adopt(machine.pod(), &status, now);
         let mut invariants = Invariants::new(machine.pod());
         invariants.adopt(machine.pod(), &status);
         let trace = Trace::default();
-        let mut world =
-            Self { machine, kernel, invariants, trace, now, status, finished: None, violation: None };
+        let mut world = Self {
+            machine,
+            kernel,
+            invariants,
+            trace,
+            timeline,
+            now,
+            status,
+            finished: None,
+            violation: None,
+        };
         world.settle();
         world
     }
@@ -73,6 +97,11 @@ impl World {
     /// Everything that happened, in order.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// What happened, as far as it is known by now; for a world that is observed.
+    pub fn timeline(&self) -> Option<&Timeline> {
+        self.timeline.as_ref()
     }
 
     /// The pod's exit code, once it is over.
@@ -170,6 +199,9 @@ impl World {
     fn deliver(&mut self, event: Event) {
         self.invariants.saw(self.now, self.machine.pod(), &event);
         self.trace.saw(self.now, self.machine.pod(), &event);
+        if let Some(timeline) = &mut self.timeline {
+            timeline.saw(self.now, self.machine.pod(), &event);
+        }
         self.machine.handle_event(at(self.now), event);
     }
 
@@ -203,6 +235,9 @@ impl World {
         let verdict = self.invariants.wants(self.now, self.machine.pod(), &action);
         self.note(verdict);
         self.trace.wants(self.now, self.machine.pod(), &action);
+        if let Some(timeline) = &mut self.timeline {
+            timeline.wants(self.now, &self.machine, &action);
+        }
         if let Action::Finish { code, .. } = action {
             self.finished = Some(code);
         }

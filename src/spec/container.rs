@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::decode::{Fields, Item};
+use super::decode::{Fields, Item, Purpose};
 use super::environment::environment;
 use super::fields::Place;
 use super::name;
@@ -13,6 +13,7 @@ use super::pod::{
 };
 use super::probe::startup_probe;
 use super::problem::Problem;
+use super::resources::{Resources, resources};
 use super::tree::cut;
 
 /// What the containers of one pod have in common.
@@ -20,6 +21,29 @@ pub(super) struct Surroundings {
     pub profile: Profile,
     /// Whether it has been said that an image is only a label.
     pub image_told: Cell<bool>,
+    /// Whether it has been said that limits are not enforced.
+    pub limits_told: Cell<bool>,
+    /// Refuse what would only be warned of.
+    pub strict: bool,
+}
+
+impl Surroundings {
+    /// Nothing enforces limits yet, which is said once and nothing to be silent about (SPEC-07).
+    pub fn limits_are_not_enforced(&self, item: &Item<'_>, resources: &Resources) {
+        let runs = item.scope.purpose == Purpose::Run;
+        if !runs || resources.limits == Default::default() || self.limits_told.replace(true) {
+            return;
+        }
+        let place = item.node.entry("limits").map_or(item.key, |entry| entry.key_span);
+        let (message, label) = ("cannot enforce limits yet: the pod runs without them", "not enforced");
+        let problem = match self.strict {
+            true => item.scope.error(place, "cannot enforce limits yet").label("asked for by `--strict`"),
+            false => Problem::warning(item.scope.source, place, message).label(label),
+        };
+        item.scope.report(problem.path(format!("{}.limits", item.path)).help(
+            "limit podinit itself, for example with `systemd-run --scope -p MemoryMax=1G podinit run ...`",
+        ));
+    }
 }
 
 /// The list that a container is in.
@@ -77,6 +101,7 @@ pub(super) fn container(
             restart_policy,
             restart_policy_rules: restart_rules(fields),
             startup_probe,
+            resources: limits(fields, &described, surroundings),
         }
     })
 }
@@ -150,6 +175,13 @@ fn command(fields: &mut Fields<'_>, described: &str, profile: Profile) -> Vec<St
             command
         }
     }
+}
+
+fn limits(fields: &mut Fields<'_>, described: &str, surroundings: &Surroundings) -> Resources {
+    let Some(item) = fields.take("resources") else { return Resources::default() };
+    let resources = resources(&item, described);
+    surroundings.limits_are_not_enforced(&item, &resources);
+    resources
 }
 
 fn restart_policy(fields: &mut Fields<'_>, list: ContainerList) -> Option<RestartPolicy> {
@@ -272,12 +304,13 @@ fn ports(fields: &mut Fields<'_>) -> Vec<ContainerPort> {
     items
         .iter()
         .filter_map(|item| {
-            item.fields(&[Place::ContainerPort], |fields| {
+            item.fields_with_main(&[Place::ContainerPort], "containerPort", |fields| {
                 fields.belong_to_part("a port");
                 let name = fields.take("name").and_then(|item| port_name(item, &mut named));
                 let protocols = [("TCP", Protocol::Tcp), ("UDP", Protocol::Udp), ("SCTP", Protocol::Sctp)];
-                let protocol =
-                    fields.take("protocol").and_then(|item| item.choice(&protocols, "one of TCP, UDP, SCTP"));
+                let protocol = fields
+                    .take("protocol")
+                    .and_then(|item| item.choice_or_default(&protocols, "one of TCP, UDP, SCTP"));
                 let container_port = match fields.take("containerPort") {
                     Some(item) => item.integer(1, 65535),
                     None => {

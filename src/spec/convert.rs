@@ -10,10 +10,9 @@ use super::metadata::file_name;
 use super::problem::Problem;
 use super::tree::{Entry, Node, Value};
 use super::write::{self, Content, Element, File};
-use super::{Options, Severity, Source, Syntax, documents, loaded, manifest, settings, toml, yaml};
+use super::{Options, Severity, Source, Syntax, load_for, parse, settings};
 use form::{Parts, SECTIONS};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// What a manifest is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +40,8 @@ pub struct Converted {
 /// Between the two forms the profile and the restart policy are written out, since their defaults
 /// differ. What a cluster has written (`status`, `metadata.uid` and so on) has no place in TOML.
 pub fn convert(source: &Source, target: Target) -> Converted {
-    let options = Options { profile: None, name: None, default_grace: Duration::ZERO };
     let sources = std::slice::from_ref(source);
-    let mut problems = Vec::new();
-    let documents = documents(sources, &mut problems);
-    let pod = manifest::pod(sources, &documents, &options, Purpose::Convert, &mut problems);
-    let checked = loaded(pod, problems);
+    let (checked, documents) = load_for(Purpose::Convert, sources, Vec::new(), &Options::default());
     // Its warnings are of running the pod.
     let mut problems = checked.problems;
     problems.retain(|problem| problem.severity == Severity::Error);
@@ -116,10 +111,8 @@ impl Conversion<'_> {
     /// Whether the text that was written is read as what it was written of.
     fn says(&mut self, text: &str, syntax: Syntax, elements: &[Element]) -> bool {
         let mut problems = Vec::new();
-        let read = match syntax {
-            Syntax::Yaml => yaml::parse(0, text, &mut problems).into_iter().next(),
-            Syntax::Toml => toml::parse(0, text, &mut problems),
-        };
+        let written_source = Source { name: String::new(), text: text.to_owned(), syntax };
+        let read = parse(0, &written_source, &mut problems).into_iter().next();
         let written = Element::new("", Content::Mapping(elements.to_vec()));
         problems.is_empty()
             && read.is_some_and(|root| {
@@ -175,15 +168,6 @@ impl Conversion<'_> {
             .filter(|entry| !entry.value.is_empty())
             .collect();
         entries.sort_by_key(|entry| entry.key_span.start);
-        if let Some(at) = entries.iter().position(|entry| entry.key == "generateName") {
-            let place = entries.remove(at).key_span;
-            self.problems.push(
-                Problem::error(0, place, "cannot write generateName in TOML")
-                    .path("metadata.generateName")
-                    .label("a name that a cluster completes")
-                    .help("write `name` in its place"),
-            );
-        }
         let Some(first) = entries.first() else { return };
         let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         let message = format!("leaving out {}: written by a cluster", names.join(", "));

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Syntax;
-use super::fields::Place;
+use super::fields::{Place, Shape};
+use super::origins::Origins;
 use super::problem::Problem;
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Span, Value, cut};
@@ -34,13 +35,23 @@ pub(super) struct Scope<'a> {
     pub syntax: Syntax,
     pub purpose: Purpose,
     problems: RefCell<Vec<Problem>>,
+    /// The fields that were read, in their order.
+    places: RefCell<Vec<(String, Span)>>,
     /// Fields that a warning has been given for; a second one would say nothing new.
     warned: RefCell<BTreeSet<(Place, &'static str)>>,
 }
 
 impl<'a> Scope<'a> {
     pub fn new(source: usize, text: &'a str, syntax: Syntax, purpose: Purpose) -> Self {
-        Self { source, text, syntax, purpose, problems: RefCell::default(), warned: RefCell::default() }
+        Self {
+            source,
+            text,
+            syntax,
+            purpose,
+            problems: RefCell::default(),
+            places: RefCell::default(),
+            warned: RefCell::default(),
+        }
     }
 
     pub fn report(&self, problem: Problem) {
@@ -55,11 +66,28 @@ impl<'a> Scope<'a> {
         self.problems.into_inner()
     }
 
+    /// Where the fields stand that were read so far.
+    pub fn origins(&self) -> Origins {
+        Origins::new(self.source, self.places.take())
+    }
+
+    fn was_read(&self, path: &str, key: Span) {
+        self.places.borrow_mut().push((path.to_owned(), key));
+    }
+
     /// A field with its value as one writes it, in backquotes.
     pub fn written(&self, field: &str, value: &str) -> String {
         match self.syntax {
             Syntax::Yaml => format!("`{field}: {value}`"),
             Syntax::Toml => format!("`{field} = {value}`"),
+        }
+    }
+
+    /// A mapping of one field.
+    fn mapping(&self, field: &str, value: &str) -> String {
+        match self.syntax {
+            Syntax::Yaml => format!("{{{field}: {value}}}"),
+            Syntax::Toml => format!("{{ {field} = {value} }}"),
         }
     }
 
@@ -170,6 +198,13 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// A whole number of at least 1; 0 counts as left out, and so does a field that is.
+    pub fn positive(&self, most: i64) -> Option<i64> {
+        let is_zero = matches!(self.node.value, Value::Integer(0))
+            || matches!(self.node.value, Value::Float(value) if value == 0.0);
+        if is_zero { None } else { self.integer(1, most) }
+    }
+
     /// A whole number; a float without fraction is one, as in Kubernetes (SPEC-04).
     pub fn integer(&self, least: i64, most: i64) -> Option<i64> {
         let value = match &self.node.value {
@@ -208,7 +243,7 @@ impl<'a> Item<'a> {
     fn out_of_range(&self, least: i64, most: i64) -> Option<i64> {
         let below = |value: &Value| match value {
             Value::Integer(value) => *value < i128::from(least),
-            Value::Float(value) => *value < 0.0,
+            Value::Float(value) => *value < least as f64,
             Value::Null | Value::Boolean(_) | Value::String(_) | Value::Date => false,
             Value::List(_) | Value::Mapping(_) | Value::Unreadable => false,
         };
@@ -257,6 +292,11 @@ impl<'a> Item<'a> {
         let word = nearest(text, words.iter().map(|(word, _)| *word)).unwrap_or(first);
         self.refuse(label, format!("write {}", self.scope.word(&self.name, word)));
         None
+    }
+
+    /// One of some words; an empty string counts as left out, as where Kubernetes fills in a default.
+    pub fn choice_or_default<T: Copy>(&self, words: &[(&'static str, T)], label: &str) -> Option<T> {
+        if self.node.as_string() == Some("") { None } else { self.choice(words, label) }
     }
 
     /// The items of a list.
@@ -324,6 +364,77 @@ impl<'a> Item<'a> {
             };
             self.refuse("a mapping is wanted", help);
         }
+    }
+
+    /// Whether a value that is not looked at is at least of its kind. It is reported if not.
+    fn has_shape(&self, shape: Shape) -> bool {
+        match shape {
+            Shape::Text => self.string().is_some(),
+            Shape::Integer => self.integer(i64::MIN, i64::MAX).is_some(),
+            Shape::Boolean => self.boolean().is_some(),
+            Shape::Word(words) => {
+                let choices: Vec<(&'static str, ())> = words.iter().map(|word| (*word, ())).collect();
+                let label = format!("one of {}", words.join(", "));
+                self.node.as_string() == Some("") || self.choice(&choices, &label).is_some()
+            }
+            Shape::Mapping => self.entries().is_some(),
+            Shape::MappingOfTexts => {
+                let named = |key| format!("{} \"{}\"", self.name, cut(key));
+                let wrong = |entries: Vec<(_, Item<'_>)>| {
+                    let items = entries.into_iter().map(|(key, item)| Item { name: named(key), ..item });
+                    items.filter(|item| item.string().is_none()).count()
+                };
+                self.entries().map(wrong) == Some(0)
+            }
+            Shape::Texts => match (&self.node.value, self.strings()) {
+                (Value::List(items), Some(texts)) => texts.len() == items.len(),
+                _ => false,
+            },
+            Shape::Mappings => {
+                let wrong =
+                    |items: Vec<Item<'_>>| items.iter().filter(|item| item.entries().is_none()).count();
+                self.list().map(wrong) == Some(0)
+            }
+        }
+    }
+
+    /// A mapping of which this value is the most important field, written in full.
+    pub(super) fn written_in_full(&self, field: &str) -> Option<String> {
+        let value = match &self.node.value {
+            Value::Integer(_) => self.raw(),
+            Value::String(text) if field == "command" => {
+                Some(as_list(text)).filter(|list| list.ends_with(']'))?
+            }
+            Value::String(text) if text.parse::<u16>().is_ok() => text.clone(),
+            Value::String(_) => self.raw(),
+            Value::List(items) if field == "command" => {
+                let words = items.iter().map(|item| item.as_string().map(|word| format!("{:?}", cut(word))));
+                format!("[{}]", words.collect::<Option<Vec<_>>>()?.join(", "))
+            }
+            Value::Null | Value::Boolean(_) | Value::Float(_) | Value::Date => return None,
+            Value::List(_) | Value::Mapping(_) | Value::Unreadable => return None,
+        };
+        let in_list = self.name.ends_with(']');
+        Some(match self.scope.syntax {
+            // The item's `- ` is there.
+            Syntax::Yaml if in_list => self.scope.written(field, &value),
+            Syntax::Yaml | Syntax::Toml => format!("`{}`", self.scope.mapping(field, &value)),
+        })
+    }
+
+    /// Reads a mapping as [`Item::fields`] does. Where there is only the value of its most important
+    /// field, the help has the mapping.
+    pub fn fields_with_main<R>(
+        &self,
+        places: &'static [Place],
+        main: &'static str,
+        read: impl FnOnce(&mut Fields<'a>) -> R,
+    ) -> Option<R> {
+        if let Some(mapping) = self.written_in_full(main) {
+            self.refuse("a mapping is wanted", format!("write {mapping}"));
+            return None;
+        }
+        self.fields(places, read)
     }
 
     fn below(&self, entry: &'a Entry) -> Item<'a> {

@@ -1,8 +1,10 @@
 //! Which field of the Pod API is what to podinit. The decoder takes its decisions from here, so that
 //! nothing can be parsed and then not applied. Knows names and classes, no values.
 
+mod script;
 mod table;
 
+use script::SCRIPT;
 use table::FIELDS;
 pub(super) use table::FROM_SERVER;
 
@@ -23,6 +25,8 @@ pub(super) enum Class {
     },
     /// Without meaning on one host: a warning. Never a field that protects something.
     Ignored {
+        /// What its value has to be all the same: what the API server refuses is refused here.
+        shape: Shape,
         why: &'static str,
         /// Values that Kubernetes takes where the field is left out, or that ask for what is so anyway;
         /// they get no warning.
@@ -37,6 +41,20 @@ pub(super) enum Class {
     },
     /// Refused for good.
     Refused { why: &'static str, help: &'static str },
+}
+
+/// What the value of a field is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Text,
+    Integer,
+    Boolean,
+    /// One of these; empty is the default.
+    Word(&'static [&'static str]),
+    Mapping,
+    MappingOfTexts,
+    Texts,
+    Mappings,
 }
 
 /// The mapping that a field stands in.
@@ -60,14 +78,21 @@ pub(super) enum Place {
     HttpGetAction,
     HttpHeader,
     TcpSocketAction,
+    /// The top of a simulation's script, and what stands in it.
+    Script,
+    ScriptContainer,
+    ScriptRun,
+    ScriptEvent,
+    Resources,
+    /// Requests or limits.
+    Amounts,
     /// Below a field that is not implemented, so never reached.
     Below(&'static str),
 }
 
 impl Place {
     /// Path of the mapping in Kubernetes' notation, for the documentation.
-    #[cfg(test)]
-    fn path(self) -> &'static str {
+    pub fn path(self) -> &'static str {
         match self {
             Self::Document => "",
             Self::Metadata => "metadata",
@@ -85,8 +110,19 @@ impl Place {
             Self::HttpGetAction => "probe.httpGet",
             Self::HttpHeader => "probe.httpGet.httpHeaders[]",
             Self::TcpSocketAction => "probe.tcpSocket",
+            Self::Script => "(script)",
+            Self::ScriptContainer => "(script) containers.*",
+            Self::ScriptRun => "(script) containers.*.runs[]",
+            Self::ScriptEvent => "(script) events[]",
+            Self::Resources => "containers[].resources",
+            Self::Amounts => "containers[].resources.limits",
             Self::Below(path) => path,
         }
+    }
+
+    /// Whether it is no part of a manifest.
+    pub fn is_of_script(self) -> bool {
+        matches!(self, Self::Script | Self::ScriptContainer | Self::ScriptRun | Self::ScriptEvent)
     }
 
     /// Where its fields stand, as "in ..." and as where to move them to.
@@ -100,8 +136,16 @@ impl Place {
             Self::ContainerPort => Some(("in a port", "an entry of ports")),
             Self::Probe => Some(("in a probe", "the probe")),
             Self::HttpGetAction => Some(("in httpGet", "httpGet")),
+            Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
+            Self::ScriptRun => Some(("in a run", "an entry of runs")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
-            Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
+            Self::Script | Self::ScriptEvent => None,
+            Self::Amounts => Some(("in requests or limits", "requests or limits")),
+            Self::Resources
+            | Self::ExecAction
+            | Self::HttpHeader
+            | Self::TcpSocketAction
+            | Self::Below(_) => None,
         }
     }
 
@@ -120,7 +164,11 @@ impl Place {
             Self::EnvVar | Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
                 &[Self::Container, Self::Spec, Self::Toml]
             }
-            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Below(_) => &[],
+            Self::ScriptContainer => &[Self::ScriptRun],
+            Self::ScriptRun => &[Self::ScriptContainer],
+            Self::Script | Self::ScriptEvent => &[],
+            Self::Resources => &[Self::Amounts, Self::Container, Self::Spec, Self::Toml],
+            Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Amounts | Self::Below(_) => &[],
         }
     }
 }
@@ -128,7 +176,12 @@ impl Place {
 impl Field {
     /// The field of this name in a place.
     pub fn find(place: Place, name: &str) -> Option<&'static Self> {
-        FIELDS.iter().find(|field| field.place == place && field.name == name)
+        Self::of(place).find(|field| field.name == name)
+    }
+
+    /// Every field there is.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        FIELDS.iter()
     }
 
     /// Whether a cluster takes a new pod with this field, which podinit refuses for good.
@@ -138,7 +191,7 @@ impl Field {
 
     /// All fields of a place.
     pub fn of(place: Place) -> impl Iterator<Item = &'static Self> {
-        FIELDS.iter().filter(move |field| field.place == place)
+        FIELDS.iter().chain(SCRIPT).filter(move |field| field.place == place)
     }
 }
 
@@ -161,7 +214,7 @@ fn documentation() -> String {
         };
         let (class, note) = match field.class {
             Class::Implemented { note } => ("implemented", note.to_owned()),
-            Class::Ignored { why, unless: value } => ("ignored", format!("{why}{}", unless(value))),
+            Class::Ignored { shape: _, why, unless: value } => ("ignored", format!("{why}{}", unless(value))),
             Class::NotBuilt { unless: value, help } => {
                 ("refused", format!("not built yet{}; {help}", unless(value)))
             }
@@ -178,7 +231,6 @@ mod tests {
     use crate::spec::tree::{Node, Span, Value};
     use crate::spec::{Options, Profile, Severity, Source, Syntax, load, toml, yaml};
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     #[test]
     fn each_field_is_in_exactly_one_class() {
@@ -237,12 +289,12 @@ mod tests {
     fn each_key_is_missed(text: &str, syntax: Syntax, places: impl Fn(Place) -> bool) {
         let mut problems = Vec::new();
         let roots = match syntax {
-            Syntax::Yaml => yaml::parse(0, text, &mut problems),
+            Syntax::Yaml => yaml::parse(0, "", text, &mut problems),
             Syntax::Toml => toml::parse(0, text, &mut problems).into_iter().collect(),
         };
         let mut found = Vec::new();
         roots.iter().for_each(|root| keys(root, &mut found));
-        let options = Options { profile: Some(Profile::Process), name: None, default_grace: Duration::ZERO };
+        let options = Options { profile: Some(Profile::Process), ..Options::default() };
         for (key, span) in &found {
             let mut text = text.to_owned();
             if text[..span.start].ends_with("[[") {

@@ -9,20 +9,19 @@ use super::problem::Problem;
 use super::settings;
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Value, cut};
-use super::{Options, Profile, Severity, Source, Syntax, documents, manifest};
+use super::{Options, Profile, Quantity, Severity, Source, Syntax, load_for};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use types::{Kind, Type};
 
 /// Every problem that a cluster would have with the one pod of the sources. What podinit does not
 /// support yet is none, and what it ignores is not told of. A TOML file is judged as
 /// [`convert`](super::convert()) writes it.
-pub fn check_for_kubernetes(sources: &[Source]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let documents = documents(sources, &mut problems);
+/// Sources that are `unreadable` have a problem there, as for [`load_readable`](super::load_readable).
+pub fn check_for_kubernetes(sources: &[Source], unreadable: Vec<Problem>) -> Vec<Problem> {
     // Profile `pod`, which knows that an image brings a command and files.
-    let options = Options { profile: Some(Profile::Pod), name: None, default_grace: Duration::ZERO };
-    manifest::pod(sources, &documents, &options, Purpose::Kubernetes, &mut problems);
+    let options = Options { profile: Some(Profile::Pod), ..Options::default() };
+    let (loaded, documents) = load_for(Purpose::Kubernetes, sources, unreadable, &options);
+    let mut problems = loaded.problems;
     for document in &documents {
         let Some(source) = sources.get(document.source) else { continue };
         let is_pod = match source.syntax {
@@ -229,19 +228,13 @@ fn missing<'n>(item: &Item<'_>, name: &str, names: impl Iterator<Item = &'n str>
 
 /// A number with a suffix: `100m`, `1.5`, `64Mi`, `1e3`.
 fn quantity(item: &Item<'_>) {
-    const SUFFIXES: [&str; 15] =
-        ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi"];
     // The API server takes a bare number for what it says.
     if matches!(item.node.value, Value::Integer(_) | Value::Float(_)) {
         return;
     }
     let Some(text) = item.string() else { return };
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
-    let (number, suffix) = digits.split_at_checked(end).unwrap_or_default();
-    let is_number = number.parse::<f64>().is_ok();
-    let is_exponent = suffix.strip_prefix(['e', 'E']).is_some_and(|exponent| exponent.parse::<i32>().is_ok());
-    if !is_number || !(SUFFIXES.contains(&suffix) || suffix == "Ei" || is_exponent) {
+    // Where one may be negative is not the type's.
+    if Quantity::parse(text.strip_prefix('-').unwrap_or(text)).is_none() {
         item.refuse("this is no quantity", "write a number with a suffix, such as 500m, 2 or 64Mi");
     }
 }

@@ -4,12 +4,14 @@
 use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container};
 use super::decode::{Fields, Item, Purpose, Scope};
 use super::fields::Place;
-use super::metadata::{annotations, file_name, labels, namespace, option_name, pod_name};
+use super::metadata::{annotations, file_name, generated_name, labels, namespace, option_name, pod_name};
+use super::origins::Origins;
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::problem::Problem;
+use super::resources::resources;
 use super::settings::Settings;
 use super::tree::{Node, Span, Value, cut};
-use super::{Options, Source, Syntax};
+use super::{BYTE_ORDER_MARK, Options, Source, Syntax};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -47,7 +49,7 @@ pub(super) fn pod(
     options: &Options,
     purpose: Purpose,
     problems: &mut Vec<Problem>,
-) -> Option<Pod> {
+) -> Option<(Pod, Origins)> {
     let clean = problems.is_empty();
     let mut found: Option<(&Document, Scope<'_>, Span)> = None;
     let mut refused = false;
@@ -87,8 +89,9 @@ pub(super) fn pod(
             Syntax::Toml => form.toml(),
         }
     };
+    let origins = scope.origins();
     problems.extend(scope.into_problems());
-    pod
+    Some((pod?, origins))
 }
 
 /// Where a document says that it is a pod; `None` where it is something else, which is reported then.
@@ -152,9 +155,20 @@ fn second_pod(scope: &Scope<'_>, place: Span, first: usize, first_place: Span) -
 }
 
 fn no_pod(sources: &[Source]) -> Problem {
-    let message = "cannot find a pod: there is nothing but comments";
-    let problem =
-        if sources.len() == 1 { Problem::of_source(0, message) } else { Problem::of_options(message) };
+    let says_something = |line: &str| !line.is_empty() && !line.starts_with("---");
+    let is_empty = |source: &Source| {
+        let text = source.text.trim_start_matches(BYTE_ORDER_MARK);
+        !text.lines().any(|line| says_something(line.trim()))
+    };
+    let problem = match sources {
+        [source] if is_empty(source) => Problem::of_source(0, "cannot find a pod: the file is empty"),
+        [_] => Problem::of_source(0, "cannot find a pod: there is nothing but comments"),
+        [] => Problem::of_options("cannot find a pod: there is no file"),
+        several if several.iter().all(is_empty) => {
+            Problem::of_options("cannot find a pod: the files are empty")
+        }
+        [..] => Problem::of_options("cannot find a pod: there is nothing but comments"),
+    };
     problem.help("write a manifest with `kind: Pod`, or a TOML file with `[[containers]]`")
 }
 
@@ -207,7 +221,12 @@ impl<'a> Form<'a> {
                 if written.is_none() && self.option_name.is_none() {
                     fields.missing("name", "write `name: my-pod`, or use `--name`");
                 }
-                self.metadata(fields)
+                let generated = generated_name(fields);
+                let (mut metadata, settings) = self.metadata(fields);
+                if fields.peek("name").is_none() && self.option_name.is_none() {
+                    metadata.name = Arc::from(generated.unwrap_or(&metadata.name));
+                }
+                (metadata, settings)
             })
         });
         if item.is_none() && self.option_name.is_none() {
@@ -256,11 +275,21 @@ impl<'a> Form<'a> {
     /// The fields of the spec; metadata and delays are the caller's.
     fn spec(&self, fields: &mut Fields<'_>, profile: Profile) -> Pod {
         let written = fields.take("restartPolicy");
-        let restart_policy =
-            written.and_then(|item| item.choice(RESTART_POLICIES, "one of Always, OnFailure, Never"));
+        let restart_policy = written
+            .and_then(|item| item.choice_or_default(RESTART_POLICIES, "one of Always, OnFailure, Never"));
         self.host_namespaces(fields);
         operating_system(fields);
-        let surroundings = Surroundings { profile, image_told: Cell::new(false) };
+        let surroundings = Surroundings {
+            profile,
+            image_told: Cell::new(false),
+            limits_told: Cell::new(false),
+            strict: self.options.strict,
+        };
+        let resources = fields.take("resources").map(|item| {
+            let resources = resources(&item, "the pod");
+            surroundings.limits_are_not_enforced(&item, &resources);
+            resources
+        });
         let init = fields.take("initContainers");
         let main = fields.take("containers");
         if main.as_ref().is_none_or(|item| matches!(&item.node.value, Value::List(items) if items.is_empty()))
@@ -296,6 +325,7 @@ impl<'a> Form<'a> {
             }),
             termination_grace_period: self.grace(fields),
             crash_loop_back_off: Default::default(),
+            resources: resources.unwrap_or_default(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),

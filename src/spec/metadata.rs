@@ -18,17 +18,33 @@ pub(super) fn pod_name<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
     let item = fields.take("name")?;
     let name = item.string()?;
     if let Err(broken) = name::subdomain(name) {
-        let better = name::repaired(name).unwrap_or_else(|| "pod".to_owned());
+        let better = name::repaired_subdomain(name).unwrap_or_else(|| "pod".to_owned());
         item.refuse(broken, format!("write {}", item.scope.word("name", &better)));
     }
     Some(name)
+}
+
+/// What a cluster would make a name of, by adding to it; on one host it is name enough.
+pub(super) fn generated_name<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
+    let item = fields.take("generateName")?;
+    let name = without_joint(item.string()?);
+    if let Err(broken) = name::subdomain(name) {
+        let better = name::repaired(name).unwrap_or_else(|| "pod".to_owned());
+        item.refuse(broken, format!("write {}", item.scope.word("generateName", &format!("{better}-"))));
+    }
+    Some(name)
+}
+
+/// A name that is to be completed, without what joins it to the rest.
+pub(super) fn without_joint(name: &str) -> &str {
+    name.trim_end_matches(['-', '.'])
 }
 
 /// The name that was asked for by an option.
 pub(super) fn option_name<'a>(options: &'a Options, problems: &mut Vec<Problem>) -> Option<&'a str> {
     let name = options.name.as_deref()?;
     if let Err(broken) = name::subdomain(name) {
-        let better = name::repaired(name).unwrap_or_else(|| "pod".to_owned());
+        let better = name::repaired_subdomain(name).unwrap_or_else(|| "pod".to_owned());
         let message = format!("cannot use pod name \"{}\": {broken}", cut(name));
         problems.push(Problem::of_options(message).help(format!("use `--name {better}`")));
     }

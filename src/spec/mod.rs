@@ -15,9 +15,14 @@ mod limits;
 mod manifest;
 mod metadata;
 mod name;
+mod origins;
 mod pod;
 mod probe;
 mod problem;
+mod quantity;
+mod resources;
+mod schema;
+mod script;
 mod settings;
 mod signal;
 mod snippet;
@@ -31,11 +36,18 @@ pub use convert::{Converted, Target, convert};
 pub use expand::expand;
 pub use kubernetes::check_for_kubernetes;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
+pub use origins::Origins;
 pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
+pub use quantity::Quantity;
+pub use resources::{Amounts, Resources};
+pub use schema::schema;
+pub use script::{Conduct, Incident, IncidentKind, LoadedScript, Run, Script, ScriptedExit, load_script};
 pub use signal::Signal;
+pub use suggest::nearest;
 pub use tree::Span;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use limits::too_large;
@@ -75,15 +87,26 @@ pub struct Options {
     pub name: Option<String>,
     /// Grace where the manifest has none.
     pub default_grace: Duration,
+    /// What this host cannot enforce is an error, not a warning.
+    pub strict: bool,
+}
+
+/// As if nothing was said; Kubernetes' grace.
+impl Default for Options {
+    fn default() -> Self {
+        Self { profile: None, name: None, default_grace: Duration::from_secs(30), strict: false }
+    }
 }
 
 /// What was read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loaded {
     /// The pod; there exactly when no problem is an error.
     pub pod: Option<Pod>,
     /// In the order of the sources and their lines.
     pub problems: Vec<Problem>,
+    /// Where the pod's values stand.
+    pub origins: Origins,
 }
 
 /// Bytes that are no text.
@@ -97,37 +120,52 @@ pub struct NotText {
 
 /// Reads the one pod that the sources have between them, and finds everything that is wrong with it.
 pub fn load(sources: &[Source], options: &Options) -> Loaded {
-    let mut problems = Vec::new();
-    let documents = documents(sources, &mut problems);
-    let pod = manifest::pod(sources, &documents, options, Purpose::Run, &mut problems);
-    loaded(pod, problems)
+    load_readable(sources, Vec::new(), options)
 }
 
-/// The pod, unless there is an error, and the problems in their order.
-fn loaded(pod: Option<Pod>, mut problems: Vec<Problem>) -> Loaded {
-    problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
-    let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Loaded { pod: pod.filter(|_| fine), problems }
+/// As [`load`], where some sources could not be read: `unreadable` has a problem for each of them. Their
+/// texts are only what the problems are shown with.
+pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Options) -> Loaded {
+    load_for(Purpose::Run, sources, unreadable, options).0
 }
 
-/// The documents of all sources, as far as they can be read.
-fn documents(sources: &[Source], problems: &mut Vec<Problem>) -> Vec<Document> {
+/// What was read, with the documents that it was read of.
+fn load_for(
+    purpose: Purpose,
+    sources: &[Source],
+    unreadable: Vec<Problem>,
+    options: &Options,
+) -> (Loaded, Vec<Document>) {
+    let mut problems = unreadable;
+    let left_out: Vec<Option<usize>> = problems.iter().map(|problem| problem.source).collect();
     let mut documents = Vec::new();
     for (position, source) in sources.iter().enumerate() {
-        if let Some(problem) = unreadable(position, &source.text) {
+        if left_out.contains(&Some(position)) {
+            continue;
+        }
+        if let Some(problem) = unusable(position, &source.text) {
             problems.push(problem);
             continue;
         }
-        let roots = match source.syntax {
-            Syntax::Yaml => yaml::parse(position, &source.text, problems),
-            Syntax::Toml => toml::parse(position, &source.text, problems).into_iter().collect(),
-        };
+        let roots = parse(position, source, &mut problems);
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
-    documents
+    let (pod, origins) = manifest::pod(sources, &documents, options, purpose, &mut problems).unzip();
+    let origins = origins.unwrap_or_default();
+    problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
+    let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    (Loaded { pod: pod.filter(|_| fine), problems, origins }, documents)
 }
 
-fn unreadable(source: usize, text: &str) -> Option<Problem> {
+/// The documents of one source.
+fn parse(position: usize, source: &Source, problems: &mut Vec<Problem>) -> Vec<Rc<tree::Node>> {
+    match source.syntax {
+        Syntax::Yaml => yaml::parse(position, &source.name, &source.text, problems),
+        Syntax::Toml => toml::parse(position, &source.text, problems).into_iter().collect(),
+    }
+}
+
+fn unusable(source: usize, text: &str) -> Option<Problem> {
     if text.len() > MAX_SIZE {
         return Some(too_large(source));
     }
@@ -140,6 +178,11 @@ fn unreadable(source: usize, text: &str) -> Option<Problem> {
 }
 
 impl Source {
+    /// The line, from 1, that a place of this source is in.
+    pub fn line(&self, place: Span) -> usize {
+        snippet::position(&self.text, place.start).0
+    }
+
     /// A source of bytes that should be UTF-8.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, syntax: Syntax) -> Result<Self, Box<NotText>> {
         let name = name.to_owned();
@@ -174,7 +217,9 @@ impl Syntax {
         let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
         let first = first.unwrap_or_default();
         let key = first.find('=').map_or("", |at| first.get(..at).unwrap_or_default());
-        let toml = first.starts_with('[') || (!key.is_empty() && !key.contains([':', '{']));
+        let list = first.strip_prefix('[').map(str::trim_start);
+        let is_json = list.is_some_and(|items| items.is_empty() || items.starts_with(['{', '"']));
+        let toml = (list.is_some() && !is_json) || (!key.is_empty() && !key.contains([':', '{']));
         if toml { Self::Toml } else { Self::Yaml }
     }
 }
@@ -191,7 +236,11 @@ mod tests {
     }
 
     fn options() -> Options {
-        Options { profile: Some(Profile::Process), name: None, default_grace: Duration::from_secs(7) }
+        Options {
+            profile: Some(Profile::Process),
+            default_grace: Duration::from_secs(7),
+            ..Options::default()
+        }
     }
 
     fn pod(source: Source, options: &Options) -> Pod {
@@ -233,6 +282,16 @@ mod tests {
         assert_eq!((problems.len(), problems[0].source), (1, Some(1)));
         assert_eq!(problems[0].note.as_ref().map(|note| note.source), Some(0));
         assert_eq!(load(&[], &options()).problems.len(), 1);
+    }
+
+    #[test]
+    fn what_can_be_read_is_judged_beside_what_cannot() {
+        let sources = [source("gone", ""), source("b.yaml", &POD.replace("name: a,", "nam: a,"))];
+        let gone = || vec![Problem::of_source(0, "cannot read this file")];
+        let problems = load_readable(&sources, gone(), &options()).problems;
+        assert_eq!(problems.iter().map(|problem| problem.source).collect::<Vec<_>>(), [Some(0), Some(1)]);
+        // Whether the pod is in the file that is gone, nobody knows.
+        assert_eq!(load_readable(&sources[..1], gone(), &options()).problems, gone());
     }
 
     #[test]
@@ -278,6 +337,10 @@ mod tests {
             (None, "a: b=c", Syntax::Yaml),
             (Some("manifest"), "{\"a\": \"b=c\"}", Syntax::Yaml),
             (None, "---\nkind: Pod", Syntax::Yaml),
+            (None, "[{\"a\": 1}]", Syntax::Yaml),
+            (None, "[ \"a\"]", Syntax::Yaml),
+            (None, "[\n {\"a\": 1}]", Syntax::Yaml),
+            (None, "[os]", Syntax::Toml),
             (None, "", Syntax::Yaml),
         ];
         for (name, text, syntax) in cases {

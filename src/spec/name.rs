@@ -9,7 +9,7 @@ pub(super) fn label(name: &str) -> Result<(), Broken> {
     if name.len() > 63 {
         return Err("longer than 63 characters");
     }
-    dns(name, false)
+    dns(name)
 }
 
 /// DNS-1123 subdomain: a pod's name.
@@ -17,23 +17,25 @@ pub(super) fn subdomain(name: &str) -> Result<(), Broken> {
     if name.len() > 253 {
         return Err("longer than 253 characters");
     }
+    if !name.bytes().all(|byte| fine(byte) || matches!(byte, b'-' | b'.')) {
+        return Err("only lower-case letters, digits, `-` and `.` can be in it");
+    }
     if name.split('.').any(str::is_empty) && !name.is_empty() {
         return Err("a part between two dots is empty");
     }
-    name.split('.').try_for_each(|part| dns(part, true))
+    name.split('.').try_for_each(dns)
 }
 
-fn dns(name: &str, dots: bool) -> Result<(), Broken> {
-    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+fn fine(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn dns(name: &str) -> Result<(), Broken> {
     if name.is_empty() {
         return Err("it is empty");
     }
     if !name.bytes().all(|byte| fine(byte) || byte == b'-') {
-        return Err(if dots {
-            "only lower-case letters, digits, `-` and `.` can be in it"
-        } else {
-            "only lower-case letters, digits and `-` can be in it"
-        });
+        return Err("only lower-case letters, digits and `-` can be in it");
     }
     let ends = [name.bytes().next(), name.bytes().next_back()];
     if ends.into_iter().flatten().all(fine) {
@@ -60,6 +62,15 @@ pub(super) fn repaired(name: &str) -> Option<String> {
     repaired.truncate(63);
     let repaired = repaired.trim_end_matches('-');
     (!repaired.is_empty()).then(|| repaired.to_owned())
+}
+
+/// A similar name that is right as a [`subdomain`]: with its dots, unless a path was meant.
+pub(super) fn repaired_subdomain(name: &str) -> Option<String> {
+    if name.contains('/') || !name.contains('.') {
+        return repaired(name);
+    }
+    let parts: Vec<String> = name.split('.').filter_map(repaired).collect();
+    Some(parts.join(".")).filter(|name| subdomain(name).is_ok())
 }
 
 /// IANA service name: a port's name.
@@ -134,16 +145,15 @@ fn word(text: &str) -> Result<(), Broken> {
     if fine { Ok(()) } else { Err("it has to start and end with a letter or digit") }
 }
 
-/// Name of a header field: a token of RFC 9110.
+/// Name of a header field, as Kubernetes has it.
 pub(super) fn header(name: &str) -> Result<(), Broken> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() {
         return Err("it is empty");
     }
-    if name.bytes().all(token) {
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         Ok(())
     } else {
-        Err("only letters, digits and some signs such as `-` can be in it")
+        Err("only letters, digits and `-` can be in it")
     }
 }
 
@@ -214,5 +224,26 @@ mod tests {
         }
         assert_eq!(repaired("名前1"), None);
         assert_eq!(repaired("--"), None);
+    }
+
+    #[test]
+    fn a_repaired_subdomain_keeps_its_dots() {
+        let cases =
+            [("My_Web.App", "my-web.app"), ("a..b.", "a.b"), ("web/../../etc", "web-etc"), ("A_b", "a-b")];
+        for (name, better) in cases {
+            assert_eq!(repaired_subdomain(name).as_deref(), Some(better));
+            assert!(subdomain(better).is_ok());
+        }
+        assert_eq!(repaired_subdomain("..."), None);
+    }
+
+    #[test]
+    fn a_header_is_called_as_kubernetes_wants() {
+        for name in ["Host", "X-1", "-"] {
+            assert!(header(name).is_ok(), "{name:?}");
+        }
+        for name in ["", "X Y", "X_Y", "X.Y", "X:", "é"] {
+            assert!(header(name).is_err(), "{name:?}");
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::resources::Resources;
+
 /// One pod: the containers that are started, watched and stopped together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pod {
@@ -20,6 +22,8 @@ pub struct Pod {
     pub termination_grace_period: Duration,
     /// How long a container that keeps ending waits before its next start (rule 109).
     pub crash_loop_back_off: CrashLoopBackOff,
+    /// Of the pod as a whole, which replace the sum of the containers' (rule 164).
+    pub resources: Resources,
     /// Run before the main containers, in this order; those with `restartPolicy: Always` are sidecars.
     pub init_containers: Vec<Container>,
     /// The main containers. Never empty.
@@ -101,6 +105,8 @@ pub struct Container {
     pub restart_policy_rules: Vec<RestartRule>,
     /// Holds back what comes after a sidecar, until it succeeds (rule 7).
     pub startup_probe: Option<Probe>,
+    /// What it asks for and is limited to.
+    pub resources: Resources,
 }
 
 /// One environment variable, not yet expanded.
@@ -251,6 +257,7 @@ impl Container {
             restart_policy: None,
             restart_policy_rules: Vec::new(),
             startup_probe: None,
+            resources: Resources::default(),
         }
     }
 

@@ -16,10 +16,11 @@ pub(super) fn startup_probe(item: &Item<'_>, container: &str, ports: &[Container
     item.fields(&[Place::Probe], |fields| {
         fields.belong_to(&format!("startupProbe of {container}"));
         let seconds = |fields: &mut Fields<'_>, name, default| {
-            let value = fields.take(name).and_then(|item| item.integer(0, SECONDS)).unwrap_or(0);
-            Duration::from_secs(if value == 0 { default } else { value.unsigned_abs() })
+            let value = fields.take(name).and_then(|item| item.positive(SECONDS)).unwrap_or(default);
+            Duration::from_secs(value.unsigned_abs())
         };
-        let initial_delay = seconds(fields, "initialDelaySeconds", 0);
+        let initial_delay = fields.take("initialDelaySeconds").and_then(|item| item.integer(0, SECONDS));
+        let initial_delay = Duration::from_secs(initial_delay.unwrap_or(0).unsigned_abs());
         let timeout = seconds(fields, "timeoutSeconds", 1);
         let period = seconds(fields, "periodSeconds", 10);
         let failure_threshold = count(fields.take("failureThreshold"), 3);
@@ -42,13 +43,13 @@ pub(super) fn startup_probe(item: &Item<'_>, container: &str, ports: &[Container
 }
 
 fn count(item: Option<Item<'_>>, default: u32) -> u32 {
-    let value = item.and_then(|item| item.integer(0, SECONDS)).unwrap_or(0);
-    u32::try_from(value).ok().filter(|value| *value > 0).unwrap_or(default)
+    let value = item.and_then(|item| item.positive(SECONDS));
+    value.and_then(|value| u32::try_from(value).ok()).unwrap_or(default)
 }
 
 fn success_threshold(item: Option<Item<'_>>) {
     let Some(item) = item else { return };
-    if item.integer(0, SECONDS).is_some_and(|value| value > 1) {
+    if item.positive(SECONDS).is_some_and(|value| value > 1) {
         item.refuse(
             "one success ends the start-up",
             format!("write {}", item.scope.written("successThreshold", "1")),
@@ -63,6 +64,7 @@ fn handler(fields: &mut Fields<'_>, ports: &[ContainerPort]) -> Option<ProbeHand
     let grpc = fields.peek("grpc").filter(|item| !item.node.is_empty());
     let written: Vec<&Item<'_>> = [&exec, &http_get, &tcp_socket, &grpc].into_iter().flatten().collect();
     match written.as_slice() {
+        [] if ["exec", "httpGet", "tcpSocket"].iter().any(|name| fields.misspelt(name)) => return None,
         [] => {
             fields.missing(
                 "exec, httpGet or tcpSocket",
@@ -89,7 +91,7 @@ fn handler(fields: &mut Fields<'_>, ports: &[ContainerPort]) -> Option<ProbeHand
 }
 
 fn exec_action(item: &Item<'_>) -> Option<ProbeHandler> {
-    item.fields(&[Place::ExecAction], |fields| {
+    item.fields_with_main(&[Place::ExecAction], "command", |fields| {
         let help = "write `command: [\"/path/to/program\"]`; it is not run in a shell";
         match fields.take("command") {
             Some(item) => {
@@ -108,7 +110,7 @@ fn exec_action(item: &Item<'_>) -> Option<ProbeHandler> {
 }
 
 fn tcp_socket_action(item: &Item<'_>, ports: &[ContainerPort]) -> Option<ProbeHandler> {
-    item.fields(&[Place::TcpSocketAction], |fields| {
+    item.fields_with_main(&[Place::TcpSocketAction], "port", |fields| {
         let host = host(fields);
         let port = port(fields, ports);
         Some(ProbeHandler::TcpSocket { host: host?, port: port? })
@@ -116,7 +118,7 @@ fn tcp_socket_action(item: &Item<'_>, ports: &[ContainerPort]) -> Option<ProbeHa
 }
 
 fn http_get_action(item: &Item<'_>, ports: &[ContainerPort]) -> Option<ProbeHandler> {
-    item.fields(&[Place::HttpGetAction], |fields| {
+    item.fields_with_main(&[Place::HttpGetAction], "port", |fields| {
         let host = host(fields);
         let port = port(fields, ports);
         let path = fields.take("path").map_or(Some("/".to_owned()), |item| path(&item));
@@ -184,10 +186,17 @@ fn host(fields: &mut Fields<'_>) -> Option<ProbeHost> {
                     None
                 }
                 Err(_) => {
-                    item.refuse_here(
-                        "podinit does not look names up in a probe yet",
-                        "write the numeric address, or `localhost`; left out, it is the pod itself",
-                    );
+                    match without_port(text) {
+                        Some(host) => {
+                            let example = item.scope.written("host", &format!("\"{host}\""));
+                            let help = format!("the port goes into `port`: write {example}");
+                            item.refuse_here("a host has no port", help);
+                        }
+                        None => item.refuse_here(
+                            "podinit does not look names up in a probe yet",
+                            "write the numeric address, or `localhost`; left out, it is the pod itself",
+                        ),
+                    }
                     None
                 }
             }
@@ -195,8 +204,16 @@ fn host(fields: &mut Fields<'_>) -> Option<ProbeHost> {
     }
 }
 
+/// The host of `localhost:80`, `127.0.0.1:80` or `[::1]:80`.
+fn without_port(text: &str) -> Option<&str> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_host = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok();
+    (is_host && port.parse::<u16>().is_ok()).then_some(host)
+}
+
 fn scheme(item: &Item<'_>) {
-    if item.choice(&[("HTTP", true), ("HTTPS", false)], "one of HTTP, HTTPS") == Some(false) {
+    if item.choice_or_default(&[("HTTP", true), ("HTTPS", false)], "one of HTTP, HTTPS") == Some(false) {
         item.refuse_not_built("use HTTP, or an exec probe that asks over TLS");
     }
 }

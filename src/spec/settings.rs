@@ -1,12 +1,12 @@
 //! What Kubernetes has no field for: plain keys in TOML, annotations of `podinit.dev/` in YAML. Knows
 //! the settings, and not where the pod comes from.
 
-use super::Options;
 use super::decode::{Item, Purpose};
 use super::fields::Place;
 use super::pod::{CrashLoopBackOff, Profile};
 use super::suggest::nearest;
 use super::tree::{Span, Value};
+use super::{Options, Syntax};
 use std::time::Duration;
 
 pub(super) const PREFIX: &str = "podinit.dev/";
@@ -15,8 +15,11 @@ pub(super) const PROFILE: &str = "profile";
 const INITIAL_DELAY: &str = "crashLoopBackOff.initialDelaySeconds";
 const MAX_DELAY: &str = "crashLoopBackOff.maxDelaySeconds";
 
+/// Every setting; in TOML these are the paths of plain keys.
+pub(super) const NAMES: [&str; 3] = [PROFILE, INITIAL_DELAY, MAX_DELAY];
+
 /// About thirty years; more makes no sense and fewer digits fit a duration exactly.
-const MOST_SECONDS: f64 = 1e9;
+pub(super) const MOST_SECONDS: f64 = 1e9;
 
 /// The settings that a manifest has.
 #[derive(Default)]
@@ -35,10 +38,9 @@ impl<'a> Settings<'a> {
             INITIAL_DELAY => &mut self.initial_delay,
             MAX_DELAY => &mut self.max_delay,
             _ => {
-                let known = [PROFILE, INITIAL_DELAY, MAX_DELAY];
-                let help = match nearest(name, known.into_iter()) {
+                let help = match nearest(name, NAMES.into_iter()) {
                     Some(name) => format!("write `{PREFIX}{name}`"),
-                    None => format!("known are {}", known.map(|name| format!("{PREFIX}{name}")).join(", ")),
+                    None => format!("known are {}", NAMES.map(|name| format!("{PREFIX}{name}")).join(", ")),
                 };
                 let problem = item.scope.error(item.key, format!("cannot use annotation \"{}\"", item.name));
                 item.scope
@@ -89,12 +91,20 @@ impl<'a> Settings<'a> {
                 (_, Some(_)) => (kind, String::new(), "asked for by `--profile`"),
                 (None, None) => (kind, String::new(), "profile \"pod\" is the default of YAML"),
             };
+            // An option wins over what is written in the manifest.
+            let help = match (options.profile, root.scope.syntax) {
+                (Some(_), _) => "with `--profile process`".to_owned(),
+                (None, Syntax::Yaml) => {
+                    format!("with `--profile process` or the annotation `{PREFIX}{PROFILE}: process`")
+                }
+                (None, Syntax::Toml) => format!("with `--profile process` or `{PROFILE} = \"process\"`"),
+            };
             root.scope.report(
                 root.scope
                     .error(place, "cannot run this pod in profile \"pod\": podinit does not support it yet")
                     .path(path)
                     .label(label)
-                    .help("run it on this host's own files, without isolation, with `--profile process`"),
+                    .help(format!("run it on this host's own files, without isolation, {help}")),
             );
         }
         profile
@@ -126,12 +136,17 @@ impl<'a> Settings<'a> {
 }
 
 /// Seconds, with a fraction; a string of digits in an annotation.
-fn seconds(item: &Item<'_>) -> Option<Duration> {
+pub(super) fn seconds(item: &Item<'_>) -> Option<Duration> {
     let help = "write seconds, such as 0.5 or 10";
+    let is_annotation = item.name.starts_with(PREFIX);
+    if is_annotation {
+        // Kubernetes has strings in annotations, and nothing else.
+        item.string()?;
+    }
     let seconds = match &item.node.value {
         Value::Integer(value) => *value as f64,
         Value::Float(value) => *value,
-        Value::String(text) if item.name.starts_with(PREFIX) => {
+        Value::String(text) if is_annotation => {
             let decimal = text.chars().all(|c| c.is_ascii_digit() || c == '.');
             match text.parse().ok().filter(|_| decimal) {
                 Some(value) => value,

@@ -2,7 +2,7 @@
 
 /// The nearest of `words`, if one is near enough: some letters wrong, missing or swapped, fewer for
 /// short words, or only upper and lower case different.
-pub(super) fn nearest<'a>(written: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A key of a megabyte is no misspelt word.
     if written.len() > 64 {
         return None;

@@ -3,6 +3,7 @@
 
 mod complaint;
 mod input;
+mod json;
 mod report;
 mod scalar;
 
@@ -11,7 +12,8 @@ use super::limits::{MAX_DEPTH, MAX_NODES, MAX_PROBLEMS, MAX_SIZE, too_deep, too_
 use super::problem::Problem;
 use super::tree::{Entry, MERGE_KEY, Node, Span, Value, take_duplicates};
 use input::{ManifestInput, Reading};
-use report::Report;
+use json::{Joined, is_json, join_halves};
+use report::{Language, Report};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use scalar::{core_name, resolve, resolve_tagged};
 use std::borrow::Cow;
@@ -25,15 +27,17 @@ const MAX_STEPS: usize = 150_000;
 const MAX_STRING_BYTES: usize = 4 * MAX_SIZE;
 
 /// Reads `text` into one tree for each document; none where a part of it is no YAML, as what a slip
-/// makes of the lines before it is not to be judged.
-pub(super) fn parse(source: usize, text: &str, problems: &mut Vec<Problem>) -> Vec<Rc<Node>> {
+/// makes of the lines before it is not to be judged. `name` is the file's.
+pub(super) fn parse(source: usize, name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Rc<Node>> {
     let reading = Reading::new(MAX_STEPS);
     let skipped = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
     let body = text.get(skipped..).unwrap_or_default();
-    let mut parser = Parser::new(ManifestInput::new(body, &reading));
+    let joined = join_halves(body);
+    let mut parser = Parser::new(ManifestInput::new(&joined.text, &reading));
+    let language = if is_json(name, body) { Language::Json } else { Language::Yaml };
     let mut builder = Builder {
-        report: Report { source, text },
-        offsets: Offsets::new(body, skipped, &reading),
+        report: Report { source, text, language },
+        offsets: Offsets::new(&joined, skipped, &reading),
         problems,
         documents: Vec::new(),
         open: Vec::new(),
@@ -86,29 +90,30 @@ pub(super) fn resolve_plain(text: &str) -> Value {
 struct Offsets<'a> {
     reading: &'a Reading,
     skipped: usize,
-    /// Byte of every character; empty where all characters are one byte long.
+    joined: &'a Joined<'a>,
+    /// Byte of every character in the joined text; empty where all characters are one byte long.
     of_character: Vec<u32>,
-    end: usize,
 }
 
 impl<'a> Offsets<'a> {
-    fn new(text: &str, skipped: usize, reading: &'a Reading) -> Self {
+    fn new(joined: &'a Joined<'a>, skipped: usize, reading: &'a Reading) -> Self {
+        let text = &joined.text;
         let of_character = if text.is_ascii() {
             Vec::new()
         } else {
             text.char_indices().map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect()
         };
-        Self { reading, skipped, of_character, end: text.len() }
+        Self { reading, skipped, joined, of_character }
     }
 
     fn byte(&self, marker: Marker) -> usize {
-        let index = self.reading.index_in_text(marker.index());
+        let (index, end) = (self.reading.index_in_text(marker.index()), self.joined.text.len());
         let within = if self.of_character.is_empty() {
             index
         } else {
-            self.of_character.get(index).map_or(self.end, |at| *at as usize)
+            self.of_character.get(index).map_or(end, |at| *at as usize)
         };
-        within.min(self.end) + self.skipped
+        self.joined.written_at(within.min(end)) + self.skipped
     }
 }
 
@@ -396,7 +401,7 @@ mod tests {
             }
         }
         let mut problems = Vec::new();
-        let documents = parse(0, text, &mut problems);
+        let documents = parse(0, "", text, &mut problems);
         assert_eq!(problems, [], "{text}");
         let mut out = String::new();
         for document in documents {
@@ -418,6 +423,10 @@ mod tests {
             ("--- a\n--- \n...\n---\n- b", "<a>;null ;[<b>];"),
             ("- - a\n  - b\n-\n- {c, d: }", "[[<a><b>]null {c:null d:null }];"),
             ("{\"a\":[1,2],\"b\":{}}", "{\"a\":[<1><2>]\"b\":{}};"),
+            (
+                "\u{feff}{\"\\ud83c\\udf89é\": [\n\"\\ud83c\\udf89\", \"ü\"\n], \"b\": 1}",
+                "{\"\\ud83c\\udf89é\":[<\"\\ud83c\\udf89\"><\"ü\">]\"b\":<1>};",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(drawn(text), expected, "{text}");
@@ -428,7 +437,7 @@ mod tests {
     fn a_collection_ends_where_its_last_value_or_bracket_does() {
         let text = "a: [b, c] # d\ne: {f: g}\nh:\n  i: j\n\nk: l";
         let mut problems = Vec::new();
-        let documents = parse(0, text, &mut problems);
+        let documents = parse(0, "", text, &mut problems);
         let places: Vec<&str> = ["a", "e", "h"]
             .iter()
             .filter_map(|key| documents[0].entry(key))
@@ -441,9 +450,9 @@ mod tests {
     fn aliases_count_as_what_they_stand_for() {
         let text = |times: usize| format!("- &a [{}]\n- [{}]\n", "x,".repeat(99), "*a,".repeat(times));
         let mut problems = Vec::new();
-        assert_eq!(parse(0, &text(195), &mut problems).len(), 1);
+        assert_eq!(parse(0, "", &text(195), &mut problems).len(), 1);
         assert_eq!(problems, []);
-        assert_eq!(parse(0, &text(205), &mut problems).len(), 0);
+        assert_eq!(parse(0, "", &text(205), &mut problems).len(), 0);
         assert_eq!(problems.len(), 1);
     }
 }

@@ -3,6 +3,35 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
+/// Before main, since std opens /dev/null for a standard descriptor that is closed and aborts where there is
+/// none: PID 1 of a kernel without a console would never run.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = fill_standard_descriptors;
+
+/// Makes something of each standard descriptor that is closed: /dev/null or, without it, the end of a pipe
+/// that has no other end, from which nothing can be read and to which nothing can be written.
+extern "C" fn fill_standard_descriptors() {
+    for fd in 0..3 {
+        // SAFETY: numbers only.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1 {
+            continue;
+        }
+        // The lowest free number is taken, which is this one.
+        // SAFETY: a null-terminated string that lives.
+        if unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) } != -1 {
+            continue;
+        }
+        let mut ends = [-1; 2];
+        // SAFETY: `ends` has room for two descriptors.
+        if unsafe { libc::pipe(ends.as_mut_ptr()) } == 0 {
+            let [_, other] = ends;
+            // SAFETY: a descriptor that was just made and that nothing owns.
+            unsafe { libc::close(other) };
+        }
+    }
+}
+
 /// Closes every descriptor from `first` on: what the caller of the program left open would otherwise
 /// be open in PID 1 for ever, and pin what it refers to.
 pub(crate) fn close_from(first: RawFd) {

@@ -14,7 +14,9 @@ mod wait;
 pub(crate) use child::{ChildOp, CommandLine, StartReport};
 pub(crate) use descriptors::{bytes_available, close_from};
 pub(crate) use environment::environment;
-pub(crate) use output::{write_once, write_without_waiting};
+pub(crate) use output::{write_if_there_is_room, write_once, write_without_waiting};
 pub(crate) use signals::{Signals, block_signals, stop};
-pub(crate) use spawn::{Memory, exit_now, pidfd_open, send_signal, signal_group, spawn};
-pub(crate) use wait::{ChildEvent, Wait, is_still_stopped, next_child_event};
+pub(crate) use spawn::{
+    Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
+};
+pub(crate) use wait::{ChildEvent, Wait, has_children, is_still_stopped, next_child_event};

@@ -53,11 +53,13 @@ impl Signals {
     pub(crate) fn install() -> io::Result<Self> {
         let handled = EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
         let descriptor = handled.as_fd().as_raw_fd();
-        let ignored = (1..=64).filter(|signal| is_ignored(*signal));
+        // nohup asks that nobody be told that the terminal goes away, a child of ours neither. PID 1 has
+        // nobody who could mean that.
+        let is_nohup = is_ignored(libc::SIGHUP) && std::process::id() != 1;
+        let ignored = (1..=64).filter(|signal| is_ignored(*signal) && !(is_nohup && *signal == libc::SIGHUP));
         IGNORED.store(ignored.fold(0, |all, signal| all | bit(signal)), Ordering::Relaxed);
         let mut blocked = SigSet::all();
-        // nohup asks not to be told that the terminal goes away. PID 1 has nobody who could mean that.
-        if is_ignored(libc::SIGHUP) && std::process::id() != 1 {
+        if is_nohup {
             blocked.remove(Signal::SIGHUP);
         }
         for (signal, count) in HANDLED.into_iter().zip(&COUNTS) {

@@ -181,6 +181,13 @@ pub(crate) fn signal_group(group: i32, signal: i32) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// PR_SET_PDEATHSIG: the signal that this process gets when its parent ends. nix's names end at 31.
+pub(crate) fn set_parent_death_signal(signal: i32) -> io::Result<()> {
+    // SAFETY: numbers only.
+    let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Ends the process at once, without destructors or handlers.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: takes a number; what is not cleaned up goes with the process.

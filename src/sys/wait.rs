@@ -57,6 +57,11 @@ pub(crate) fn is_still_stopped(pid: i32) -> bool {
     wait(libc::P_PID, pid, anything).is_ok_and(|info| unsafe { info.si_pid() } == 0)
 }
 
+/// Whether the process has any child, ended or not.
+pub(crate) fn has_children() -> bool {
+    wait(libc::P_ALL, 0, libc::WEXITED | libc::WNOWAIT).is_ok()
+}
+
 fn wait(of: libc::idtype_t, id: libc::id_t, options: libc::c_int) -> io::Result<libc::siginfo_t> {
     // SAFETY: siginfo_t is plain old data for which all zeroes is a value.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };

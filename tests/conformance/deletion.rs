@@ -134,7 +134,7 @@ fn del_011_a_negative_grace_is_one_second() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  terminationGracePeriodSeconds: -1\n  \
                 containers: [{name: main, command: [sleep]}]\n";
     let source = Source { name: "pod.yaml".to_owned(), text: text.to_owned(), syntax: Syntax::Yaml };
-    let options = Options { profile: Some(Profile::Process), name: None, default_grace: secs(30) };
+    let options = Options { profile: Some(Profile::Process), ..Options::default() };
     let loaded = load(&[source], &options);
     assert_eq!(loaded.pod.unwrap().termination_grace_period, secs(1));
 }

@@ -54,6 +54,7 @@ pub fn pod(restart_policy: RestartPolicy) -> PodUnderTest {
         init_containers: Vec::new(),
         containers: Vec::new(),
         ephemeral_containers: Vec::new(),
+        resources: Default::default(),
     };
     PodUnderTest { pod, init: Vec::new(), main: Vec::new() }
 }

@@ -20,6 +20,7 @@ mod actions;
 mod actions_init;
 mod back_off;
 mod deletion;
+mod environment;
 mod expansion;
 mod images;
 mod init;
@@ -39,6 +40,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("actions_init", include_str!("actions_init.rs")),
     ("back_off", include_str!("back_off.rs")),
     ("deletion", include_str!("deletion.rs")),
+    ("environment", include_str!("environment.rs")),
     ("images", include_str!("images.rs")),
     ("init", include_str!("init.rs")),
     ("phase", include_str!("phase.rs")),

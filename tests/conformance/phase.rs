@@ -402,3 +402,15 @@ fn u_phase_078_own_policy_of_an_init_that_failed() {
     let pod = pod.with("x", |container| container.restart_policy = Some(OnFailure));
     assert_eq!(case(pod.pod).is(&[ended(1)], &[]), Phase::Pending);
 }
+
+// What the rule of the sidecar does, RestartAllContainers, comes after the phase: it asks only what runs.
+#[test]
+fn u_phase_082_a_sidecar_failed_and_the_mains_wait() {
+    assert_eq!(sidecar_and_mains(Always).is(&[ended(42)], &[waiting(), waiting()]), Phase::Pending);
+}
+
+#[test]
+fn u_phase_083_a_sidecar_failed_and_another_init_container_waits() {
+    let pod = pod(Always).sidecar("x", runs()).init("y", runs()).main("a", runs());
+    assert_eq!(case(pod.pod).is(&[ended(42), waiting()], &[waiting()]), Phase::Pending);
+}

@@ -1,6 +1,8 @@
 //! Startup probes of main containers and sidecars (rules 40 to 50).
 
-use podinit::spec::RestartPolicy::{Always, Never};
+use podinit::pod::{Phase, TerminatedReason};
+use podinit::spec::RestartPolicy::{Always, Never, OnFailure};
+use podinit::spec::{ExitCodeOperator, RestartRule};
 
 use crate::life::Step::{Exited, Starting};
 use crate::life::{Behaves, Life, PodUnderTest, at, exits, pod, probe, runs, secs};
@@ -119,4 +121,63 @@ fn u_probe_023_what_has_started_is_probed_no_more() {
     assert!(life.container("probed").started);
     assert_eq!(life.trace().probed("probed"), at([0, 10]));
     assert_eq!(life.restarts("probed"), 0);
+}
+
+#[test]
+fn u_probe_002_a_pod_that_has_ended_is_probed_no_more() {
+    for (code, phase) in [(0, Phase::Succeeded), (1, Phase::Failed)] {
+        let pod = pod(Never).main("probed", exits(code, 15).ready_after(secs(100_000)));
+        let mut life = pod.probed("probed", probe(0, 100)).begin();
+        assert_eq!(life.run(), Some(code));
+        life.to(100);
+        assert_eq!(life.phase(), phase);
+        assert_eq!(life.trace().probed("probed"), at([0, 10]));
+    }
+}
+
+#[test]
+fn u_probe_006_what_ended_for_good_has_not_started() {
+    // Ready from the beginning, and gone before its first probe.
+    let pod = pod(Never).main("probed", exits(1, 5)).main("other", exits(0, 100));
+    let mut life = pod.probed("probed", probe(10, 3)).begin();
+    life.to(50);
+    assert_eq!(life.ended("probed"), Some((1, TerminatedReason::Error)));
+    assert!(!life.container("probed").started);
+    assert_eq!(life.trace().probed("probed"), at([]));
+}
+
+#[test]
+fn u_probe_007_a_success_is_the_start() {
+    let mut life = probed(false, exits(0, 600).ready_after(secs(5)), probe(0, 3)).begin();
+    life.to(9);
+    assert!(!life.container("probed").started && !life.container("probed").ready);
+    life.to(10);
+    assert!(life.container("probed").started && life.container("probed").ready);
+}
+
+#[test]
+fn u_probe_008_a_probe_runs_when_its_initial_delay_has_passed() {
+    let mut life = probed(false, exits(0, 600), probe(15, 3)).begin();
+    life.to(14);
+    assert_eq!(life.trace().probed("probed"), at([]));
+    life.to(15);
+    assert_eq!(life.trace().probed("probed"), at([15]));
+    assert!(life.container("probed").started);
+}
+
+#[test]
+fn u_probe_009_what_is_to_run_again_is_probed_again() {
+    let twice = || [exits(42, 15).ready_after(secs(100_000)), exits(0, 600).ready_after(secs(100_000))];
+    let by_policy = pod(OnFailure).main("probed", twice());
+    let by_rule = pod(Never).main("probed", twice()).with("probed", |container| {
+        container.restart_policy = Some(Never);
+        container.restart_policy_rules =
+            vec![RestartRule { operator: ExitCodeOperator::In, values: vec![42] }];
+    });
+    for pod in [by_policy, by_rule] {
+        let mut life = pod.probed("probed", probe(0, 100)).begin();
+        life.to(39);
+        assert_eq!(life.starts("probed"), at([0, 15]));
+        assert_eq!(life.trace().probed("probed"), at([0, 10, 15, 25, 35]));
+    }
 }

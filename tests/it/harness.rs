@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -144,10 +144,6 @@ impl Running {
         self.stderr.as_ref().map(|lines| lines.0.try_iter().collect()).unwrap_or_default()
     }
 
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
     /// Waits for the end. Everything that was not read yet is in the result.
     pub fn end(mut self) -> Ended {
         let began = Instant::now();
@@ -198,10 +194,6 @@ impl Ended {
     /// The exit code; 128+n if a signal ended podinit itself, which it should not.
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| panic!("a signal ended podinit: {self:?}"))
-    }
-
-    pub fn is_killed(&self) -> bool {
-        self.status.signal() == Some(9)
     }
 }
 

@@ -10,7 +10,23 @@
     clippy::disallowed_methods
 )]
 
+mod answers;
+mod bare_root;
+mod command_line;
+mod container;
+mod descendants;
+mod endurance;
+mod entrypoint;
 mod exit_code;
 mod harness;
+mod lifecycle;
+mod manifest;
+mod options;
+mod output;
+mod probe;
 mod pty;
+mod signals;
+mod stdin;
+mod stuck;
 mod terminal;
+mod without_clone3;

@@ -207,7 +207,7 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
             container["livenessProbe"] = probe(rng);
             container["lifecycle"] = json!({"preStop": {"exec": {"command": strings(rng)}}});
         }
-        container["resources"] = json!({"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "1", "example.com/gpu": "2"}});
+        container["resources"] = json!({"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "250m", "example.com/gpu": "2"}});
         container["volumeMounts"] =
             json!([{"name": "data", "mountPath": nasty(rng), "readOnly": rng.bool()}]);
         container["securityContext"] = json!({"capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});

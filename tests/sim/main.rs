@@ -12,16 +12,22 @@
 )]
 
 mod random;
+mod rest;
 
 use std::time::{Duration, Instant};
 
-use podinit::sim::World;
+use podinit::sim::{Behaviour, Entry, State, World};
+use podinit::spec::Pod;
 
 /// The life of seed `seed`, whole. Returns the world it ended in.
 fn live(seed: u64) -> World {
+    live_in(seed, World::new)
+}
+
+fn live_in(seed: u64, begin: fn(Pod, Vec<Behaviour>) -> World) -> World {
     let mut life = random::Life::new(seed);
     let (pod, behaviours) = life.pod();
-    let mut world = World::new(pod, behaviours);
+    let mut world = begin(pod, behaviours);
     for _ in 0..life.disturbances() {
         world.run_for(life.pause());
         let event = life.event(&world);
@@ -99,4 +105,51 @@ fn a_life_goes_on_from_its_status_at_any_moment() {
         world.run();
         judge(seed, &world);
     }
+}
+
+/// The timeline is made of actions and states, the trace of facts: each must bear the other out.
+#[test]
+fn the_timeline_of_every_random_life_has_no_gap_and_no_overlap_and_ends_with_the_pod() {
+    let mut spans = 0;
+    for seed in 0..600 {
+        let world = live_in(seed, World::observed);
+        judge(seed, &world);
+        let timeline = world.timeline().unwrap();
+        assert_eq!(timeline.end(), world.elapsed(), "seed {seed}");
+        assert_eq!(timeline.rows().len(), world.pod().iter().count(), "seed {seed}");
+        for row in timeline.rows() {
+            let context = || format!("seed {seed}, {}: {:#?}", row.name, row.spans);
+            spans += row.spans.len();
+            assert!(row.spans.iter().all(|span| span.from < span.to), "{}", context());
+            assert!(row.spans.windows(2).all(|pair| pair[0].to == pair[1].from), "{}", context());
+            if let Some(last) = row.spans.last() {
+                assert_eq!(last.to, timeline.end(), "{}", context());
+            }
+            let trace = world.trace();
+            let starts: Vec<Duration> = times(&world, |entry| *entry == Entry::Starting(row.name.clone()));
+            for (position, start) in starts.iter().enumerate() {
+                let end = starts.get(position + 1).copied().unwrap_or(timeline.end());
+                let during = row.spans.iter().filter(|span| span.from >= *start && span.to <= end);
+                let is_covered = during.map(|span| span.to - span.from).sum::<Duration>() == end - *start;
+                assert!(is_covered, "{} from {start:?} to {end:?}", context());
+            }
+            let is_up = |state| {
+                matches!(state, State::Starting | State::NotStarted | State::Running | State::Stopping)
+            };
+            for exited in trace.exited(&row.name) {
+                let mut up = row.spans.iter().filter(|span| is_up(span.state));
+                assert!(!up.any(|span| span.from < exited && exited < span.to), "{} {exited:?}", context());
+            }
+            for started in trace.started(&row.name) {
+                let mut starting = row.spans.iter().filter(|span| span.state == State::Starting);
+                let is_inside = starting.any(|span| span.from < started && started < span.to);
+                assert!(!is_inside, "{} {started:?}", context());
+            }
+        }
+    }
+    assert!(spans > 10_000, "{spans} spans: too tame");
+}
+
+fn times(world: &World, is_meant: impl Fn(&Entry) -> bool) -> Vec<Duration> {
+    world.trace().iter().filter(|(_, entry)| is_meant(entry)).map(|(at, _)| *at).collect()
 }

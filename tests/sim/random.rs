@@ -38,6 +38,7 @@ impl Life {
             init_containers: (0..init).map(|n| self.init_container(n)).collect(),
             containers: (0..main).map(|n| self.main_container(n)).collect(),
             ephemeral_containers: Vec::new(),
+            resources: Default::default(),
         };
         // Without a delay between restarts, attempts that end at once would never let time pass.
         let shortest = match pod.crash_loop_back_off.initial_delay {

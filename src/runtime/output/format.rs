@@ -46,6 +46,15 @@ impl Style {
         self.format == Format::Raw
     }
 
+    /// How many bytes a byte that is read may become: an empty line, with all that is put before it.
+    pub(super) fn most_of_a_byte(&self) -> usize {
+        match self.format {
+            Format::Raw => 1,
+            Format::Text => self.width + 16,
+            Format::Json => self.width + 128,
+        }
+    }
+
     /// Writes one line of a container to the sink.
     pub(super) fn write(&self, id: ContainerId, kind: Kind, line: Line<'_>, now: Timestamp, sink: &mut Sink) {
         let name = self.names.get(id.position()).map_or("", String::as_str);
@@ -64,6 +73,17 @@ impl Style {
                 out.push(b'\n');
             }
         });
+    }
+}
+
+/// Writes messages of the supervisor's own, which may repeat what a container's probe has said.
+pub(super) fn write_message(text: &[u8], is_terminal: bool, out: &mut Vec<u8>) {
+    if !is_terminal {
+        return out.extend_from_slice(text);
+    }
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        write_harmless(line.strip_suffix(b"\n").unwrap_or(line), false, out);
+        out.push(b'\n');
     }
 }
 
@@ -177,6 +197,19 @@ mod tests {
         let mut out = Vec::new();
         assert!(!write_harmless(b"\x1b[31mred\x1b[0m", false, &mut out));
         assert_eq!(out, b"red");
+    }
+
+    #[test]
+    fn an_empty_line_does_not_become_longer_than_is_reckoned_with() {
+        let (mut terminal, mut json) = (Vec::new(), Vec::new());
+        let name = "a-name";
+        write_for_terminal(name, 6, Some("36"), b"", &mut terminal);
+        let line = Line { bytes: b"", is_partial: false };
+        write_json(name, Kind::Stdout, line, Timestamp::from_nanos(1), &mut json);
+        for (format, length) in [(Format::Text, terminal.len()), (Format::Json, json.len())] {
+            let style = Style { format, color: true, names: Vec::new(), width: 6 };
+            assert!(length <= style.most_of_a_byte(), "{format:?}: {length}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 pub(crate) use format::Format;
 use format::Style;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use sink::Sink;
 pub(crate) use sink::standard;
@@ -30,8 +32,18 @@ pub(crate) enum Kind {
     Stderr,
 }
 
-/// How much is read from one pipe before others get their turn.
+/// How much is read from one pipe before others get their turn, and how much text may come of it.
 const CHUNK: usize = 16 * 1024;
+const CHUNK_OF_TEXT: usize = 256 * 1024;
+
+/// How many chunks are read before the rest of the supervisor's work gets its turn.
+const CHUNKS: usize = 4;
+
+/// How much may be held for a reader that does not read, before anything is dropped: more than comes of
+/// reading once, and then what each container may leave in its pipes. What a container prints while it
+/// runs is never dropped: its pipe is not read for a sink that is full.
+const MOST: usize = 512 * 1024;
+const MOST_OF_EACH: usize = 1024 * 1024;
 
 /// The two ways out, and the containers' pipes that lead to each.
 pub(crate) struct Output {
@@ -66,18 +78,24 @@ impl Output {
         out: OwnedFd,
         err: OwnedFd,
     ) -> io::Result<Self> {
-        let (out, err) = (Sink::new(out), Sink::new(err));
+        let most = MOST + MOST_OF_EACH * pod.iter().count();
+        let (out, err) = (Sink::new(out, most), Sink::new(err, most));
         let err = if out.is_same_file(&err) { None } else { Some(Way::new(err)?) };
+        let style = Style::new(pod, format, color);
+        let chunk = CHUNK.min(CHUNK_OF_TEXT / style.most_of_a_byte());
         Ok(Self {
-            style: Style::new(pod, format, color),
+            style,
             ways: Ways { out: Way::new(out)?, err },
             streams: Vec::new(),
-            buffer: vec![0; CHUNK].into_boxed_slice(),
+            buffer: vec![0; chunk].into_boxed_slice(),
         })
     }
 
     /// Reads `pipe` from now on as what the container prints to `kind`.
     pub(crate) fn add(&mut self, container: ContainerId, kind: Kind, pipe: OwnedFd) -> io::Result<()> {
+        // A container can open its end for reading and take back what was there a moment ago. The flag is
+        // this end's alone: writers wait as they always do.
+        fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let position = container.position();
         if self.streams.len() <= position {
             self.streams.resize_with(position + 1, || [None, None]);
@@ -91,17 +109,22 @@ impl Output {
 
     /// A message of the supervisor's own, on stderr.
     pub(crate) fn message(&mut self, text: &[u8]) {
-        self.ways.of(Kind::Stderr).sink.put(text.len(), |out| out.extend_from_slice(text));
+        let sink = &mut self.ways.of(Kind::Stderr).sink;
+        let is_terminal = sink.is_terminal();
+        sink.put(text.len(), |out| format::write_message(text, is_terminal, out));
     }
 
-    /// Reads what the pipes of one way hold, a chunk of each, while the sink takes it.
+    /// Reads what the pipes of one way hold, chunk by chunk, while the sink takes it.
     pub(crate) fn pump(&mut self, kind: Kind, now: Timestamp) {
-        let mut events = [EpollEvent::empty(); 32];
-        let ready = self.ways.of(kind).pipes.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
-        for event in events.iter().take(ready) {
-            if self.ways.of(kind).sink.is_full() {
+        for _ in 0..CHUNKS {
+            let way = self.ways.of(kind);
+            // One at a time: a pipe that was named goes to the end of epoll's queue, and of those named
+            // but not read before the sink was full always the same would come first.
+            let mut event = [EpollEvent::empty()];
+            if way.sink.is_full() || way.pipes.wait(&mut event, EpollTimeout::ZERO) != Ok(1) {
                 return;
             }
+            let [event] = event;
             let (container, kind) = of_token(event.data());
             self.read(container, kind, CHUNK, now);
         }
@@ -150,6 +173,13 @@ impl Output {
         let mut dropped = 0;
         self.ways.each(|way| dropped += way.sink.take_dropped());
         dropped
+    }
+
+    /// Why a way out takes nothing from now on, once.
+    pub(crate) fn take_refusal(&mut self) -> Option<Errno> {
+        let mut refusal = None;
+        self.ways.each(|way| refusal = refusal.or(way.sink.take_refusal()));
+        refusal
     }
 
     /// Has the loop's epoll watch what is worth watching: pipes while their sink takes more, a sink
@@ -201,7 +231,7 @@ impl Output {
 /// Puts text out through a standard stream, without a pod; what is not read in time is dropped.
 pub(crate) fn put(stream: impl AsFd, text: &[u8], limit: Duration) {
     if let Ok(fd) = standard(stream) {
-        let mut sink = Sink::new(fd);
+        let mut sink = Sink::new(fd, MOST);
         sink.put(text.len(), |out| out.extend_from_slice(text));
         Sink::flush_within(&mut [&mut sink], limit);
     }
@@ -265,4 +295,27 @@ fn token(container: ContainerId, kind: Kind) -> u64 {
 fn of_token(token: u64) -> (ContainerId, Kind) {
     let kind = if token & 1 == 0 { Kind::Stdout } else { Kind::Stderr };
     (ContainerId::at(usize::try_from(token >> 1).unwrap_or(usize::MAX)), kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{self, Options, Source, Syntax};
+
+    fn pod() -> Pod {
+        let text = "[[containers]]\nname = \"main\"\ncommand = [\"true\"]\n".to_owned();
+        let source = Source { name: "pod.toml".to_owned(), text, syntax: Syntax::Toml };
+        let options = Options::default();
+        spec::load(&[source], &options).pod.unwrap()
+    }
+
+    #[test]
+    fn what_a_container_has_taken_back_from_its_pipe_is_not_waited_for() {
+        let [out, err] = [(), ()].map(|()| std::fs::File::create("/dev/null").unwrap().into());
+        let mut output = Output::new(&pod(), Format::Text, false, out, err).unwrap();
+        let (read, _write) = nix::unistd::pipe().unwrap();
+        let main = ContainerId::at(0);
+        output.add(main, Kind::Stdout, read).unwrap();
+        assert_eq!(output.read(main, Kind::Stdout, 1, Timestamp::from_nanos(0)), 0);
+    }
 }

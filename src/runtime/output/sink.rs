@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
@@ -15,9 +15,6 @@ use crate::runtime::clock;
 
 /// More than this is held back: the containers' pipes are not read any more.
 const FULL: usize = 64 * 1024;
-/// More than this is not held: it is dropped and counted. Only the end of a container and the
-/// supervisor's own messages come so far.
-const MOST: usize = 256 * 1024;
 
 /// A way out.
 pub(super) struct Sink {
@@ -27,7 +24,12 @@ pub(super) struct Sink {
     file: Option<(u64, u64)>,
     is_terminal: bool,
     backlog: Vec<u8>,
+    /// More than this is not held: it is dropped and counted.
+    most: usize,
     dropped: u64,
+    /// Why nothing is taken at present, as a full disk takes nothing.
+    refusal: Option<Errno>,
+    is_refusal_told: bool,
 }
 
 /// How to write without waiting.
@@ -48,11 +50,8 @@ enum Method {
     Dead,
 }
 
-/// What a pipe or terminal that poll calls writable takes without waiting.
-const SMALL: usize = 256;
-
 impl Sink {
-    pub(super) fn new(fd: OwnedFd) -> Self {
+    pub(super) fn new(fd: OwnedFd, most: usize) -> Self {
         let stat = fstat(&fd).ok();
         let kind = stat.as_ref().map(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT);
         let file = stat.map(|stat| (stat.st_dev, stat.st_ino));
@@ -64,7 +63,18 @@ impl Sink {
             Some(_) if is_terminal => reopen(fd),
             Some(_) => (fd, Method::Plain),
         };
-        Self { fd, method, file, is_terminal, backlog: Vec::new(), dropped: 0 }
+        let backlog = Vec::new();
+        Self {
+            fd,
+            method,
+            file,
+            is_terminal,
+            backlog,
+            most,
+            dropped: 0,
+            refusal: None,
+            is_refusal_told: false,
+        }
     }
 
     pub(super) fn is_same_file(&self, other: &Self) -> bool {
@@ -88,7 +98,7 @@ impl Sink {
     pub(super) fn put(&mut self, length: usize, write: impl FnOnce(&mut Vec<u8>)) {
         if self.method == Method::Dead {
             // Whoever closed it does not want to hear of it.
-        } else if self.backlog.len() >= MOST {
+        } else if self.backlog.len() >= self.most {
             self.dropped += length as u64;
         } else {
             write(&mut self.backlog);
@@ -113,12 +123,20 @@ impl Sink {
         for sink in sinks {
             sink.dropped += sink.backlog.len() as u64;
             sink.backlog.clear();
+            sink.refusal = None;
         }
     }
 
-    /// Dropped bytes, once there is room again to tell of them.
+    /// Dropped bytes, once what comes is taken again or nothing more will come.
     pub(super) fn take_dropped(&mut self) -> u64 {
-        if self.is_full() { 0 } else { std::mem::take(&mut self.dropped) }
+        if self.is_full() || self.refusal.is_some() { 0 } else { std::mem::take(&mut self.dropped) }
+    }
+
+    /// Why nothing is taken from now on, once.
+    pub(super) fn take_refusal(&mut self) -> Option<Errno> {
+        let refusal = self.refusal.filter(|_| !self.is_refusal_told);
+        self.is_refusal_told = self.refusal.is_some();
+        refusal
     }
 
     /// Writes as much as is taken without waiting.
@@ -127,14 +145,18 @@ impl Sink {
         while let Some(rest) = self.backlog.get(done..).filter(|rest| !rest.is_empty()) {
             match self.write(rest) {
                 Ok(0) => break,
-                Ok(count) => done += count,
+                Ok(count) => {
+                    done += count;
+                    self.refusal = None;
+                }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => break,
                 Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) if self.method == Method::NoWait => {
                     self.find_other_method();
                 }
                 // The disk is full, and may not be so for ever.
-                Err(Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG) => {
+                Err(errno @ (Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG)) => {
+                    self.refusal = Some(errno);
                     self.dropped += (self.backlog.len() - done) as u64;
                     done = self.backlog.len();
                 }
@@ -158,17 +180,9 @@ impl Sink {
             Method::Socket => {
                 send(self.fd.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)
             }
-            Method::NoWait => crate::sys::write_without_waiting(self.fd.as_fd(), bytes)
-                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))),
+            Method::NoWait => crate::sys::write_without_waiting(self.fd.as_fd(), bytes).map_err(errno),
             Method::Reopened => nix::unistd::write(&self.fd, bytes),
-            Method::Polled => {
-                let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
-                if poll(&mut fds, PollTimeout::ZERO)? == 0 {
-                    return Err(Errno::EAGAIN);
-                }
-                let small = bytes.get(..SMALL).unwrap_or(bytes);
-                nix::unistd::write(&self.fd, small)
-            }
+            Method::Polled => crate::sys::write_if_there_is_room(self.fd.as_fd(), bytes).map_err(errno),
             Method::Dead => Err(Errno::EPIPE),
         }
     }
@@ -183,6 +197,10 @@ impl AsFd for Sink {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+fn errno(error: io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 fn reopen(fd: OwnedFd) -> (OwnedFd, Method) {

@@ -33,18 +33,20 @@ impl Stream {
     /// Passes on the lines that `bytes` complete and keeps the beginning of the next.
     pub(super) fn take(&mut self, bytes: &[u8], mut emit: impl FnMut(Line<'_>)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match piece.strip_suffix(b"\n") {
-                Some(end) if self.rest.is_empty() => emit(Line { bytes: end, is_partial: false }),
-                Some(end) => {
-                    self.rest.extend_from_slice(end);
-                    emit(Line { bytes: &self.rest, is_partial: false });
-                    self.rest.clear();
-                }
-                None => self.rest.extend_from_slice(piece),
+            let end = piece.strip_suffix(b"\n");
+            if let Some(line) = end.filter(|line| self.rest.is_empty() && line.len() <= LONGEST) {
+                emit(Line { bytes: line, is_partial: false });
+                continue;
             }
-            while let Some((bytes, _)) = self.rest.split_at_checked(LONGEST) {
+            self.rest.extend_from_slice(end.unwrap_or(piece));
+            while let Some((bytes, _)) = cut(&self.rest) {
                 emit(Line { bytes, is_partial: true });
-                self.rest.drain(..LONGEST);
+                let length = bytes.len();
+                self.rest.drain(..length);
+            }
+            if end.is_some() {
+                emit(Line { bytes: &self.rest, is_partial: false });
+                self.rest.clear();
             }
         }
     }
@@ -55,6 +57,17 @@ impl Stream {
             emit(Line { bytes: &self.rest, is_partial: false });
         }
     }
+}
+
+/// The first piece of a line that is too long to be passed on whole, and what follows it. A piece does
+/// not end within a letter: JSON could not say what it was.
+fn cut(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    if line.len() <= LONGEST {
+        return None;
+    }
+    let is_inside = |at: &usize| line.get(*at).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000);
+    let end = (LONGEST - 3..=LONGEST).rev().find(|at| !is_inside(at)).unwrap_or(LONGEST);
+    line.split_at_checked(end)
 }
 
 #[cfg(test)]
@@ -86,5 +99,29 @@ mod tests {
         let lines = lines(&[&long, b"\ny\n"]);
         let lengths: Vec<_> = lines.iter().map(|(bytes, partial)| (bytes.len(), *partial)).collect();
         assert_eq!(lengths, [(LONGEST, true), (LONGEST, true), (5, false), (1, false)]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_at_the_same_places_however_it_comes() {
+        for length in [LONGEST - 1, LONGEST, LONGEST + 1, 2 * LONGEST - 1, 2 * LONGEST] {
+            let line = [vec![b'x'; length], b"\n".to_vec()].concat();
+            let whole = lines(&[&line]);
+            assert_eq!(whole.iter().filter(|(_, is_partial)| *is_partial).count(), (length - 1) / LONGEST);
+            for cut in [1, LONGEST - 1, LONGEST, length] {
+                let (one, two) = line.split_at(cut.min(length));
+                assert_eq!(lines(&[one, two]), whole, "{length} bytes, apart at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_ends_between_letters_if_there_are_any() {
+        for before in 0..4 {
+            let line = ["x".repeat(before), "🦀".repeat(LONGEST / 4 + 1)].concat();
+            let pieces = lines(&[line.as_bytes()]);
+            assert!(pieces.iter().all(|(bytes, _)| str::from_utf8(bytes).is_ok()), "{before}");
+        }
+        let bytes = lines(&[&vec![0b1000_0000; LONGEST + 1]]);
+        assert_eq!(bytes.iter().map(|(bytes, _)| bytes.len()).collect::<Vec<_>>(), [LONGEST, 1]);
     }
 }

@@ -17,6 +17,8 @@ use crate::spec::{HttpHeader, ProbeHost};
 const REDIRECTS: u8 = 10;
 /// An answer's head may be so long.
 const HEAD: usize = 64 * 1024;
+/// Interim answers that may come before the real one.
+const INTERIM: u8 = 8;
 const HEADERS: usize = 128;
 
 /// A request under way.
@@ -35,13 +37,15 @@ pub(super) struct Exchange {
 enum State {
     Connecting,
     Sending { request: Vec<u8>, sent: usize },
-    Receiving { answer: Vec<u8> },
+    Receiving { answer: Vec<u8>, interim: u8 },
 }
 
 /// What an answer's beginning says.
 enum Answer {
     /// More must come.
     Incomplete,
+    /// An interim answer of this length; the real one follows it.
+    Interim(usize),
     Complete {
         status: u16,
         location: Option<String>,
@@ -108,38 +112,40 @@ impl Exchange {
                     Err(errno) => return Err(errno),
                 }
             }
-            self.state = State::Receiving { answer: Vec::new() };
+            self.state = State::Receiving { answer: Vec::new(), interim: 0 };
         }
         self.receive(epoll)
     }
 
+    /// Reads once: a server that sends for ever takes its turns like everybody else.
     fn receive(&mut self, epoll: &Epoll) -> std::result::Result<Progress, Errno> {
-        let State::Receiving { answer } = &mut self.state else {
-            return Ok(Progress::Wait(EpollFlags::EPOLLIN));
+        let again = Ok(Progress::Wait(EpollFlags::EPOLLIN));
+        let State::Receiving { answer, interim } = &mut self.state else { return again };
+        let mut buffer = [0; 16 * 1024];
+        let is_end = match recv(self.connection.socket().as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(count) => {
+                answer.extend(buffer.iter().take(count));
+                count == 0
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => return again,
+            Err(errno) => return Err(errno),
         };
-        let mut buffer = [0; 4096];
-        loop {
-            let is_end = match recv(self.connection.socket().as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)
-            {
-                Ok(count) => {
-                    answer.extend(buffer.iter().take(count));
-                    count == 0
-                }
-                Err(Errno::EAGAIN) => return Ok(Progress::Wait(EpollFlags::EPOLLIN)),
-                Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(errno),
-            };
+        let what = loop {
             match parse(answer, is_end) {
-                Ok(Answer::Incomplete) => {}
+                Ok(Answer::Incomplete) => return again,
+                Ok(Answer::Interim(_)) if *interim == INTERIM => break "too many interim answers".to_owned(),
+                Ok(Answer::Interim(length)) => {
+                    *interim += 1;
+                    answer.drain(..length);
+                }
                 Ok(Answer::Complete { status, location, body }) => {
                     return Ok(self.judge(status, location.as_deref(), &body, epoll));
                 }
-                Err(what) => {
-                    let what = format!("cannot understand the answer of {}: {what}", self.authority());
-                    return Ok(Progress::Done((ProbeOutcome::Failure, what)));
-                }
+                Err(what) => break what,
             }
-        }
+        };
+        let what = format!("cannot understand the answer of {}: {what}", self.authority());
+        Ok(Progress::Done((ProbeOutcome::Failure, what)))
     }
 
     fn judge(&mut self, status: u16, location: Option<&str>, body: &str, epoll: &Epoll) -> Progress {
@@ -261,45 +267,40 @@ fn port_on(authority: &str, host: &str) -> Option<u16> {
 
 /// Understands an answer as far as it has come; `is_end` says that no more will.
 fn parse(answer: &[u8], is_end: bool) -> std::result::Result<Answer, String> {
-    let mut rest = answer;
-    loop {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        let head = match response.parse(rest).map_err(|error| error.to_string())? {
-            httparse::Status::Complete(length) => length,
-            httparse::Status::Partial if is_end => return Err("it ends before its head does".to_owned()),
-            httparse::Status::Partial if rest.len() > HEAD => return Err("its head is too long".to_owned()),
-            httparse::Status::Partial => return Ok(Answer::Incomplete),
-        };
-        let status = response.code.unwrap_or(0);
-        let body = rest.get(head..).unwrap_or_default();
-        // An interim answer is followed by the real one.
-        if (100..200).contains(&status) {
-            rest = body;
-            continue;
-        }
-        let header = |name: &str| {
-            let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-            found.map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
-        };
-        let length = header("content-length").and_then(|length| length.parse::<usize>().ok());
-        let is_chunked =
-            header("transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
-        let is_whole = match (is_chunked, length) {
-            _ if status == 204 || status == 304 => true,
-            (true, _) => are_chunks_whole(body),
-            (false, Some(length)) => body.len() >= length,
-            (false, None) => is_end,
-        };
-        if is_end && !is_whole {
-            return Err("it ends before its body does".to_owned());
-        }
-        if !is_whole && body.len() < OUTPUT {
-            return Ok(Answer::Incomplete);
-        }
-        let body = String::from_utf8_lossy(body.get(..OUTPUT).unwrap_or(body)).into_owned();
-        return Ok(Answer::Complete { status, location: header("location"), body });
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let head = match response.parse(answer).map_err(|error| error.to_string())? {
+        httparse::Status::Complete(length) => length,
+        httparse::Status::Partial if is_end => return Err("it ends before its head does".to_owned()),
+        httparse::Status::Partial if answer.len() > HEAD => return Err("its head is too long".to_owned()),
+        httparse::Status::Partial => return Ok(Answer::Incomplete),
+    };
+    let status = response.code.unwrap_or(0);
+    if (100..200).contains(&status) {
+        return Ok(Answer::Interim(head));
     }
+    let body = answer.get(head..).unwrap_or_default();
+    let header = |name: &str| {
+        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        found.map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
+    };
+    let length = header("content-length").and_then(|length| length.parse::<usize>().ok());
+    let is_chunked =
+        header("transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
+    let is_whole = match (is_chunked, length) {
+        _ if status == 204 || status == 304 => true,
+        (true, _) => are_chunks_whole(body),
+        (false, Some(length)) => body.len() >= length,
+        (false, None) => is_end,
+    };
+    if is_end && !is_whole {
+        return Err("it ends before its body does".to_owned());
+    }
+    if !is_whole && body.len() < OUTPUT {
+        return Ok(Answer::Incomplete);
+    }
+    let body = String::from_utf8_lossy(body.get(..OUTPUT).unwrap_or(body)).into_owned();
+    Ok(Answer::Complete { status, location: header("location"), body })
 }
 
 fn are_chunks_whole(mut body: &[u8]) -> bool {
@@ -328,7 +329,7 @@ mod tests {
     fn status(answer: &[u8], is_end: bool) -> Option<u16> {
         match parse(answer, is_end) {
             Ok(Answer::Complete { status, .. }) => Some(status),
-            Ok(Answer::Incomplete) | Err(_) => None,
+            Ok(Answer::Incomplete | Answer::Interim(_)) | Err(_) => None,
         }
     }
 
@@ -349,11 +350,10 @@ mod tests {
     #[test]
     fn an_interim_answer_is_not_final() {
         let interim = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
-        assert_eq!(status(interim, false), None);
-        assert_eq!(
-            status(&[&interim[..], b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"].concat(), false),
-            Some(500)
-        );
+        let both = [&interim[..], b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"].concat();
+        let Ok(Answer::Interim(length)) = parse(&both, false) else { panic!("not interim") };
+        assert_eq!(length, interim.len());
+        assert_eq!(status(&both[length..], false), Some(500));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use nix::sys::socket::{
     sockopt,
 };
 
+use super::attempts::Executed;
 use super::{cause, unwatch};
 use crate::pod::{ExitStatus, ProbeOutcome, RunId};
 use crate::spec::{ProbeHandler, ProbeHost};
@@ -21,6 +22,9 @@ use http::Exchange;
 
 /// So much of what a probe prints or answers is kept (rules 60, 62).
 const OUTPUT: usize = 10 * 1024;
+
+/// What a pipe holds at most (pipe(7)).
+const PIPE: usize = 64 * 1024;
 
 /// How an execution ended: for the machine, and in words for people.
 pub(crate) type Result = (ProbeOutcome, String);
@@ -31,7 +35,7 @@ pub(crate) struct Probes(BTreeMap<RunId, Execution>);
 
 #[derive(Debug)]
 enum Execution {
-    Exec { pid: i32, process: OwnedFd, pipe: OwnedFd, output: Vec<u8> },
+    Exec { executed: Executed, output: Vec<u8> },
     Connect(Connection),
     Http(Box<Exchange>),
 }
@@ -83,27 +87,19 @@ impl Probes {
         }
     }
 
-    /// A command runs as a probe; its output comes from `pipe`.
-    pub(crate) fn executes(
-        &mut self,
-        run: RunId,
-        pid: i32,
-        process: OwnedFd,
-        pipe: OwnedFd,
-        epoll: &Epoll,
-        token: u64,
-    ) {
-        let _ = epoll.add(&pipe, EpollEvent::new(EpollFlags::EPOLLIN, token));
-        self.0.insert(run, Execution::Exec { pid, process, pipe, output: Vec::new() });
+    /// A command runs as a probe.
+    pub(crate) fn executes(&mut self, run: RunId, executed: Executed, epoll: &Epoll, token: u64) {
+        let _ = epoll.add(&executed.output, EpollEvent::new(EpollFlags::EPOLLIN, token));
+        self.0.insert(run, Execution::Exec { executed, output: Vec::new() });
     }
 
     /// Something can be done for the execution. Returns its result when it has come to one.
     pub(crate) fn advance(&mut self, run: RunId, epoll: &Epoll, token: u64) -> Option<Result> {
         let execution = self.0.get_mut(&run)?;
         let progress = match execution {
-            Execution::Exec { pipe, output, .. } => {
-                if !read_output(pipe.as_fd(), output) {
-                    unwatch(epoll, &*pipe);
+            Execution::Exec { executed, output } => {
+                if !read_output(executed.output.as_fd(), output) {
+                    unwatch(epoll, &executed.output);
                 }
                 return None;
             }
@@ -126,12 +122,13 @@ impl Probes {
 
     /// The process with this number ended. Returns the execution it was and its result, if it was one.
     pub(crate) fn exited(&mut self, pid: i32, status: ExitStatus, epoll: &Epoll) -> Option<(RunId, Result)> {
-        let is_meant =
-            |execution: &Execution| matches!(execution, Execution::Exec { pid: of, .. } if *of == pid);
-        let run = *self.0.iter().find(|(_, execution)| is_meant(execution))?.0;
-        let Execution::Exec { pipe, mut output, .. } = self.forget(run, epoll)? else { return None };
+        let run = *self.0.iter().find(|(_, execution)| execution.is_process(pid))?.0;
+        let Execution::Exec { executed, mut output } = self.forget(run, epoll)? else { return None };
+        if let Some(failure) = executed.failure() {
+            return Some((run, (ProbeOutcome::Failure, failure.message)));
+        }
         // What it wrote is there; what its children go on writing does not matter (rule 61).
-        read_output(pipe.as_fd(), &mut output);
+        read_output(executed.output.as_fd(), &mut output);
         let text = String::from_utf8_lossy(&output).trim_end().to_owned();
         let result = match status {
             ExitStatus::Code(0) => (ProbeOutcome::Success, text),
@@ -146,8 +143,8 @@ impl Probes {
 
     /// The execution no longer matters. A command is killed, alone (rule 60); it is reaped with the rest.
     pub(crate) fn cancel(&mut self, run: RunId, epoll: &Epoll) {
-        if let Some(Execution::Exec { process, .. }) = self.forget(run, epoll) {
-            let _ = crate::sys::send_signal(process.as_fd(), libc::SIGKILL);
+        if let Some(Execution::Exec { executed, .. }) = self.forget(run, epoll) {
+            let _ = crate::sys::send_signal(executed.process.as_fd(), libc::SIGKILL);
         }
     }
 
@@ -159,14 +156,21 @@ impl Probes {
 
     /// Whether this process is a probe's command.
     pub(crate) fn has(&self, pid: i32) -> bool {
-        self.0.values().any(|execution| matches!(execution, Execution::Exec { pid: of, .. } if *of == pid))
+        self.0.values().any(|execution| execution.is_process(pid))
     }
 }
 
 impl Execution {
+    fn is_process(&self, pid: i32) -> bool {
+        match self {
+            Self::Exec { executed, .. } => executed.pid == pid,
+            Self::Connect(_) | Self::Http(_) => false,
+        }
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Exec { pipe, .. } => pipe.as_fd(),
+            Self::Exec { executed, .. } => executed.output.as_fd(),
             Self::Connect(connection) => connection.socket.as_fd(),
             Self::Http(exchange) => exchange.connection().socket.as_fd(),
         }
@@ -249,10 +253,10 @@ fn start_connecting(to: SocketAddr) -> std::result::Result<OwnedFd, Errno> {
     }
 }
 
-/// Takes what the pipe holds, and keeps the beginning. False at the end.
+/// Takes what the pipe holds, not what may go on coming, and keeps the beginning. False at the end.
 fn read_output(pipe: BorrowedFd<'_>, output: &mut Vec<u8>) -> bool {
     let mut buffer = [0; 4096];
-    loop {
+    for _ in 0..PIPE / buffer.len() {
         match nix::unistd::read(pipe, &mut buffer) {
             Ok(0) => return false,
             Ok(count) => {
@@ -262,6 +266,7 @@ fn read_output(pipe: BorrowedFd<'_>, output: &mut Vec<u8>) -> bool {
             Err(_) => return true,
         }
     }
+    true
 }
 
 fn explain(what: &str, output: &str) -> String {
@@ -271,4 +276,17 @@ fn explain(what: &str, output: &str) -> String {
 /// The probe could not be carried out.
 pub(super) fn cannot(what: &str, errno: Errno) -> Result {
     (ProbeOutcome::Error, format!("cannot {what}: {}", cause(errno)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_prints_without_end_does_not_have_the_supervisor_for_itself() {
+        let endless = std::fs::File::open("/dev/zero").unwrap();
+        let mut output = Vec::new();
+        assert!(read_output(endless.as_fd(), &mut output));
+        assert_eq!(output.len(), OUTPUT);
+    }
 }

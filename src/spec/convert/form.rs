@@ -2,8 +2,8 @@
 //! Knows which field stands where in each, and no text.
 
 use super::super::Syntax;
-use super::super::settings;
 use super::super::write::{Content, Element};
+use super::super::{metadata, settings};
 
 /// Lists that have a section for each item in TOML.
 pub(super) const SECTIONS: [&str; 4] = ["initContainers", "containers", "ephemeralContainers", "volumes"];
@@ -88,8 +88,13 @@ impl Parts {
         if !Self::has(&self.settings, settings::PROFILE) {
             self.settings.insert(0, Element::string(settings::PROFILE, profile));
         }
-        if !Self::has(&self.spec, "restartPolicy") {
-            self.spec.insert(0, Element::string("restartPolicy", restart_policy));
+        match self.spec.iter_mut().find(|element| element.key == "restartPolicy") {
+            // Empty is the default as well.
+            Some(element) if element.as_string() == Some("") => {
+                element.content = Content::String(restart_policy.to_owned());
+            }
+            Some(_) => {}
+            None => self.spec.insert(0, Element::string("restartPolicy", restart_policy)),
         }
     }
 
@@ -123,7 +128,15 @@ impl Parts {
     /// The elements of a TOML file, and those that have no place there.
     pub fn into_toml(self) -> (Vec<Element>, Vec<Element>) {
         let (mut top, mut homeless) = (Vec::new(), self.around);
-        for element in self.metadata.into_iter().filter(says_something) {
+        let is_named = Self::has(&self.metadata, "name");
+        let named = |element: Element| match element.as_string() {
+            Some(text) if element.key == "generateName" && !is_named => {
+                let name = metadata::without_joint(text).to_owned();
+                Element { key: "name".to_owned(), content: Content::String(name), ..element }
+            }
+            _ => element,
+        };
+        for element in self.metadata.into_iter().map(named).filter(says_something) {
             let known = METADATA.contains(&element.key.as_str());
             if known { top.push(element) } else { homeless.push(element) }
         }

@@ -8,6 +8,9 @@ use crate::spec::suggest::{nearest, synonym};
 use crate::spec::tree::{Entry, MERGE_KEY, Node, Span, Value, cut};
 use std::rc::Rc;
 
+/// Fields with a mapping that is often left out around its most important field.
+const MAIN_FIELDS: [(&str, &str); 3] = [("exec", "command"), ("httpGet", "port"), ("tcpSocket", "port")];
+
 /// A mapping whose fields are taken one by one.
 pub(in crate::spec) struct Fields<'a> {
     /// The mapping itself.
@@ -52,7 +55,9 @@ impl<'a> Fields<'a> {
         if let Some(taken) = self.taken.get_mut(position) {
             *taken = true;
         }
-        self.entries.get(position).and_then(|entry| self.field(entry))
+        let item = self.entries.get(position).and_then(|entry| self.field(entry))?;
+        item.scope.was_read(&item.path, item.key);
+        Some(item)
     }
 
     /// The field of this name, if it is there, without taking it.
@@ -104,6 +109,8 @@ impl<'a> Fields<'a> {
     /// Reports every key that nobody took.
     pub(super) fn report_rest(&self) {
         let mut from_server: Vec<&Entry> = Vec::new();
+        let purpose = self.item.scope.purpose;
+        let runs = purpose == Purpose::Run;
         for (entry, taken) in self.entries.iter().zip(&self.taken) {
             if *taken {
                 continue;
@@ -111,8 +118,9 @@ impl<'a> Fields<'a> {
             let field = self.places.iter().find_map(|place| Field::find(*place, &entry.key));
             match field.map(|field| (field, field.class)) {
                 None => self.unknown(entry),
-                Some((field, Class::Ignored { why, unless })) => {
-                    if self.item.scope.purpose == Purpose::Run && !says_nothing(&entry.value, unless) {
+                Some((field, Class::Ignored { shape, why, unless })) => {
+                    let has_shape = self.field(entry).is_none_or(|item| item.has_shape(shape));
+                    if runs && has_shape && !says_nothing(&entry.value, unless) {
                         if why == FROM_SERVER {
                             from_server.push(entry);
                         } else if self.item.scope.warned.borrow_mut().insert((field.place, field.name)) {
@@ -121,12 +129,12 @@ impl<'a> Fields<'a> {
                     }
                 }
                 Some((_, Class::NotBuilt { unless, help })) => {
-                    if self.item.scope.purpose == Purpose::Run && !says_nothing(&entry.value, unless) {
+                    if runs && !says_nothing(&entry.value, unless) {
                         self.unsupported(entry, "podinit does not support it yet", help);
                     }
                 }
                 Some((field, Class::Refused { why, help })) => {
-                    let wrong = match self.item.scope.purpose {
+                    let wrong = match purpose {
                         Purpose::Run => true,
                         Purpose::Convert => false,
                         Purpose::Kubernetes => !field.is_taken_by_a_cluster(),
@@ -171,7 +179,12 @@ impl<'a> Fields<'a> {
     /// A key that is no field: misspelt, or in the wrong place.
     fn unknown(&self, entry: &Entry) {
         let key = entry.key.as_str();
-        if key == MERGE_KEY || entry.value.value == Value::Unreadable {
+        if key == MERGE_KEY || entry.value.value == Value::Unreadable || self.is_of_a_cluster(key) {
+            return;
+        }
+        let runs = self.item.scope.purpose == Purpose::Run;
+        if let Some((why, help)) = self.refused_elsewhere(key).filter(|_| runs) {
+            self.unsupported(entry, why, help);
             return;
         }
         let same_word = self.names().find(|name| name.eq_ignore_ascii_case(key));
@@ -180,7 +193,13 @@ impl<'a> Fields<'a> {
         } else if let Some(advice) = self.elsewhere(key) {
             advice
         } else if let Some(name) = self.meant(key) {
-            ("there is no such field".to_owned(), format!("write `{name}`"))
+            let main = MAIN_FIELDS.iter().find(|(field, _)| *field == name).map(|(_, main)| main);
+            let value = main.and_then(|main| self.item.below(entry).written_in_full(main));
+            let help = match value {
+                Some(value) => self.item.scope.written(name, value.trim_matches('`')),
+                None => format!("`{name}`"),
+            };
+            ("there is no such field".to_owned(), format!("write {help}"))
         } else {
             ("there is no such field".to_owned(), self.known())
         };
@@ -191,20 +210,43 @@ impl<'a> Fields<'a> {
         );
     }
 
+    /// Whether it is a resource that only a cluster knows.
+    fn is_of_a_cluster(&self, key: &str) -> bool {
+        self.item.scope.purpose != Purpose::Run
+            && self.places.contains(&Place::Amounts)
+            && (key.contains('/') || key.starts_with("hugepages-"))
+    }
+
+    /// Cause and help for a field of another place, where nothing is won by moving it there.
+    fn refused_elsewhere(&self, key: &str) -> Option<(&'static str, &'static str)> {
+        match Field::find(self.place_of(key)?, key)?.class {
+            Class::NotBuilt { unless: _, help } => Some(("podinit does not support it yet", help)),
+            Class::Refused { why, help } => Some((why, help)),
+            Class::Implemented { .. } | Class::Ignored { .. } => None,
+        }
+    }
+
+    /// The place near this one that has such a field.
+    fn place_of(&self, key: &str) -> Option<Place> {
+        let toml = self.item.scope.syntax == Syntax::Toml;
+        let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
+        neighbours
+            .filter(|place| toml || *place != Place::Toml)
+            .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())
+    }
+
     /// Label and help for a field of another place.
     fn elsewhere(&self, key: &str) -> Option<(String, String)> {
         let toml = self.item.scope.syntax == Syntax::Toml;
-        if toml && Field::find(Place::Document, key).is_some() {
+        let is_script = self.places.iter().any(|place| place.is_of_script());
+        if toml && !is_script && Field::find(Place::Document, key).is_some() {
             let help = match key {
                 "metadata" | "spec" => "write its fields at the top of the file, without a table for them",
                 _ => "remove it",
             };
             return Some(("TOML has no Kubernetes object around the pod".to_owned(), help.to_owned()));
         }
-        let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
-        let place = neighbours
-            .filter(|place| toml || *place != Place::Toml)
-            .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())?;
+        let place = self.place_of(key)?;
         let top = matches!(place, Place::Spec | Place::Metadata | Place::Toml);
         let (at, to) = if toml && top { Place::Toml.home()? } else { place.home()? };
         Some((format!("this belongs {at}"), format!("move it to {to}")))

@@ -1,7 +1,8 @@
 //! The table of fields: every field of the Pod API that a manifest can have, and podinit's own of TOML.
 
 use super::Place::*;
-use super::{Class, Field, Place};
+use super::Shape::*;
+use super::{Class, Field, Place, Shape};
 
 const NO_SCHEDULER: &str = "the pod runs on this host, nothing schedules it";
 const NO_CLUSTER: &str = "only a cluster has a use for it";
@@ -15,9 +16,12 @@ const DO_WITHOUT: &str = "leave it out if the pod can do without it";
 const NO_VOLUMES: &str = "leave it out; in profile `process` the containers see this host's own files";
 const NO_SECURITY: &str = "leave it out to run as the user that podinit runs as, with that user's rights";
 const NO_ISOLATION: &str = "leave it out; in profile `process` the containers share this host's namespaces";
+const NOT_ENFORCED: &str = "shown by `explain`; limits are not enforced yet, which a run says";
 const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
 const NO_SOURCES: &str = "write the value itself: `env` with `name` and `value`";
 const NO_HOST_PORT: &str = "leave it out; in profile `process` the container listens on this host itself";
+const SO_ALREADY: &str =
+    "so already in profile `process`, where `false` says no more than leaving it out, as it is the default";
 const HOST_DNS: &str = "leave it out; in profile `process` the containers resolve names as this host does";
 const NO_PROBE: &str = "leave it out; only startupProbe is supported so far";
 const NO_LIFECYCLE: &str = "leave it out; the container is stopped with SIGTERM";
@@ -28,12 +32,12 @@ const fn yes(note: &'static str) -> Class {
     Class::Implemented { note }
 }
 
-const fn ignored(why: &'static str) -> Class {
-    Class::Ignored { why, unless: &[] }
+const fn ignored(shape: Shape, why: &'static str) -> Class {
+    Class::Ignored { shape, why, unless: &[] }
 }
 
-const fn ignored_unless(unless: &'static [&'static str], why: &'static str) -> Class {
-    Class::Ignored { why, unless }
+const fn ignored_unless(shape: Shape, unless: &'static [&'static str], why: &'static str) -> Class {
+    Class::Ignored { shape, why, unless }
 }
 
 const fn not_built(help: &'static str) -> Class {
@@ -60,24 +64,24 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Document, "kind", yes("`Pod`")),
     field(Document, "metadata", YES),
     field(Document, "spec", YES),
-    field(Document, "status", ignored(FROM_SERVER)),
+    field(Document, "status", ignored(Mapping, FROM_SERVER)),
 
     // metadata
     field(Metadata, "name", YES),
-    field(Metadata, "namespace", yes("a word in messages")),
+    field(Metadata, "namespace", yes("checked; of no effect but in the message of a back-off, as there are no namespaces on one host")),
     field(Metadata, "labels", YES),
     field(Metadata, "annotations", yes("those of podinit.dev/ are settings: `profile`, `crashLoopBackOff.initialDelaySeconds`, `crashLoopBackOff.maxDelaySeconds`")),
-    field(Metadata, "generateName", not_built("write `name`")),
-    field(Metadata, "uid", ignored(FROM_SERVER)),
-    field(Metadata, "creationTimestamp", ignored(FROM_SERVER)),
-    field(Metadata, "deletionTimestamp", ignored(FROM_SERVER)),
-    field(Metadata, "deletionGracePeriodSeconds", ignored(FROM_SERVER)),
-    field(Metadata, "resourceVersion", ignored(FROM_SERVER)),
-    field(Metadata, "generation", ignored(FROM_SERVER)),
-    field(Metadata, "finalizers", ignored(FROM_SERVER)),
-    field(Metadata, "ownerReferences", ignored(FROM_SERVER)),
-    field(Metadata, "managedFields", ignored(FROM_SERVER)),
-    field(Metadata, "selfLink", ignored(FROM_SERVER)),
+    field(Metadata, "generateName", yes("the name where there is none, as it is, without its last `-`")),
+    field(Metadata, "uid", ignored(Text, FROM_SERVER)),
+    field(Metadata, "creationTimestamp", ignored(Text, FROM_SERVER)),
+    field(Metadata, "deletionTimestamp", ignored(Text, FROM_SERVER)),
+    field(Metadata, "deletionGracePeriodSeconds", ignored(Integer, FROM_SERVER)),
+    field(Metadata, "resourceVersion", ignored(Text, FROM_SERVER)),
+    field(Metadata, "generation", ignored(Integer, FROM_SERVER)),
+    field(Metadata, "finalizers", ignored(Texts, FROM_SERVER)),
+    field(Metadata, "ownerReferences", ignored(Mappings, FROM_SERVER)),
+    field(Metadata, "managedFields", ignored(Mappings, FROM_SERVER)),
+    field(Metadata, "selfLink", ignored(Text, FROM_SERVER)),
 
     // The top of a TOML file, besides the fields of spec
     field(Toml, "name", YES),
@@ -102,43 +106,43 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "setHostnameAsFQDN", not_built_unless(&["false"], DO_WITHOUT)),
     field(Spec, "hostnameOverride", not_built(DO_WITHOUT)),
     field(Spec, "hostAliases", not_built(DO_WITHOUT)),
-    field(Spec, "dnsPolicy", not_built_unless(&["ClusterFirst", "Default"], HOST_DNS)),
+    field(Spec, "dnsPolicy", not_built_unless(&["ClusterFirst", "ClusterFirstWithHostNet", "Default"], HOST_DNS)),
     field(Spec, "dnsConfig", not_built(HOST_DNS)),
-    field(Spec, "hostNetwork", yes("so already in profile `process`")),
-    field(Spec, "hostPID", yes("so already in profile `process`")),
-    field(Spec, "hostIPC", yes("so already in profile `process`")),
+    field(Spec, "hostNetwork", yes(SO_ALREADY)),
+    field(Spec, "hostPID", yes(SO_ALREADY)),
+    field(Spec, "hostIPC", yes(SO_ALREADY)),
     field(Spec, "hostUsers", not_built_unless(&["true"], NO_ISOLATION)),
     field(Spec, "shareProcessNamespace", not_built_unless(&["false"], NO_ISOLATION)),
     field(Spec, "securityContext", not_built(NO_SECURITY)),
-    field(Spec, "resources", not_built(NO_RESOURCES)),
+    field(Spec, "resources", yes(NOT_ENFORCED)),
     field(Spec, "os", YES),
     field(Os, "name", yes("`linux`")),
     field(Spec, "readinessGates", not_built(DO_WITHOUT)),
-    field(Spec, "imagePullSecrets", ignored(NO_IMAGES)),
-    field(Spec, "nodeName", ignored(NO_SCHEDULER)),
-    field(Spec, "nodeSelector", ignored(NO_SCHEDULER)),
-    field(Spec, "affinity", ignored(NO_SCHEDULER)),
-    field(Spec, "tolerations", ignored(NO_SCHEDULER)),
-    field(Spec, "topologySpreadConstraints", ignored(NO_SCHEDULER)),
-    field(Spec, "schedulerName", ignored_unless(&["default-scheduler"], NO_SCHEDULER)),
-    field(Spec, "schedulingGates", ignored(NO_SCHEDULER)),
-    field(Spec, "schedulingGroup", ignored(NO_SCHEDULER)),
-    field(Spec, "priority", ignored_unless(&["0"], NO_SCHEDULER)),
-    field(Spec, "priorityClassName", ignored(NO_SCHEDULER)),
-    field(Spec, "preemptionPolicy", ignored_unless(&["PreemptLowerPriority"], NO_SCHEDULER)),
-    field(Spec, "overhead", ignored(NO_CLUSTER)),
+    field(Spec, "imagePullSecrets", ignored(Mappings, NO_IMAGES)),
+    field(Spec, "nodeName", ignored(Text, NO_SCHEDULER)),
+    field(Spec, "nodeSelector", ignored(MappingOfTexts, NO_SCHEDULER)),
+    field(Spec, "affinity", ignored(Mapping, NO_SCHEDULER)),
+    field(Spec, "tolerations", ignored(Mappings, NO_SCHEDULER)),
+    field(Spec, "topologySpreadConstraints", ignored(Mappings, NO_SCHEDULER)),
+    field(Spec, "schedulerName", ignored_unless(Text, &["default-scheduler"], NO_SCHEDULER)),
+    field(Spec, "schedulingGates", ignored(Mappings, NO_SCHEDULER)),
+    field(Spec, "schedulingGroup", ignored(Mapping, NO_SCHEDULER)),
+    field(Spec, "priority", ignored_unless(Integer, &["0"], NO_SCHEDULER)),
+    field(Spec, "priorityClassName", ignored(Text, NO_SCHEDULER)),
+    field(Spec, "preemptionPolicy", ignored_unless(Word(&["PreemptLowerPriority", "Never"]), &["PreemptLowerPriority"], NO_SCHEDULER)),
+    field(Spec, "overhead", ignored(Mapping, NO_CLUSTER)),
     field(Spec, "runtimeClassName", refused("there is one runtime, podinit itself", "remove it")),
     field(Spec, "resourceClaims", not_built(DO_WITHOUT)),
-    field(Spec, "evictionResponders", ignored(NO_CLUSTER)),
-    field(Spec, "serviceAccountName", ignored_unless(&["default"], NO_ACCOUNTS)),
-    field(Spec, "serviceAccount", ignored_unless(&["default"], NO_ACCOUNTS)),
-    field(Spec, "automountServiceAccountToken", ignored_unless(&["false"], NO_ACCOUNTS)),
-    field(Spec, "enableServiceLinks", ignored_unless(&["true"], NO_SERVICES)),
+    field(Spec, "evictionResponders", ignored(Mappings, NO_CLUSTER)),
+    field(Spec, "serviceAccountName", ignored_unless(Text, &["default"], NO_ACCOUNTS)),
+    field(Spec, "serviceAccount", ignored_unless(Text, &["default"], NO_ACCOUNTS)),
+    field(Spec, "automountServiceAccountToken", ignored_unless(Boolean, &["false"], NO_ACCOUNTS)),
+    field(Spec, "enableServiceLinks", ignored_unless(Boolean, &["true", "false"], NO_SERVICES)),
 
     // An entry of containers or initContainers
     field(Container, "name", YES),
     field(Container, "image", yes("a label in profile `process`")),
-    field(Container, "imagePullPolicy", ignored(NO_IMAGES)),
+    field(Container, "imagePullPolicy", ignored(Word(&["IfNotPresent", "Always", "Never"]), NO_IMAGES)),
     field(Container, "command", yes("needed in profile `process`; `$(VAR)` is expanded")),
     field(Container, "args", yes("`$(VAR)` is expanded")),
     field(Container, "workingDir", YES),
@@ -151,7 +155,15 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Container, "restartPolicy", yes("`Always` makes a sidecar of an init container")),
     field(Container, "restartPolicyRules", YES),
     field(Container, "resizePolicy", not_built(NO_RESOURCES)),
-    field(Container, "resources", not_built(NO_RESOURCES)),
+    field(Container, "resources", yes(NOT_ENFORCED)),
+    field(Resources, "requests", YES),
+    field(Resources, "limits", YES),
+    field(Resources, "claims", not_built(NO_RESOURCES)),
+    field(Amounts, "cpu", YES),
+    field(Amounts, "memory", YES),
+    field(Amounts, "ephemeral-storage", not_built(NO_RESOURCES)),
+    field(Amounts, "hugepages-2Mi", not_built(NO_RESOURCES)),
+    field(Amounts, "hugepages-1Gi", not_built(NO_RESOURCES)),
     field(Container, "livenessProbe", not_built(NO_PROBE)),
     field(Container, "readinessProbe", not_built(NO_PROBE)),
     field(Container, "startupProbe", yes("not on plain init containers")),
@@ -241,14 +253,6 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Below("containers[].securityContext.capabilities"), "drop", not_built(NO_SECURITY)),
     field(Below("containers[].securityContext.seccompProfile"), "type", not_built(NO_SECURITY)),
     field(Below("containers[].securityContext.seccompProfile"), "localhostProfile", not_built(NO_SECURITY)),
-    field(Below("containers[].resources"), "limits.cpu", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "limits.memory", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "limits.ephemeral-storage", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "limits.hugepages-*", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "limits.*", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "requests.cpu", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "requests.memory", not_built(NO_RESOURCES)),
-    field(Below("containers[].resources"), "claims", not_built(NO_RESOURCES)),
     field(Below("containers[].env[].valueFrom"), "fieldRef", not_built(NO_SOURCES)),
     field(Below("containers[].env[].valueFrom"), "resourceFieldRef", not_built(NO_SOURCES)),
     field(Below("containers[].env[].valueFrom"), "configMapKeyRef", not_built(NO_SOURCES)),
@@ -279,67 +283,67 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Below("containers[].volumeMounts[]"), "bindMountOptions", not_built(NO_VOLUMES)),
     field(Below("containers[].volumeDevices[]"), "name", not_built(NO_VOLUMES)),
     field(Below("containers[].volumeDevices[]"), "devicePath", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "name", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "emptyDir", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "hostPath", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "configMap", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "secret", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "downwardAPI", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "projected", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "persistentVolumeClaim", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "image", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "ephemeral", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "nfs", not_built(NO_VOLUMES)),
-    field(Below("volumes[].emptyDir"), "medium", not_built(NO_VOLUMES)),
-    field(Below("volumes[].emptyDir"), "sizeLimit", not_built(NO_VOLUMES)),
-    field(Below("volumes[].emptyDir"), "mode", not_built(NO_VOLUMES)),
-    field(Below("volumes[].hostPath"), "path", not_built(NO_VOLUMES)),
-    field(Below("volumes[].hostPath"), "type", not_built(NO_VOLUMES)),
-    field(Below("volumes[].configMap"), "name", not_built(NO_VOLUMES)),
-    field(Below("volumes[].configMap"), "items", not_built(NO_VOLUMES)),
-    field(Below("volumes[].configMap"), "defaultMode", not_built(NO_VOLUMES)),
-    field(Below("volumes[].configMap"), "optional", not_built(NO_VOLUMES)),
-    field(Below("volumes[].configMap"), "defaultUser", not_built(NO_VOLUMES)),
-    field(Below("volumes[].secret"), "secretName", not_built(NO_VOLUMES)),
-    field(Below("volumes[].secret"), "items", not_built(NO_VOLUMES)),
-    field(Below("volumes[].secret"), "defaultMode", not_built(NO_VOLUMES)),
-    field(Below("volumes[].secret"), "optional", not_built(NO_VOLUMES)),
-    field(Below("volumes[].secret"), "defaultUser", not_built(NO_VOLUMES)),
-    field(Below("volumes[].downwardAPI"), "items", not_built(NO_VOLUMES)),
-    field(Below("volumes[].downwardAPI"), "defaultMode", not_built(NO_VOLUMES)),
-    field(Below("volumes[].downwardAPI"), "defaultUser", not_built(NO_VOLUMES)),
-    field(Below("volumes[].projected"), "defaultMode", not_built(NO_VOLUMES)),
-    field(Below("volumes[].projected"), "defaultUser", not_built(NO_VOLUMES)),
-    field(Below("volumes[].projected.sources[]"), "configMap", not_built(NO_VOLUMES)),
-    field(Below("volumes[].projected.sources[]"), "secret", not_built(NO_VOLUMES)),
-    field(Below("volumes[].projected.sources[]"), "downwardAPI", not_built(NO_VOLUMES)),
-    field(Below("volumes[].projected.sources[]"), "serviceAccountToken", refused("only a cluster can issue it", "remove it")),
-    field(Below("volumes[].projected.sources[]"), "clusterTrustBundle", refused("only a cluster can issue it", "remove it")),
-    field(Below("volumes[].projected.sources[]"), "podCertificate", refused("only a cluster can issue it", "remove it")),
-    field(Below("volumes[].persistentVolumeClaim"), "claimName", not_built(NO_VOLUMES)),
-    field(Below("volumes[].persistentVolumeClaim"), "readOnly", not_built(NO_VOLUMES)),
-    field(Below("volumes[].image"), "reference", not_built(NO_VOLUMES)),
-    field(Below("volumes[].image"), "pullPolicy", not_built(NO_VOLUMES)),
-    field(Below("volumes[]"), "csi", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "iscsi", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "fc", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "flexVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "gitRepo", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "awsElasticBlockStore", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "azureDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "azureFile", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "cephfs", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "cinder", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "flocker", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "gcePersistentDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "glusterfs", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "photonPersistentDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "portworxVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "quobyte", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "rbd", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "scaleIO", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "storageos", refused("only a cluster can attach it", "mount it on this host and use the directory")),
-    field(Below("volumes[]"), "vsphereVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "name", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "emptyDir", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "hostPath", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "configMap", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "secret", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "downwardAPI", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "projected", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "persistentVolumeClaim", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "image", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "ephemeral", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "nfs", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].emptyDir"), "medium", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].emptyDir"), "sizeLimit", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].emptyDir"), "mode", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].hostPath"), "path", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].hostPath"), "type", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].configMap"), "name", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].configMap"), "items", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].configMap"), "defaultMode", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].configMap"), "optional", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].configMap"), "defaultUser", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].secret"), "secretName", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].secret"), "items", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].secret"), "defaultMode", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].secret"), "optional", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].secret"), "defaultUser", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].downwardAPI"), "items", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].downwardAPI"), "defaultMode", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].downwardAPI"), "defaultUser", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].projected"), "defaultMode", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].projected"), "defaultUser", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].projected.sources[]"), "configMap", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].projected.sources[]"), "secret", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].projected.sources[]"), "downwardAPI", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].projected.sources[]"), "serviceAccountToken", refused("only a cluster can issue it", "remove it")),
+    field(Below("spec.volumes[].projected.sources[]"), "clusterTrustBundle", refused("only a cluster can issue it", "remove it")),
+    field(Below("spec.volumes[].projected.sources[]"), "podCertificate", refused("only a cluster can issue it", "remove it")),
+    field(Below("spec.volumes[].persistentVolumeClaim"), "claimName", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].persistentVolumeClaim"), "readOnly", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].image"), "reference", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[].image"), "pullPolicy", not_built(NO_VOLUMES)),
+    field(Below("spec.volumes[]"), "csi", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "iscsi", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "fc", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "flexVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "gitRepo", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "awsElasticBlockStore", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "azureDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "azureFile", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "cephfs", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "cinder", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "flocker", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "gcePersistentDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "glusterfs", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "photonPersistentDisk", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "portworxVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "quobyte", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "rbd", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "scaleIO", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "storageos", refused("only a cluster can attach it", "mount it on this host and use the directory")),
+    field(Below("spec.volumes[]"), "vsphereVolume", refused("only a cluster can attach it", "mount it on this host and use the directory")),
 ];
 
 /// What stands above the table in `docs/spec-support.md`.
@@ -350,7 +354,8 @@ pub(super) const INTRODUCTION: &str = "\
 Every field of the Kubernetes Pod API that a manifest can have is in one of three classes.
 
 - *implemented*: read, checked and applied.
-- *ignored*: it has no meaning on one host. podinit says so in a warning.
+- *ignored*: it has no meaning on one host. podinit says so in a warning. A value that the API server
+  would refuse for its type is refused here, too.
 - *refused*: podinit does not start the pod. A field that is not built yet is refused, never read and
   then not applied; so is every field that would protect something and cannot.
 

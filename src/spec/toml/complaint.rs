@@ -61,6 +61,18 @@ const COMPLAINTS: &[(&str, &str, &str, &str)] = &[
         "write `true` or `false`",
     ),
     (
+        "float, expected `",
+        "infinity and what is no number are written in lower case",
+        "`inf` or `nan` was expected here",
+        "write it in lower case",
+    ),
+    (
+        "float, expected nothing",
+        "a number has one point at most",
+        "the number has ended before this",
+        "put the whole value in quotes if no number is meant",
+    ),
+    (
         "leading zero",
         "a number cannot start with 0",
         "a zero too many",
@@ -134,7 +146,7 @@ pub(super) fn complaint(message: &str, written: &str, rest: &str) -> Complaint {
             help: "remove the bracket".to_owned(),
         };
     }
-    if message.contains("must be quoted") {
+    if is_unquoted(message, written) {
         return unquoted(written);
     }
     let known = COMPLAINTS.iter().find(|(part, ..)| message.contains(part));
@@ -148,8 +160,28 @@ pub(super) fn complaint(message: &str, written: &str, rest: &str) -> Complaint {
     )
 }
 
+/// Whether a value is a word without quotes. By its first letter the parser takes it for a misspelt
+/// boolean or number.
+pub(super) fn is_unquoted(message: &str, written: &str) -> bool {
+    let misspelt = ["boolean", "float, expected `"].iter().any(|part| message.contains(part));
+    let word = written.trim_start_matches(['+', '-']).to_ascii_lowercase();
+    let is_meant = ["true", "false", "inf", "nan"].contains(&word.as_str());
+    message.contains("must be quoted") || (misspelt && !is_meant)
+}
+
+/// A word without quotes as the string it was meant to be.
+pub(super) fn quoted(written: &str) -> String {
+    let bare = bare(written);
+    if bare.contains(['"', '\\']) && !bare.contains('\'') { format!("'{bare}'") } else { format!("{bare:?}") }
+}
+
+/// A word without the quotes that only look like some.
+fn bare(written: &str) -> &str {
+    written.trim_matches(['“', '”', '‘', '’', '`'])
+}
+
 fn unquoted(written: &str) -> Complaint {
-    let bare = written.trim_matches(['“', '”', '‘', '’', '`']);
+    let bare = bare(written);
     if bare.is_empty() {
         return Complaint {
             cause: "a value is missing",
@@ -173,6 +205,10 @@ fn unquoted(written: &str) -> Complaint {
     Complaint {
         cause: "a string has no quotes",
         label: "neither a string in quotes nor a number, `true` or `false`",
-        help: format!("write \"{bare}\"{}", if list { ", or put a comma between two items" } else { "" }),
+        help: format!(
+            "write {}{}",
+            quoted(written),
+            if list { ", or put a comma between two items" } else { "" }
+        ),
     }
 }

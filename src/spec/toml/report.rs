@@ -1,6 +1,6 @@
 //! The TOML parser's errors as problems: one for each cause, where the cause is. Knows TOML only.
 
-use super::complaint::complaint;
+use super::complaint::{complaint, is_unquoted, quoted};
 use crate::spec::limits::{MAX_PROBLEMS, too_deep};
 use crate::spec::problem::Problem;
 use crate::spec::tree::{Span, cut};
@@ -55,7 +55,7 @@ impl Report<'_> {
         let open_bracket = !open_string && errors.iter().any(Complained::open_bracket);
         let bracket = if open_bracket { self.open_bracket() } else { None };
         let (mut last_line, mut header, mut yaml, mut readable) = (0, false, false, true);
-        for error in &errors {
+        for (position, error) in errors.iter().enumerate() {
             header |= error.open_header();
             let follows = bracket.is_some_and(|bracket| error.span.start > bracket)
                 || (open_string && error.open_bracket())
@@ -70,7 +70,13 @@ impl Report<'_> {
             yaml |= self.is_yaml(error.span);
             // A second table of the same name replaces the first.
             readable &= error.duplicate() && !self.is_header(error.span);
-            problems.push(self.problem(error, &strings));
+            let problem = self.problem(error, &strings);
+            let same_line = errors.get(position..).unwrap_or_default();
+            let same_line = same_line.iter().take_while(|other| other.line == error.line);
+            problems.push(match self.with_quotes(same_line) {
+                Some(line) => problem.help(format!("write `{line}`")),
+                None => problem,
+            });
         }
         if let Some(bracket) = bracket {
             readable = false;
@@ -97,10 +103,30 @@ impl Report<'_> {
         errors
     }
 
-    fn line(&self, span: Span) -> &str {
+    fn line_start(&self, span: Span) -> usize {
         let before = self.body.get(..span.start).unwrap_or_default();
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        self.body.get(start..).and_then(|text| text.lines().next()).unwrap_or_default()
+        before.rfind('\n').map_or(0, |newline| newline + 1)
+    }
+
+    fn line(&self, span: Span) -> &str {
+        self.body.get(self.line_start(span)..).and_then(|text| text.lines().next()).unwrap_or_default()
+    }
+
+    /// A line of several words without quotes as it was meant, if they are all that is wrong with it.
+    fn with_quotes<'e>(&self, errors: impl Iterator<Item = &'e Complained<'e>>) -> Option<String> {
+        let (mut line, mut words, mut end) = (String::new(), 0, None);
+        for error in errors {
+            let word = error.span.of(self.body);
+            if word.is_empty() || word.contains([' ', '\t']) || !is_unquoted(error.message, word) {
+                return None;
+            }
+            let from = end.unwrap_or_else(|| self.line_start(error.span));
+            line.push_str(Span::new(from, error.span.start).of(self.body));
+            line.push_str(&quoted(word));
+            (words, end) = (words + 1, Some(error.span.end));
+        }
+        let rest = self.body.get(end?..)?.lines().next().unwrap_or_default();
+        (words > 1).then(|| cut(format!("{line}{rest}").trim()))
     }
 
     fn is_header(&self, span: Span) -> bool {
@@ -187,6 +213,9 @@ impl Report<'_> {
         if error.open_header() {
             let name = cut(self.line(span).trim().trim_matches(['[', ']']));
             complaint.help = complaint.help.replace("name", &name);
+        }
+        if error.open_string() && written.len() > 1 {
+            complaint.help = format!("close it with `{written}`");
         }
         Problem::error(self.source, place, format!("cannot read this as TOML: {}", complaint.cause))
             .label(complaint.label)

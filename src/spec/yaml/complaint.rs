@@ -1,6 +1,7 @@
 //! What the YAML parser complains about, in words that help. Knows its messages, and no manifest.
 
 use super::super::tree::Span;
+use super::json;
 
 /// Cause, label and help for one complaint of the parser. The cause follows "cannot read this as YAML: ".
 pub(super) struct Complaint {
@@ -38,7 +39,8 @@ impl Place {
             Self::Escape | Self::NoCharacter => {
                 let wrong = if matches!(self, Self::Escape) { unknown_escape } else { no_character };
                 let rest = text.get(here.start..).unwrap_or_default();
-                first_escape(rest, wrong).map(|(at, length)| (here.start + at, length))
+                let halves = json::takes_halves(text);
+                first_escape(rest, halves, wrong).map(|(at, length)| (here.start + at, length))
             }
         };
         found.map_or(here, |(start, length)| Span::new(start, start + length))
@@ -46,18 +48,20 @@ impl Place {
 }
 
 /// Place and length of the first escape sequence that is wrong; `wrong` is asked of what follows the `\`.
-fn first_escape(text: &str, wrong: fn(&str) -> Option<usize>) -> Option<(usize, usize)> {
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        if c != '\\' {
+fn first_escape(text: &str, halves: bool, wrong: fn(&str) -> Option<usize>) -> Option<(usize, usize)> {
+    let mut at = 0;
+    loop {
+        at += text.get(at..)?.find('\\')?;
+        if halves && json::whole(text, at).is_some() {
+            at += json::HALVES;
             continue;
         }
-        let (escaped, _) = chars.next()?;
-        if let Some(length) = wrong(text.get(escaped..)?) {
+        let escaped = text.get(at + 1..)?;
+        if let Some(length) = wrong(escaped) {
             return Some((at, 1 + length));
         }
+        at += 1 + escaped.chars().next()?.len_utf8();
     }
-    None
 }
 
 fn unknown_escape(escaped: &str) -> Option<usize> {
@@ -186,7 +190,7 @@ const COMPLAINTS: &[(&[&str], Complaint)] = &[
         Complaint {
             cause: "this escape sequence stands for no character",
             label: "not the number of a character",
-            help: "write the character itself; `\\u` has four hexadecimal digits, and two `\\u` are not put together",
+            help: "write the character itself; `\\u` has four hexadecimal digits, and two halves of a character are put together only in JSON",
             place: Place::NoCharacter,
         },
     ),

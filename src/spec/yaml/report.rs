@@ -1,20 +1,42 @@
 //! What is wrong with a YAML text, as problems: one for each cause, where the cause is. Knows YAML only.
 
-use super::complaint::complaint;
+use super::complaint::{Place, complaint};
+use super::json;
 use crate::spec::limits::too_deep;
 use crate::spec::problem::Problem;
 use crate::spec::tree::{Entry, Node, Span, Value, cut};
+
+/// Help for an escape sequence of JSON that stands for no character.
+const HALF: &str =
+    "write the character itself, four hexadecimal digits, or both halves, such as `\\ud83d\\ude00`";
 
 /// A text with problems.
 #[derive(Clone, Copy)]
 pub(super) struct Report<'a> {
     pub source: usize,
     pub text: &'a str,
+    pub language: Language,
+}
+
+/// What the text was meant to be. Both are read alike.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    Yaml,
+    Json,
 }
 
 impl<'a> Report<'a> {
     fn error(self, span: Span, message: impl Into<String>) -> Problem {
         Problem::error(self.source, span, message)
+    }
+
+    /// The text cannot be read.
+    fn unreadable(self, span: Span, cause: &str) -> Problem {
+        let language = match self.language {
+            Language::Yaml => "YAML",
+            Language::Json => "JSON",
+        };
+        self.error(span, format!("cannot read this as {language}: {cause}"))
     }
 
     /// Whether a list or mapping in brackets starts at `at`.
@@ -53,8 +75,10 @@ impl<'a> Report<'a> {
         let complaint = complaint(if goes_on { "in flow construct" } else { info }, rest);
         let end = rest.chars().next().map_or(at, |c| at + c.len_utf8());
         let place = complaint.place.find(self.text, Span::new(at, end));
-        let problem = self.error(place, format!("cannot read this as YAML: {}", complaint.cause));
-        let problem = problem.label(complaint.label).help(complaint.help);
+        let problem = self.unreadable(place, complaint.cause);
+        let half = matches!(complaint.place, Place::NoCharacter) && json::takes_halves(self.text);
+        let help = if half { HALF } else { complaint.help };
+        let problem = problem.label(complaint.label).help(help);
         let about_brackets = complaint.cause.contains("bracket") || complaint.cause.contains("brace");
         match open.filter(|open| about_brackets && self.bracket_at(*open)) {
             Some(open) => problem.note("the bracket is opened", self.source, Span::at(open)),
@@ -75,13 +99,13 @@ impl<'a> Report<'a> {
             return None;
         }
         let span = Span::new(before.len() - word.len(), before.len());
-        let problem = self.error(span, "cannot read this as YAML: a key has no `:`");
+        let problem = self.unreadable(span, "a key has no `:`");
         Some(problem.label("`:` was expected behind this").help(format!("write `{}:`", cut(word))))
     }
 
     /// A `{{` at `at`.
     pub fn template(self, at: usize) -> Problem {
-        self.error(Span::new(at, at + 2), "cannot read this as YAML: it is a template")
+        self.unreadable(Span::new(at, at + 2), "it is a template")
             .label("to be replaced before a manifest can be read")
             .help("render the template first, for example with `helm template`")
     }

@@ -1,0 +1,250 @@
+//! What there is to say about a pod, as data. Knows the pod and where its values stand, and no layout.
+
+use serde_json::{Value, json};
+
+use super::values;
+use crate::plan::{self, Effective, QosClass};
+use crate::spec::{ContainerKind, Options, Origins, Pod, Problem, Profile, Quantity, Resources, Source};
+
+/// What is known besides the pod.
+pub(super) struct Told<'a> {
+    pub(super) sources: &'a [Source],
+    pub(super) origins: &'a Origins,
+    pub(super) options: &'a Options,
+    /// `--grace` was written.
+    pub(super) grace_of_option: bool,
+    pub(super) problems: &'a [Problem],
+    /// Bytes of memory; `None` where /proc does not tell.
+    pub(super) host_memory: Option<u64>,
+}
+
+/// The whole answer.
+pub(super) struct Report {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) profile: Valued,
+    pub(super) start: Vec<Step>,
+    pub(super) stop: Vec<Step>,
+    /// Sentences about the grace period and the exit code.
+    pub(super) end: Vec<String>,
+    /// The pod's own values, then each container's.
+    pub(super) groups: Vec<Group>,
+    pub(super) resources: Vec<Resource>,
+    pub(super) qos: QosClass,
+    /// What this host, this profile or podinit does not honour.
+    pub(super) not_honoured: Vec<String>,
+}
+
+/// A container's place in an order.
+pub(super) struct Step {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    /// What happens.
+    pub(super) what: String,
+}
+
+/// The values of the pod or of one container.
+pub(super) struct Group {
+    pub(super) title: String,
+    pub(super) values: Vec<Valued>,
+}
+
+/// A value that holds.
+pub(super) struct Valued {
+    pub(super) field: String,
+    pub(super) value: String,
+    pub(super) origin: Origin,
+}
+
+/// Where a value comes from.
+pub(super) enum Origin {
+    /// The manifest.
+    Line { file: String, line: usize },
+    /// An option or a variable.
+    Option(&'static str),
+    /// The profile's default.
+    Profile(Profile),
+    /// A default that holds everywhere, and the rule.
+    Default(&'static str),
+}
+
+/// How the amounts of one resource come about.
+pub(super) struct Resource {
+    pub(super) name: &'static str,
+    pub(super) requests: Effective,
+    pub(super) limits: Effective,
+}
+
+impl Report {
+    pub(super) fn of(pod: &Pod, told: &Told<'_>) -> Self {
+        let profile = values::profile(pod, told);
+        let mut not_honoured: Vec<String> =
+            told.problems.iter().map(|problem| problem.message.clone()).collect();
+        not_honoured.push("cannot apply cgroup values and oom_score_adj yet".to_owned());
+        if told.host_memory.is_none() {
+            not_honoured.push("cannot tell this host's memory: oom_score_adj is left out".to_owned());
+        }
+        Self {
+            name: pod.metadata.name.to_string(),
+            namespace: pod.metadata.namespace.to_string(),
+            profile,
+            start: start(pod),
+            stop: stop(pod),
+            end: end(pod),
+            groups: values::groups(pod, told),
+            resources: resources(pod),
+            qos: plan::qos_class(pod),
+            not_honoured,
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let steps = |steps: &[Step]| -> Vec<Value> {
+            let step = |step: &Step| json!({"name": step.name, "kind": step.kind, "what": step.what});
+            steps.iter().map(step).collect()
+        };
+        let values = |values: &[Valued]| -> Vec<Value> { values.iter().map(Valued::to_json).collect() };
+        let groups = self.groups.iter();
+        let groups: Vec<_> =
+            groups.map(|group| json!({"of": group.title, "values": values(&group.values)})).collect();
+        let mut resources = serde_json::Map::new();
+        resources.insert("qosClass".to_owned(), self.qos.name().into());
+        for Resource { name, requests, limits } in &self.resources {
+            let both = json!({"requests": amounts(requests), "limits": amounts(limits)});
+            resources.insert((*name).to_owned(), both);
+        }
+        json!({
+            "name": self.name,
+            "namespace": self.namespace,
+            "profile": self.profile.to_json(),
+            "start": steps(&self.start),
+            "stop": steps(&self.stop),
+            "end": self.end,
+            "groups": groups,
+            "resources": resources,
+            "notHonoured": self.not_honoured,
+        })
+    }
+}
+
+impl Valued {
+    fn to_json(&self) -> Value {
+        let origin = match &self.origin {
+            Origin::Line { file, line } => json!({"manifest": {"file": file, "line": line}}),
+            Origin::Option(option) => json!({"option": option}),
+            Origin::Profile(profile) => json!({"profile": values::word(*profile)}),
+            Origin::Default(rule) => json!({"default": rule}),
+        };
+        json!({"field": self.field, "value": self.value, "from": origin})
+    }
+}
+
+fn amounts(effective: &Effective) -> Value {
+    json!({
+        "effective": effective.total.to_string(),
+        "ofPod": effective.is_of_pod,
+        "mains": effective.mains.to_string(),
+        "sidecars": effective.sidecars.to_string(),
+        "initializing": effective.initializing.to_string(),
+    })
+}
+
+fn kind_word(kind: ContainerKind) -> &'static str {
+    match kind {
+        ContainerKind::Init => "init container",
+        ContainerKind::Sidecar => "sidecar",
+        ContainerKind::Main => "main container",
+        ContainerKind::Ephemeral => "ephemeral container",
+    }
+}
+
+/// Containers as a sentence has them: "a, b and c".
+fn list(names: &[&str]) -> String {
+    match names {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        names => names.concat(),
+    }
+}
+
+fn start(pod: &Pod) -> Vec<Step> {
+    let mains: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
+    let step = |(_, kind, container): (_, ContainerKind, &crate::spec::Container)| Step {
+        name: container.name.to_string(),
+        kind: kind_word(kind),
+        what: match kind {
+            ContainerKind::Init => "runs to its end; the next starts when it has exited with 0".to_owned(),
+            ContainerKind::Sidecar if container.startup_probe.is_some() => {
+                "is kept running; the next starts when its startup probe has succeeded".to_owned()
+            }
+            ContainerKind::Sidecar => "is kept running; the next starts when it has started".to_owned(),
+            ContainerKind::Main | ContainerKind::Ephemeral if mains.len() > 1 => {
+                "starts together with the other main containers".to_owned()
+            }
+            ContainerKind::Main | ContainerKind::Ephemeral => "the pod lasts as long as this".to_owned(),
+        },
+    };
+    pod.iter().map(step).collect()
+}
+
+/// The main containers first, then the sidecars in reverse order (rule 81).
+fn stop(pod: &Pod) -> Vec<Step> {
+    let mut before: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
+    let mut steps: Vec<Step> = before
+        .iter()
+        .map(|name| Step {
+            name: (*name).to_owned(),
+            kind: kind_word(ContainerKind::Main),
+            what: "gets SIGTERM at once".to_owned(),
+        })
+        .collect();
+    let sidecars = pod.init_containers.iter().filter(|c| c.kind_among_init() == ContainerKind::Sidecar);
+    for sidecar in sidecars.rev() {
+        let verb = if before.len() == 1 { "has" } else { "have" };
+        steps.push(Step {
+            name: sidecar.name.to_string(),
+            kind: kind_word(ContainerKind::Sidecar),
+            what: format!("gets SIGTERM when {} {verb} ended", list(&before)),
+        });
+        before = vec![&sidecar.name];
+    }
+    steps
+}
+
+fn end(pod: &Pod) -> Vec<String> {
+    let grace = values::seconds(pod.termination_grace_period);
+    let mains: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
+    let init = pod.init_containers.iter().filter(|c| c.kind_among_init() == ContainerKind::Init);
+    let init: Vec<&str> = init.map(|container| &*container.name).collect();
+    let verb = if mains.len() == 1 { "has" } else { "have" };
+    let mut said = vec![
+        format!("The pod stops when {} {verb} ended for good, and by TERM or INT.", list(&mains)),
+        format!("All containers share {grace}; what is left then gets SIGKILL."),
+    ];
+    let of_init = match init.as_slice() {
+        [] => String::new(),
+        [only] => format!(", or of {only} if that fails"),
+        several => format!(", or of the one of {} that fails", list(several)),
+    };
+    said.push(match mains.as_slice() {
+        [main] => format!("podinit exits with the code of {main}{of_init}."),
+        mains => format!("podinit exits with the code of the first of {} that fails{of_init}.", list(mains)),
+    });
+    said
+}
+
+/// The resources that anything asks for.
+fn resources(pod: &Pod) -> Vec<Resource> {
+    type Take = fn(&Resources) -> Option<Quantity>;
+    let known: [(&str, Take, Take); 2] = [
+        ("cpu", |resources| resources.requests.cpu, |resources| resources.limits.cpu),
+        ("memory", |resources| resources.requests.memory, |resources| resources.limits.memory),
+    ];
+    let resource = |(name, requests, limits): (&'static str, Take, Take)| Resource {
+        name,
+        requests: plan::effective(pod, requests),
+        limits: plan::effective(pod, limits),
+    };
+    let is_asked =
+        |resource: &Resource| !resource.requests.total.is_zero() || !resource.limits.total.is_zero();
+    known.map(resource).into_iter().filter(is_asked).collect()
+}

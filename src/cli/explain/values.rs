@@ -1,0 +1,278 @@
+//! Every value that holds for a pod and its containers, and where it comes from. Knows what the fields mean,
+//! not how they are shown.
+
+use std::time::Duration;
+
+use super::report::{Group, Origin, Told, Valued};
+use crate::plan::{self, CPU_PERIOD};
+use crate::spec::{
+    Container, ContainerKind, ExitCodeOperator, Pod, Probe, ProbeHandler, ProbeHost, Profile, Protocol,
+    RestartPolicy,
+};
+
+/// Not in any manifest, and so by this profile's nature.
+const BY_PROFILE: [(&str, &str); 9] = [
+    ("user", "podinit's own"),
+    ("capabilities", "podinit's own, unchanged"),
+    ("seccompProfile", "none"),
+    ("namespaces", "this host's"),
+    ("root file system", "this host's"),
+    ("mounts", "none of its own"),
+    ("umask, rlimits", "podinit's own"),
+    ("environment", "podinit's own, without what is meant for podinit"),
+    ("stdin", "/dev/null"),
+];
+
+/// Values of one container under construction.
+struct Values<'a> {
+    told: &'a Told<'a>,
+    /// `containers[0].`, or empty for the pod.
+    path: String,
+    values: Vec<Valued>,
+}
+
+pub(super) fn word(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Process => "process",
+        Profile::Pod => "pod",
+    }
+}
+
+/// `10s`, `0.5s`.
+pub(super) fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+pub(super) fn profile(pod: &Pod, told: &Told<'_>) -> Valued {
+    let written = ["profile", "annotations[\"podinit.dev/profile\"]"];
+    let written = written.iter().find_map(|path| told.origins.of_metadata(path));
+    let origin = match (told.options.profile, written) {
+        (Some(_), _) => Origin::Option("--profile"),
+        (None, Some(place)) => line(told, place),
+        (None, None) => Origin::Default("the default of this syntax"),
+    };
+    Valued { field: "profile".to_owned(), value: word(pod.profile).to_owned(), origin }
+}
+
+fn line(told: &Told<'_>, place: crate::spec::Span) -> Origin {
+    match told.sources.get(told.origins.source()) {
+        Some(source) => Origin::Line { file: source.name.clone(), line: source.line(place) },
+        None => Origin::Default("the manifest"),
+    }
+}
+
+pub(super) fn groups(pod: &Pod, told: &Told<'_>) -> Vec<Group> {
+    let init = pod.init_containers.iter().enumerate();
+    let init = init.map(|(n, container)| (format!("initContainers[{n}]."), container));
+    let main = pod.containers.iter().enumerate();
+    let main = main.map(|(n, container)| (format!("containers[{n}]."), container));
+    let kinds = pod.iter().map(|(id, kind, _)| (id, kind));
+    let containers = kinds.zip(init.chain(main)).map(|((id, kind), (path, container))| {
+        let title = match kind {
+            ContainerKind::Init => format!("init container {}", container.name),
+            ContainerKind::Sidecar => format!("sidecar {}", container.name),
+            ContainerKind::Main | ContainerKind::Ephemeral => format!("container {}", container.name),
+        };
+        let mut values = Values { told, path, values: Vec::new() };
+        values.container(pod, kind, container);
+        values.resources(pod, id, container);
+        Group { title, values: values.values }
+    });
+    let every = BY_PROFILE.map(|(field, value)| Valued {
+        field: field.to_owned(),
+        value: value.to_owned(),
+        origin: Origin::Profile(pod.profile),
+    });
+    let mut all = vec![Group { title: "pod".to_owned(), values: of_pod(pod, told) }];
+    all.push(Group { title: "every container".to_owned(), values: every.into() });
+    all.extend(containers);
+    all
+}
+
+fn of_pod(pod: &Pod, told: &Told<'_>) -> Vec<Valued> {
+    let mut values = Values { told, path: String::new(), values: Vec::new() };
+    let policy = restart_policy(pod.restart_policy).to_owned();
+    values.field("restartPolicy", policy, Origin::Profile(pod.profile));
+    let is_usual = told.options.default_grace == crate::spec::Options::default().default_grace;
+    let grace = match told.grace_of_option {
+        true => Origin::Option("--grace"),
+        false if is_usual => Origin::Default("Kubernetes, rule 77"),
+        false => Origin::Option("PODINIT_GRACE"),
+    };
+    values.field("terminationGracePeriodSeconds", seconds(pod.termination_grace_period), grace);
+    let back_off = pod.crash_loop_back_off;
+    let written = [("crashLoopBackOff", "crashLoopBackOff"), ("annotations", "annotations")];
+    let delays = match (back_off.initial_delay, back_off.max_delay) {
+        (first, most) if first == most => format!("{} before each restart but the first", seconds(first)),
+        (first, most) => format!("from {}, doubling, to {}", seconds(first), seconds(most)),
+    };
+    let is_default = back_off == Default::default();
+    let place = written.iter().find_map(|(_, path)| {
+        told.origins.of_spec(path).or_else(|| told.origins.of_metadata(path)).filter(|_| !is_default)
+    });
+    let origin = place.map_or(Origin::Default("Kubernetes, rule 109"), |place| line(told, place));
+    values.add("crashLoopBackOff", delays, origin);
+    values.values
+}
+
+impl Values<'_> {
+    fn add(&mut self, field: &str, value: String, origin: Origin) {
+        self.values.push(Valued { field: field.to_owned(), value, origin });
+    }
+
+    /// A value of a field that the manifest may have.
+    fn field(&mut self, field: &str, value: String, otherwise: Origin) {
+        let place = self.told.origins.of_spec(&format!("{}{field}", self.path));
+        let origin = place.map_or(otherwise, |place| line(self.told, place));
+        self.add(field, value, origin);
+    }
+
+    /// A field that is shown only where the manifest has it.
+    fn written(&mut self, field: &str, value: String) {
+        if let Some(place) = self.told.origins.of_spec(&format!("{}{field}", self.path)) {
+            let origin = line(self.told, place);
+            self.add(field, value, origin);
+        }
+    }
+
+    fn container(&mut self, pod: &Pod, kind: ContainerKind, container: &Container) {
+        self.written("image", format!("{} (a label)", container.image));
+        let words = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        self.written("command", words(&container.command));
+        self.written("args", words(&container.args));
+        let directory = container.working_dir.clone();
+        let own = Origin::Profile(pod.profile);
+        self.field("workingDir", directory.unwrap_or_else(|| "podinit's own".to_owned()), own);
+        for variable in &container.env {
+            let value = format!("{}={}", variable.name, quoted(&variable.value));
+            let origin = self.told.origins.of_spec(&format!("{}env", self.path));
+            let origin = origin.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
+            self.add("env", value, origin);
+        }
+        let ports: Vec<String> = container.ports.iter().map(port).collect();
+        self.written("ports", ports.join(", "));
+        match kind {
+            ContainerKind::Sidecar => {
+                self.written("restartPolicy", "Always: a sidecar, restarted on any exit".to_owned())
+            }
+            ContainerKind::Init | ContainerKind::Main | ContainerKind::Ephemeral => {
+                let policy = container.restart_policy.unwrap_or(pod.restart_policy);
+                self.field("restartPolicy", restart_policy(policy).to_owned(), Origin::Default("the pod's"));
+            }
+        }
+        let rules = container.restart_policy_rules.iter().map(|rule| {
+            let codes = rule.values.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+            match rule.operator {
+                ExitCodeOperator::In => format!("restart on exit code {codes}"),
+                ExitCodeOperator::NotIn => format!("restart on any exit code but {codes}"),
+            }
+        });
+        self.written("restartPolicyRules", rules.collect::<Vec<_>>().join("; "));
+        if let Some(probe) = &container.startup_probe {
+            self.probe(pod, probe);
+        }
+    }
+
+    fn probe(&mut self, pod: &Pod, probe: &Probe) {
+        self.written("startupProbe", handler(&probe.handler));
+        let at = |field: &str| format!("startupProbe.{field}");
+        let number = |value: u32| value.to_string();
+        let rule = |text| Origin::Default(text);
+        self.field(&at("initialDelaySeconds"), seconds(probe.initial_delay), rule("Kubernetes, rule 37"));
+        self.field(&at("timeoutSeconds"), seconds(probe.timeout), rule("Kubernetes, rule 37"));
+        self.field(&at("periodSeconds"), seconds(probe.period), rule("Kubernetes, rule 37"));
+        self.field(&at("failureThreshold"), number(probe.failure_threshold), rule("Kubernetes, rule 37"));
+        let grace = probe.termination_grace_period.unwrap_or(pod.termination_grace_period);
+        self.field(&at("terminationGracePeriodSeconds"), seconds(grace), rule("the pod's"));
+    }
+
+    fn resources(&mut self, pod: &Pod, id: crate::spec::ContainerId, container: &Container) {
+        let (requests, limits) = (container.resources.requests, container.resources.limits);
+        let pairs = [("cpu", requests.cpu, limits.cpu), ("memory", requests.memory, limits.memory)];
+        for (name, request, limit) in pairs {
+            if let Some(request) = request {
+                let otherwise = Origin::Default("its limit, rule 164");
+                self.field(&format!("resources.requests.{name}"), request.to_string(), otherwise);
+            }
+            if let Some(limit) = limit {
+                let otherwise = Origin::Default("none");
+                self.field(&format!("resources.limits.{name}"), limit.to_string(), otherwise);
+            }
+        }
+        let values = plan::cgroup_values(&container.resources);
+        let max = |value: Option<u64>| value.map_or("max".to_owned(), |value| value.to_string());
+        let (cpu, memory) = (max(values.cpu_max), max(values.memory_max));
+        let weight = values.cpu_weight;
+        let shown = match (values.cpu_max, values.memory_max) {
+            (None, None) => format!("cpu.weight {weight}, nothing limited"),
+            _ => format!("cpu.weight {weight}, cpu.max {cpu} {CPU_PERIOD}, memory.max {memory}"),
+        };
+        self.add("cgroup", shown, Origin::Default("rules 166 to 168"));
+        if let Some(memory) = self.told.host_memory {
+            let score = plan::oom_score_adj(pod, id, memory);
+            self.add("oom_score_adj", score.to_string(), Origin::Default("rule 170"));
+        }
+    }
+}
+
+fn restart_policy(policy: RestartPolicy) -> &'static str {
+    match policy {
+        RestartPolicy::Always => "Always",
+        RestartPolicy::OnFailure => "OnFailure",
+        RestartPolicy::Never => "Never",
+    }
+}
+
+fn port(port: &crate::spec::ContainerPort) -> String {
+    let protocol = match port.protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+        Protocol::Sctp => "SCTP",
+    };
+    let name = port.name.as_ref().map_or(String::new(), |name| format!("{name} "));
+    format!("{name}{}/{protocol}", port.container_port)
+}
+
+fn handler(handler: &ProbeHandler) -> String {
+    let address = |host: &ProbeHost, port: &u16| match host {
+        ProbeHost::Pod => format!("127.0.0.1:{port}"),
+        ProbeHost::Localhost => format!("localhost:{port}"),
+        ProbeHost::Address(address) => std::net::SocketAddr::new(*address, *port).to_string(),
+    };
+    match handler {
+        ProbeHandler::Exec { command } => {
+            let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+            format!("exec {}", words.join(" "))
+        }
+        ProbeHandler::TcpSocket { host, port } => format!("tcpSocket {}", address(host, port)),
+        ProbeHandler::HttpGet { host, port, path, http_headers } => {
+            let headers = match http_headers.len() {
+                0 => String::new(),
+                1 => " with a header of its own".to_owned(),
+                count => format!(" with {count} headers of its own"),
+            };
+            format!("httpGet http://{}{path}{headers}", address(host, port))
+        }
+    }
+}
+
+/// A word as one would type it in a shell, on one line; line breaks are shown as `\n`.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    let shown: String = word.trim_end_matches('\n').chars().flat_map(visible).collect();
+    format!("'{shown}'")
+}
+
+/// A character as it may be shown on a terminal.
+fn visible(c: char) -> Vec<char> {
+    match c {
+        '\'' => vec!['\'', '\\', '\'', '\''],
+        '\n' => vec!['\\', 'n'],
+        '\t' => vec!['\\', 't'],
+        c if c.is_control() => c.escape_default().collect(),
+        c => vec![c],
+    }
+}

@@ -1,0 +1,242 @@
+//! The forms that a field's value can have, as JSON Schema. Says what the readers of `container`,
+//! `probe` and their neighbours accept of one value; what concerns several values is not said here.
+
+use super::super::Syntax;
+use super::super::fields::Place;
+use super::super::settings;
+use super::rows::Row;
+use super::{Writer, within};
+use serde_json::{Value, json};
+
+/// A value's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Boolean,
+    /// From the first to the second.
+    Integer(i64, i64),
+    /// Seconds with a fraction.
+    Seconds,
+    Text(Rule),
+    Word(&'static [&'static str]),
+    /// The same; an empty one counts as left out.
+    WordOrEmpty(&'static [&'static str]),
+    /// An amount, such as `500m`.
+    Quantity,
+    Strings {
+        least: usize,
+    },
+    /// Strings, the first of which is a program.
+    Program,
+    /// Exit codes.
+    Codes,
+    Object(Place),
+    Objects {
+        place: Place,
+        most: Option<usize>,
+    },
+    Containers,
+    InitContainers,
+    Labels,
+    Annotations,
+    Environment,
+    /// A number, or a name.
+    Port,
+    /// A numeric address, or `localhost`.
+    Host,
+}
+
+/// What a string may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    /// A pattern that JavaScript and Rust understand, without looking around.
+    pattern: &'static str,
+    most: Option<usize>,
+    /// What is wrong with a string that is none.
+    broken: &'static str,
+}
+
+const fn rule(pattern: &'static str, broken: &'static str) -> Rule {
+    Rule { pattern, most: None, broken }
+}
+
+const fn short(most: usize, pattern: &'static str, broken: &'static str) -> Rule {
+    Rule { pattern, most: Some(most), broken }
+}
+
+const NO_LABEL: &str = "a name has lower-case letters, digits and `-`, and no `-` at its ends";
+const NO_SUBDOMAIN: &str =
+    "a name has lower-case letters, digits, `-` and `.`, and ends with a letter or digit";
+const NO_PORT_NAME: &str =
+    "a port's name has lower-case letters, digits and single `-`, and at least one letter";
+const NO_KEY: &str = "a key is such as `app` or `example.com/app`";
+
+pub(super) const ANY: Rule = rule(r"^[^\u0000]*$", "there is a NUL character in it");
+pub(super) const ONE_LINE: Rule = rule(r"^[^\u0000-\u001f\u007f]*$", "there is a control character in it");
+pub(super) const IMAGE: Rule =
+    rule(r"^([^\s\u0000]([^\u0000]*[^\s\u0000])?)?$", "it starts or ends with a space");
+pub(super) const LABEL: Rule = short(63, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", NO_LABEL);
+pub(super) const NAMESPACE: Rule = short(63, "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", NO_LABEL);
+pub(super) const SUBDOMAIN: Rule =
+    short(253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", NO_SUBDOMAIN);
+pub(super) const NAME_PREFIX: Rule =
+    short(253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*[-.]*$", NO_SUBDOMAIN);
+pub(super) const VARIABLE: Rule = rule("^[ -<>-~]+$", "a variable's name is printable ASCII without `=`");
+/// Words between single `-`, one of them with a letter.
+const PORT_NAME: Rule = short(15, "^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", NO_PORT_NAME);
+pub(super) const OPTIONAL_PORT_NAME: Rule =
+    short(15, "^(([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*)?$", NO_PORT_NAME);
+pub(super) const HEADER: Rule = rule("^[A-Za-z0-9-]+$", "a header's name has letters, digits and `-`");
+pub(super) const HEADER_VALUE: Rule =
+    rule(r"^[^\u0000-\u0008\u000a-\u001f\u007f]*$", "there is a control character in it");
+/// As [`super::super::Quantity`] reads it.
+const QUANTITY: Rule = rule(
+    r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$",
+    "a quantity is such as `500m`, `0.5` or `64Mi`",
+);
+const LABEL_VALUE: Rule = rule(
+    "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$",
+    "a label is a word of at most 63 letters, digits, `-`, `_` and `.`",
+);
+const LABEL_KEY: Rule = rule(
+    r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+    NO_KEY,
+);
+/// Kubernetes does not mind capitals before the `/` here.
+const ANNOTATION_KEY: Rule = rule(
+    r"^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+    NO_KEY,
+);
+/// A number of seconds as an annotation has it.
+const DECIMAL: Rule = rule(r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)$", "it is a number of seconds, such as 0.5 or 10");
+
+impl Rule {
+    fn schema(self) -> Value {
+        let mut schema = json!({
+            "type": "string",
+            "pattern": self.pattern,
+            "patternErrorMessage": self.broken,
+        });
+        if let Some(most) = self.most {
+            *within(&mut schema, "maxLength") = json!(most);
+        }
+        schema
+    }
+}
+
+impl Form {
+    /// The schema of a value of this form, where null is not allowed.
+    pub fn schema(self, writer: &mut Writer) -> Value {
+        match self {
+            Self::Boolean => json!({"type": "boolean"}),
+            Self::Integer(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+            Self::Seconds => json!({"type": "number", "minimum": 0, "maximum": settings::MOST_SECONDS}),
+            Self::Text(rule) => rule.schema(),
+            Self::Word(words) => json!({"type": "string", "enum": words}),
+            Self::WordOrEmpty(words) => {
+                let words: Vec<_> = words.iter().copied().chain([""]).collect();
+                json!({"type": "string", "enum": words})
+            }
+            Self::Quantity => {
+                let mut schema = QUANTITY.schema();
+                *within(&mut schema, "type") = json!(["string", "number"]);
+                *within(&mut schema, "minimum") = json!(0);
+                schema
+            }
+            Self::Strings { least } => {
+                json!({"type": "array", "items": ANY.schema(), "minItems": least})
+            }
+            Self::Program => {
+                let mut program = ANY.schema();
+                *within(&mut program, "minLength") = json!(1);
+                // In TOML there is no image that has a program.
+                let least = usize::from(writer.syntax == Syntax::Toml);
+                json!({"type": "array", "items": [program], "additionalItems": ANY.schema(), "minItems": least})
+            }
+            Self::Codes => json!({
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0, "maximum": 255},
+                "maxItems": 255,
+            }),
+            Self::Object(place) => writer.reference(place),
+            Self::Objects { place, most } => {
+                let mut schema = json!({"type": "array", "items": writer.reference(place)});
+                if let Some(most) = most {
+                    *within(&mut schema, "maxItems") = json!(most);
+                }
+                schema
+            }
+            Self::Containers => {
+                json!({"type": "array", "items": writer.reference(Place::Container), "minItems": 1})
+            }
+            Self::InitContainers => {
+                json!({"type": "array", "items": {"allOf": [writer.reference(Place::Container), sidecar(writer.syntax)]}})
+            }
+            Self::Labels => json!({
+                "type": "object",
+                "propertyNames": LABEL_KEY.schema(),
+                "additionalProperties": LABEL_VALUE.schema(),
+            }),
+            Self::Annotations => annotations(writer),
+            Self::Environment => {
+                let mut schema = json!({"type": ["array"], "items": writer.reference(Place::EnvVar)});
+                if writer.syntax == Syntax::Toml {
+                    *within(&mut schema, "type") = json!(["array", "object"]);
+                    *within(&mut schema, "propertyNames") = VARIABLE.schema();
+                    *within(&mut schema, "additionalProperties") = ANY.schema();
+                }
+                schema
+            }
+            Self::Port => {
+                let mut schema = PORT_NAME.schema();
+                *within(&mut schema, "type") = json!(["integer", "string"]);
+                *within(&mut schema, "minimum") = json!(1);
+                *within(&mut schema, "maximum") = json!(65535);
+                schema
+            }
+            Self::Host => json!({
+                "type": "string",
+                "anyOf": [{"enum": ["", "localhost"]}, {"format": "ipv4"}, {"format": "ipv6"}],
+            }),
+        }
+    }
+}
+
+/// Only those init containers have a startup probe that are sidecars (rule 20).
+fn sidecar(syntax: Syntax) -> Value {
+    let refused = super::refused(
+        syntax,
+        &json!({"type": "null"}),
+        "an init container that runs to its end has no probes; `restartPolicy: Always` makes it a sidecar",
+    );
+    json!({
+        "if": {"properties": {"restartPolicy": {"const": "Always"}}, "required": ["restartPolicy"]},
+        "else": {"properties": {"startupProbe": refused}},
+    })
+}
+
+/// Any text, and podinit's settings, which are annotations in YAML and plain keys in TOML.
+fn annotations(writer: &mut Writer) -> Value {
+    let other = json!({"not": {"pattern": format!("^{}", settings::PREFIX.replace('.', r"\."))}});
+    let key = json!({"allOf": [ANNOTATION_KEY.schema(), other]});
+    let mut schema = json!({"type": "object", "propertyNames": key, "additionalProperties": ANY.schema()});
+    if writer.syntax == Syntax::Toml {
+        return schema;
+    }
+    let names: Vec<_> = settings::NAMES.iter().map(|name| format!("{}{name}", settings::PREFIX)).collect();
+    *within(&mut schema, "propertyNames") = json!({"anyOf": [{"enum": names}, key]});
+    for (name, setting) in names.iter().zip(settings::NAMES) {
+        let (place, field) = match setting.split_once('.') {
+            Some((_, field)) => (Place::CrashLoopBackOff, field),
+            None => (Place::Toml, setting),
+        };
+        let Some(row) = Row::find(place, field) else { continue };
+        let mut value = row.form.schema(writer);
+        if row.form == Form::Seconds {
+            // In quotes, as all annotations are.
+            value = DECIMAL.schema();
+        }
+        *within(&mut value, "description") = json!(row.text);
+        *within(within(&mut schema, "properties"), name) = value;
+    }
+    schema
+}

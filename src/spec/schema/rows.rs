@@ -1,0 +1,131 @@
+//! What the schema says of each field that is implemented: its form, a sentence, its default. A test
+//! of `schema` compares this table with that of `fields`. Knows fields by name, no manifest.
+
+use super::super::fields::Place::{self, *};
+use super::form::{self, Form};
+
+/// One implemented field.
+pub(super) struct Row {
+    pub place: Place,
+    pub name: &'static str,
+    pub form: Form,
+    pub text: &'static str,
+    /// What holds where the field is left out, as it is written in JSON.
+    pub default: Option<&'static str>,
+    pub need: Need,
+}
+
+/// Whether a field may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Optional,
+    Required,
+    /// In Kubernetes' objects an image may have it.
+    RequiredInToml,
+}
+
+impl Row {
+    pub fn find(place: Place, name: &str) -> Option<&'static Self> {
+        ROWS.iter().find(|row| row.place == place && row.name == name)
+    }
+
+    const fn default(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    const fn required(self) -> Self {
+        Self { need: Need::Required, ..self }
+    }
+
+    const fn required_in_toml(self) -> Self {
+        Self { need: Need::RequiredInToml, ..self }
+    }
+}
+
+const fn row(place: Place, name: &'static str, form: Form, text: &'static str) -> Row {
+    Row { place, name, form, text, default: None, need: Need::Optional }
+}
+
+/// A number that Kubernetes keeps in 32 bits.
+const COUNT: Form = Form::Integer(0, i32::MAX as i64);
+const RESTART_POLICIES: Form = Form::Word(&["Always", "OnFailure", "Never"]);
+
+/// Every implemented field, once, in the order of the table of fields.
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row(Document, "apiVersion", Form::Word(&["v1"]), "Version of the Kubernetes API that the kind belongs to.").required(),
+    row(Document, "kind", Form::Word(&["Pod"]), "What the document describes.").required(),
+    row(Document, "metadata", Form::Object(Metadata), "What the pod is called, and what is noted on it.").required(),
+    row(Document, "spec", Form::Object(Spec), "The pod's containers, and how they are run.").required(),
+
+    row(Metadata, "name", Form::Text(form::SUBDOMAIN), "Name of the pod: lower-case letters, digits, `-` and `.`."),
+    row(Metadata, "generateName", Form::Text(form::NAME_PREFIX), "Beginning of the name that a cluster makes up; here the name itself, where there is none."),
+    row(Metadata, "namespace", Form::Text(form::NAMESPACE), "Namespace of the pod.").default("\"default\""),
+    row(Metadata, "labels", Form::Labels, "Short words by which programs tell pods apart."),
+    row(Metadata, "annotations", Form::Annotations, "Any text for people and programs."),
+
+    row(Toml, "name", Form::Text(form::SUBDOMAIN), "Name of the pod: lower-case letters, digits, `-` and `.`; left out, the name of the file."),
+    row(Toml, "namespace", Form::Text(form::NAMESPACE), "Namespace of the pod, a word in messages.").default("\"default\""),
+    row(Toml, "labels", Form::Labels, "Short words by which programs tell pods apart."),
+    row(Toml, "annotations", Form::Annotations, "Any text for people and programs."),
+    row(Toml, "profile", Form::Word(&["process", "pod"]), "Defaults and surroundings: `process` is this host's own files, environment and namespaces, `pod` is what a Kubernetes node gives. TOML has `process` where it is left out, YAML has `pod`; `--profile` wins."),
+    row(Toml, "crashLoopBackOff", Form::Object(CrashLoopBackOff), "How long a container that keeps ending waits before its next start."),
+    row(CrashLoopBackOff, "initialDelaySeconds", Form::Seconds, "Delay before the second restart; the first is immediate, and each further delay doubles.").default("10"),
+    row(CrashLoopBackOff, "maxDelaySeconds", Form::Seconds, "The longest delay.").default("300"),
+
+    row(Spec, "initContainers", Form::InitContainers, "Containers that run before the main ones, one after the other; those with `restartPolicy: Always` are sidecars, kept running and stopped last."),
+    row(Spec, "containers", Form::Containers, "The main containers. The pod lasts as long as these, and podinit exits with their result.").required(),
+    row(Spec, "restartPolicy", Form::WordOrEmpty(&["Always", "OnFailure", "Never"]), "Whether a container that ended is started again. Left out, it is `Never` in profile `process` and `Always` in profile `pod`."),
+    row(Spec, "terminationGracePeriodSeconds", Form::Integer(i64::MIN, i64::MAX), "Seconds that all containers together have between the stop signal and SIGKILL; less than 0 counts as 1. `--grace` holds where it is left out.").default("30"),
+    row(Spec, "hostNetwork", Form::Boolean, "Use this host's network.").default("false"),
+    row(Spec, "hostPID", Form::Boolean, "See this host's processes.").default("false"),
+    row(Spec, "hostIPC", Form::Boolean, "Share this host's System V IPC objects and message queues.").default("false"),
+    row(Spec, "os", Form::Object(Os), "Operating system that the containers need."),
+    row(Spec, "resources", Form::Object(Resources), "What the pod as a whole asks for and is limited to."),
+    row(Os, "name", Form::Word(&["linux"]), "Name of the operating system.").required(),
+
+    row(Container, "name", Form::Text(form::LABEL), "Name of the container, unique in the pod: lower-case letters, digits and `-`.").required(),
+    row(Container, "image", Form::Text(form::IMAGE), "Image that the container was built from."),
+    row(Container, "command", Form::Program, "Program and its first arguments, run without a shell.").required_in_toml(),
+    row(Container, "args", Form::Strings { least: 0 }, "Further arguments, put after `command`."),
+    row(Container, "workingDir", Form::Text(form::ANY), "Directory that the program starts in."),
+    row(Container, "ports", Form::Objects { place: ContainerPort, most: None }, "Ports that the container listens on; probes may use their names."),
+    row(Container, "env", Form::Environment, "Environment variables, in order; the last of two equal names counts."),
+    row(Container, "restartPolicy", RESTART_POLICIES, "Whether this container is started again when it ended; left out, the pod's policy holds."),
+    row(Container, "restartPolicyRules", Form::Objects { place: RestartRule, most: Some(20) }, "Exceptions from `restartPolicy` for some exit codes; the first that matches decides."),
+    row(Container, "startupProbe", Form::Object(Probe), "Check that has to succeed once before what comes after a sidecar is started; a container that it fails for is stopped."),
+    row(Container, "resources", Form::Object(Resources), "What the container asks for and is limited to."),
+    row(Resources, "requests", Form::Object(Amounts), "What it is to have at least; left out, as much as its limit."),
+    row(Resources, "limits", Form::Object(Amounts), "What it may have at most."),
+    row(Amounts, "cpu", Form::Quantity, "Processors: `0.5` or `500m` is half of one."),
+    row(Amounts, "memory", Form::Quantity, "Bytes: `64Mi`, `1G`."),
+    row(EnvVar, "name", Form::Text(form::VARIABLE), "Name of the variable: printable ASCII without `=`.").required(),
+    row(EnvVar, "value", Form::Text(form::ANY), "Value of the variable.").default("\"\""),
+    row(ContainerPort, "containerPort", Form::Integer(1, 65535), "Number of the port.").required(),
+    row(ContainerPort, "name", Form::Text(form::OPTIONAL_PORT_NAME), "Name of the port, unique in the container: at most 15 lower-case letters, digits and `-`."),
+    row(ContainerPort, "protocol", Form::WordOrEmpty(&["TCP", "UDP", "SCTP"]), "Protocol of the port.").default("\"TCP\""),
+    row(RestartRule, "action", Form::Word(&["Restart"]), "What is done when the rule matches.").required(),
+    row(RestartRule, "exitCodes", Form::Object(ExitCodes), "Exit codes that the rule is about.").required(),
+    row(ExitCodes, "operator", Form::Word(&["In", "NotIn"]), "Whether the exit code has to be one of `values` or none of them.").required(),
+    row(ExitCodes, "values", Form::Codes, "Exit codes, 0 to 255."),
+
+    row(Probe, "exec", Form::Object(ExecAction), "Run a command as the container would; exit code 0 is success."),
+    row(Probe, "httpGet", Form::Object(HttpGetAction), "Ask for a page over HTTP; a status from 200 to 399 is success."),
+    row(Probe, "tcpSocket", Form::Object(TcpSocketAction), "Open a connection; being accepted is success."),
+    row(Probe, "initialDelaySeconds", COUNT, "Seconds from the container's start to the first attempt.").default("0"),
+    row(Probe, "timeoutSeconds", COUNT, "Seconds after which an attempt has failed; 0 counts as left out.").default("1"),
+    row(Probe, "periodSeconds", COUNT, "Seconds from the end of one attempt to the next; 0 counts as left out.").default("10"),
+    row(Probe, "successThreshold", Form::Integer(0, 1), "Successes in a row that count as success; a start-up needs one.").default("1"),
+    row(Probe, "failureThreshold", COUNT, "Failures in a row that count as failure; 0 counts as left out.").default("3"),
+    row(Probe, "terminationGracePeriodSeconds", Form::Integer(1, i64::MAX), "Grace for the stop that a failure causes; left out, the pod's holds."),
+    row(ExecAction, "command", Form::Strings { least: 1 }, "Program and arguments, run without a shell.").required(),
+    row(HttpGetAction, "path", Form::Text(form::ONE_LINE), "Path and query.").default("\"/\""),
+    row(HttpGetAction, "port", Form::Port, "Number of the port, or its name in the container's `ports`.").required(),
+    row(HttpGetAction, "host", Form::Host, "Address to connect to; left out, the pod itself."),
+    row(HttpGetAction, "scheme", Form::WordOrEmpty(&["HTTP"]), "How it is asked.").default("\"HTTP\""),
+    row(HttpGetAction, "httpHeaders", Form::Objects { place: HttpHeader, most: None }, "Headers of the request; `Host`, `User-Agent` and `Accept` replace podinit's own."),
+    row(HttpHeader, "name", Form::Text(form::HEADER), "Name of the header.").required(),
+    row(HttpHeader, "value", Form::Text(form::HEADER_VALUE), "Value of the header, on one line.").default("\"\""),
+    row(TcpSocketAction, "port", Form::Port, "Number of the port, or its name in the container's `ports`.").required(),
+    row(TcpSocketAction, "host", Form::Host, "Address to connect to; left out, the pod itself."),
+];

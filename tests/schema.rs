@@ -1,0 +1,263 @@
+//! The schema that `podinit schema` prints, against every manifest that there is: examples and good
+//! manifests are right by it; each recorded problem of a bad manifest is found by it at the same place,
+//! or stands below with the reason why no schema can know it.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
+// What is wrong counts here by its place, whatever it is.
+#![allow(clippy::wildcard_enum_match_arm)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use podinit::spec::{Options, Profile, Severity, Source, Syntax, load};
+use serde::Deserialize;
+use serde_json::Value;
+use toml::de::{DeTable, DeValue};
+
+/// What no schema can know: the file, the problem's path and the reason.
+#[rustfmt::skip]
+const CANNOT_KNOW: &[(&str, &str, &str)] = &[
+    ("empty-byte-order-mark.yaml", "", "nothing is there to be judged"),
+    ("empty-documents.yaml", "", "nothing is there to be judged"),
+    ("resources.yaml", "spec.containers[0].resources.requests.cpu", "it compares no two values"),
+    ("back-off.toml", "crashLoopBackOff.initialDelaySeconds", LARGER),
+    ("back-off.yaml", "metadata.annotations[\"podinit.dev/crashLoopBackOff.initialDelaySeconds\"]", LARGER),
+    ("commands.toml", "containers[1].command[2]", "Even Better TOML takes a date for a string"),
+    ("commands.yaml", "spec.containers[0].command", PROFILE),
+    ("commands.yaml", "spec.containers[1].command", PROFILE),
+    ("commands.yaml", "spec.containers[2].command", PROFILE),
+    ("environment.yaml", "spec.containers[0].env[2].value", YAML_1_2),
+    ("names.toml", "containers[3].name", TWICE),
+    ("names.yaml", "spec.containers[0].name", TWICE),
+    ("ports.yaml", "spec.containers[0].ports[8].name", TWICE),
+    ("probes.yaml", "spec.containers[5].startupProbe.tcpSocket.port", ELSEWHERE),
+    ("probes.yaml", "spec.containers[8].startupProbe.httpGet.port", ELSEWHERE),
+    ("profile-pod-by-annotation.yaml", "metadata.annotations[\"podinit.dev/profile\"]", PROFILE),
+    ("profile-pod-by-default.yaml", "", PROFILE),
+    ("profile-pod.toml", "profile", PROFILE),
+    ("nothing.yaml", "", "each document is looked at alone, and an empty one may stand beside others"),
+    ("two-pods.yaml", "", "each document is looked at alone"),
+    ("yaml-duplicate-key.yaml", "spec.containers[0].command[0]", READER),
+    ("yaml-duplicate-key.yaml", "", READER),
+];
+
+/// What only the schema finds: the file and the place.
+const ALONE: &[(&str, &str)] = &[
+    // Profile "pod" is refused before it is known whether the image has a command.
+    ("profile-pod.toml", "/containers/0/command"),
+];
+
+const LARGER: &str = "two numbers are compared";
+const PROFILE: &str = "the profile may be given on the command line";
+const YAML_1_2: &str = "editors read YAML 1.2, where `yes` is a string";
+const TWICE: &str = "two names are compared";
+const ELSEWHERE: &str = "the name of a port that is not there";
+const READER: &str = "the text is wrong, not what it says: whoever reads it says so";
+
+fn printed(syntax: Syntax) -> Value {
+    let word = match syntax {
+        Syntax::Toml => "toml",
+        Syntax::Yaml => "yaml",
+    };
+    let output = Command::new(env!("CARGO_BIN_EXE_podinit")).args(["schema", word]).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn validator(syntax: Syntax) -> Validator {
+    jsonschema::draft7::options().should_validate_formats(true).build(&printed(syntax)).unwrap()
+}
+
+fn manifests(directory: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap();
+    let is_manifest = |path: &PathBuf| path.extension().is_some_and(|extension| extension != "txt");
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(is_manifest).collect();
+    paths.sort();
+    paths
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+fn syntax(path: &Path) -> Syntax {
+    Syntax::guess(Some(name(path)), "")
+}
+
+/// The documents of a file as an editor sees them; an error where the file is not well-formed.
+fn documents(path: &Path) -> Result<Vec<Value>, String> {
+    let text = String::from_utf8(fs::read(path).unwrap()).map_err(|error| error.to_string())?;
+    match syntax(path) {
+        Syntax::Toml => {
+            let table = DeTable::parse(&text).map_err(|error| error.to_string())?;
+            Ok(vec![from_table(table.get_ref())])
+        }
+        // An editor has a parser of its own for JSON, which knows characters of two halves.
+        Syntax::Yaml => match serde_json::from_str(&text) {
+            Ok(document) => Ok(vec![document]),
+            Err(_) => from_yaml(&text),
+        },
+    }
+}
+
+fn from_table(table: &DeTable<'_>) -> Value {
+    table.iter().map(|(key, value)| (key.get_ref().to_string(), from_toml(value.get_ref()))).collect()
+}
+
+fn from_toml(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(digits) => match i64::from_str_radix(digits.as_str(), digits.radix()) {
+            Ok(number) => Value::from(number),
+            Err(_) => Value::from(digits.as_str().parse::<f64>().unwrap()),
+        },
+        DeValue::Float(digits) => Value::from(digits.as_str().parse::<f64>().unwrap()),
+        DeValue::Boolean(value) => Value::from(*value),
+        // As Even Better TOML has it.
+        DeValue::Datetime(value) => Value::from(value.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| from_toml(item.get_ref())).collect(),
+        DeValue::Table(table) => from_table(table),
+    }
+}
+
+fn from_yaml(text: &str) -> Result<Vec<Value>, String> {
+    let documents = serde_yaml_ng::Deserializer::from_str(text);
+    documents.map(|document| Value::deserialize(document).map_err(|error| error.to_string())).collect()
+}
+
+#[test]
+fn the_schema_is_right_by_its_own_schema() {
+    for syntax in [Syntax::Toml, Syntax::Yaml] {
+        let schema = printed(syntax);
+        assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+        if let Err(error) = jsonschema::draft7::meta::validate(&schema) {
+            panic!("{syntax:?}: {error} at {}", error.instance_path());
+        }
+    }
+}
+
+#[test]
+fn examples_and_good_manifests_are_right_by_the_schema() {
+    let paths: Vec<_> = ["examples", "tests/manifests/good"].into_iter().flat_map(manifests).collect();
+    let validators = [validator(Syntax::Toml), validator(Syntax::Yaml)];
+    for path in &paths {
+        let validator = &validators[usize::from(syntax(path) == Syntax::Yaml)];
+        for document in &documents(path).unwrap() {
+            let errors: Vec<_> = validator
+                .iter_errors(document)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+        }
+    }
+    assert!(paths.len() >= 14, "only {} manifests", paths.len());
+}
+
+/// `spec.containers[0].env["A B"]` as `/spec/containers/0/env/A B`.
+fn pointer(path: &str) -> String {
+    let (mut pointer, mut rest) = (String::new(), path);
+    while !rest.is_empty() {
+        let (step, after) = if let Some(quoted) = rest.strip_prefix("[\"") {
+            quoted.split_once("\"]").unwrap()
+        } else if let Some(number) = rest.strip_prefix('[') {
+            number.split_once(']').unwrap()
+        } else {
+            let word = rest.strip_prefix('.').unwrap_or(rest);
+            word.split_at(word.find(['.', '[']).unwrap_or(word.len()))
+        };
+        pointer.push('/');
+        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        rest = after;
+    }
+    pointer
+}
+
+/// Where the schema finds something, and the fields that it misses or does not know there.
+fn found(validator: &Validator, document: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for error in validator.iter_errors(document) {
+        let at = error.instance_path().to_string();
+        let escape = |name: &str| format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        match error.kind() {
+            ValidationErrorKind::Required { property } => {
+                found.insert(escape(property.as_str().unwrap()));
+            }
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                found.extend(unexpected.iter().map(|name| escape(name)));
+            }
+            ValidationErrorKind::PropertyNames { error } => {
+                found.insert(escape(error.instance().as_str().unwrap()));
+            }
+            // Of two things to do, the second is one too many.
+            ValidationErrorKind::OneOfMultipleValid { .. } => {
+                found.extend(error.instance().as_object().unwrap().keys().map(|name| escape(name)));
+            }
+            _ => _ = found.insert(at),
+        }
+    }
+    found
+}
+
+#[test]
+fn every_problem_of_a_bad_manifest_is_found_by_the_schema_or_is_none_that_it_can_know() {
+    let validators = [validator(Syntax::Toml), validator(Syntax::Yaml)];
+    let (mut missed, mut excused, mut checked) = (Vec::new(), BTreeSet::new(), 0);
+    for path in manifests("tests/manifests/bad") {
+        let name = name(&path);
+        let documents = match documents(&path) {
+            Ok(documents) => documents,
+            Err(error) => {
+                let is_meant = ["yaml-", "toml-", "json-"].iter().any(|start| name.starts_with(start));
+                assert!(is_meant, "{name} is not well-formed: {error}");
+                continue;
+            }
+        };
+        let validator = &validators[usize::from(syntax(&path) == Syntax::Yaml)];
+        let found: BTreeSet<_> = documents.iter().flat_map(|document| found(validator, document)).collect();
+        let profile = (!name.starts_with("profile-")).then_some(Profile::Process);
+        let options = Options { profile, ..Options::default() };
+        let text = fs::read_to_string(&path).unwrap();
+        let source = Source { name: name.to_owned(), text, syntax: syntax(&path) };
+        let problems = load(&[source], &options).problems;
+        let is_or_holds = |outer: &str, inner: &str| {
+            inner.strip_prefix(outer).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        };
+        for place in found.iter().filter(|place| !ALONE.contains(&(name, place))) {
+            // podinit says once what a mapping lacks because of a slip in it.
+            let mapping = place.rsplit_once('/').map_or("", |(mapping, _)| mapping);
+            let mut problems = problems.iter().map(|problem| pointer(&problem.path));
+            if !problems.any(|at| is_or_holds(mapping, &at) || is_or_holds(&at, place)) {
+                missed.push(format!("{name}: {place}: refused by the schema alone"));
+            }
+        }
+        for problem in problems {
+            if problem.severity == Severity::Warning {
+                continue;
+            }
+            checked += 1;
+            let at = pointer(&problem.path);
+            // A problem of the whole file has no path.
+            let is_found = found.iter().any(|place| is_or_holds(&at, place));
+            let excuse =
+                CANNOT_KNOW.iter().position(|(file, path, _)| *file == name && *path == problem.path);
+            match (is_found, excuse) {
+                (true, None) => {}
+                (true, Some(_)) => missed.push(format!("{name}: {}: found, and excused", problem.path)),
+                (false, Some(excuse)) => _ = excused.insert(excuse),
+                (false, None) => missed.push(format!("{name}: {}: {}", problem.path, problem.message)),
+            }
+        }
+    }
+    for (position, (file, path, _)) in CANNOT_KNOW.iter().enumerate() {
+        if !excused.contains(&position) {
+            missed.push(format!("{file}: {path}: there is no such problem any more"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    assert!(checked > 150, "only {checked} problems");
+}
