@@ -208,9 +208,10 @@ fn every_example_and_good_manifest_is_converted_as_recorded() {
             Syntax::Yaml => (Target::Toml, "toml"),
         };
         let result = convert(&source, target);
+        // Another object than a Pod has no form in TOML, and the record is of what is said then.
+        let extension = if result.text.is_some() { extension } else { "txt" };
         let record = out.join(format!("{name}.{extension}"));
-        let found =
-            result.text.unwrap_or_else(|| panic!("{}", render_all(&result.problems, &[source], false)));
+        let found = result.text.unwrap_or_else(|| render_all(&result.problems, &[source], false));
         if std::env::var_os("PODINIT_BLESS").is_some() {
             fs::write(&record, &found).unwrap();
         }
@@ -233,6 +234,36 @@ fn a_manifest_with_an_error_is_refused_with_the_problems_of_check() {
     assert_eq!(result.text, None);
     let options = Options { profile: Some(Profile::Process), ..Options::default() };
     assert_eq!(result.problems, load(&[bad], &options).problems);
+}
+
+const DEPLOYMENT: &str = "# the web\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 3\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: a, image: b}]} # one\n";
+
+#[test]
+fn an_object_that_is_no_pod_stays_what_it_is() {
+    let written = converted(DEPLOYMENT, Syntax::Yaml, Target::Yaml);
+    assert!(written.starts_with("# the web\napiVersion: apps/v1\nkind: Deployment\n"), "{written}");
+    assert!(written.contains(" # one\n"), "{written}");
+    let expected: Value = serde_yaml_ng::from_str(DEPLOYMENT).unwrap();
+    assert_eq!(serde_yaml_ng::from_str::<Value>(&written).unwrap(), expected);
+    assert_eq!(json(DEPLOYMENT, Syntax::Yaml), expected);
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b}]}\n";
+    let item = |text: &str| serde_yaml_ng::from_str::<Value>(text).unwrap().to_string();
+    let list = format!("apiVersion: v1\nkind: List\nitems: [{}, {}]\n", item(DEPLOYMENT), item(pod));
+    assert_eq!(json(&list, Syntax::Yaml)["items"][1]["kind"], "Pod");
+    // Kind, and the message that says that it has no form in TOML.
+    for (text, kind) in [(DEPLOYMENT, "Deployment"), (&list, "List")] {
+        let result = convert(&source("a.yaml", text), Target::Toml);
+        let problem = &result.problems[0];
+        assert_eq!((result.text, result.problems.len(), problem.path.as_str()), (None, 1, "kind"));
+        let expected = format!("cannot convert kind \"{kind}\": only a Pod has a TOML form");
+        assert_eq!(problem.message, expected);
+    }
+    let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n";
+    for target in [Target::Toml, Target::Yaml, Target::Json] {
+        let result = convert(&source("a.yaml", &format!("{pod}{config}")), target);
+        assert_eq!((result.text, result.problems.len()), (None, 1));
+        assert_eq!(result.problems[0].message, "cannot convert several objects at once");
+    }
 }
 
 #[test]

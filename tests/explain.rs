@@ -36,6 +36,57 @@ fn the_pod_of_the_sidecar_announcement_is_explained_as_recorded() {
     assert!(said == recorded, "explain says:\n{said}");
 }
 
+/// The pod is deep in the object, and has the object's name.
+#[test]
+fn values_of_a_template_are_found_where_they_stand() {
+    let manifest = r#"apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: settings, annotations: {a: b}}
+- apiVersion: batch/v1
+  kind: CronJob
+  metadata:
+    name: report
+    annotations: {containers: none}
+  spec:
+    schedule: "0 * * * *"
+    jobTemplate:
+      spec:
+        template:
+          metadata:
+            annotations:
+              podinit.dev/crashLoopBackOff.maxDelaySeconds: "20"
+              podinit.dev/profile: process
+          spec:
+            terminationGracePeriodSeconds: 5
+            restartPolicy: OnFailure
+            containers:
+            - name: main
+              image: report
+              command: [/bin/report]
+"#;
+    let said = of_manifest("report.yaml", manifest, &[]);
+    assert!(said.starts_with("pod report in namespace default"), "{said}");
+    let place = |field: &str| {
+        let line = said.lines().find(|line| line.split_whitespace().next() == Some(field));
+        line.and_then(|line| line.rsplit(':').next()).map(str::trim).map(str::to_owned)
+    };
+    let places = [
+        ("restartPolicy", 23),
+        ("terminationGracePeriodSeconds", 22),
+        ("crashLoopBackOff", 18),
+        ("image", 26),
+        ("command", 27),
+    ];
+    for (field, line) in places {
+        assert_eq!(place(field), Some(line.to_string()), "{field}: {said}");
+    }
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.ends_with(":20)"), "{said}");
+}
+
 const RESOURCES: &str = r#"
     terminationGracePeriodSeconds = 7
     [[initContainers]]

@@ -241,3 +241,62 @@ fn a_probe_of_a_port_without_this_name_is_a_warning() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: a, image: b, startupProbe: {tcpSocket: {port: web}}}]\n";
     assert!(shown(text, Syntax::Yaml).starts_with("warning: cannot use port \"web\""));
 }
+
+#[test]
+fn every_pod_of_every_object_is_checked_in_its_place() {
+    let pod = "spec: {restartPolicy: Never, containers: [{name: a, image: b, livenessProbe: {exec: {comand: [a]}}}]}";
+    let around = [
+        ("v1", "Pod", format!("metadata: {{name: a}}\n{pod}"), "spec"),
+        (
+            "batch/v1",
+            "Job",
+            format!("metadata: {{name: a}}\nspec:\n  template:\n    {pod}"),
+            "spec.template.spec",
+        ),
+        (
+            "batch/v1",
+            "CronJob",
+            format!(
+                "metadata: {{name: a}}\nspec:\n  schedule: \"* * * * *\"\n  jobTemplate:\n    spec:\n      template:\n        {pod}"
+            ),
+            "spec.jobTemplate.spec.template.spec",
+        ),
+    ];
+    let documents = around
+        .iter()
+        .map(|(version, kind, rest, _)| format!("apiVersion: {version}\nkind: {kind}\n{rest}\n"));
+    let documents: Vec<String> = documents.collect();
+    let found = errors(&source(documents.join("---\n"), Syntax::Yaml));
+    let paths: Vec<_> = found.iter().map(|problem| problem.path.as_str()).collect();
+    let expected = |prefix: &str| format!("{prefix}.containers[0].livenessProbe.exec.comand");
+    assert_eq!(paths, around.each_ref().map(|(_, _, _, prefix)| expected(prefix)));
+    let indented = |text: &String| text.trim_end().replace('\n', "\n    ");
+    let items: String = documents.iter().map(|text| format!("  - {}\n", indented(text))).collect();
+    let found = errors(&source(format!("apiVersion: v1\nkind: List\nitems:\n{items}"), Syntax::Yaml));
+    let paths: Vec<_> = found.iter().map(|problem| problem.path.clone()).collect();
+    let expected = [0, 1, 2].map(|at| expected(&format!("items[{at}].{}", around[at].3)));
+    assert_eq!(paths, expected);
+}
+
+#[test]
+fn the_object_around_a_pod_is_checked_and_another_is_told_not_to_be() {
+    let stateful = |field: &str, mount: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: a}}\nspec:\n  replicas: 3\n  {field}\n  selector: {{matchLabels: {{app: a}}}}\n  volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{}}}}]\n  template:\n    metadata: {{labels: {{app: a}}}}\n    spec: {{containers: [{{name: a, image: b, volumeMounts: [{{name: {mount}, mountPath: /a}}]}}]}}\n"
+        )
+    };
+    assert_eq!(shown(&stateful("minReadySeconds: 1", "data"), Syntax::Yaml), "");
+    let cases = [
+        ("minReadySeconds: soon", "data", "spec.minReadySeconds"),
+        ("minReadySecond: 1", "data", "spec.minReadySecond"),
+        ("minReadySeconds: 1", "dta", "spec.template.spec.containers[0].volumeMounts[0].name"),
+    ];
+    for (field, mount, path) in cases {
+        let found = errors(&source(stateful(field, mount), Syntax::Yaml));
+        assert_eq!(found.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(), [path]);
+    }
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {}\n";
+    let said = shown(service, Syntax::Yaml);
+    assert!(said.starts_with("warning: cannot check Service \"s\": it has no pod\n"), "{said}");
+    assert_eq!(said.matches("warning: ").count() + said.matches("error: ").count(), 1, "{said}");
+}

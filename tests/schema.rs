@@ -31,7 +31,22 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("commands.yaml", "spec.containers[0].command", PROFILE),
     ("commands.yaml", "spec.containers[1].command", PROFILE),
     ("commands.yaml", "spec.containers[2].command", PROFILE),
+    ("config-twice.yaml", "", ALONE_EACH),
+    ("daemonset-fluentd.yaml", "spec.template.spec.containers[0].command", PROFILE),
+    ("deployment-list.yaml", "items[0].spec.selector.matchLabels.app", SELECTOR),
+    ("deployment-nginx.yaml", "spec.template.spec.containers[0].command", PROFILE),
+    ("deployment-no-labels.yaml", "spec.selector.matchLabels.app", SELECTOR),
+    ("deployment-selector.yaml", "spec.selector.matchLabels.app", SELECTOR),
+    ("deployment-selector.yaml", "spec.selector.matchLabels.release", SELECTOR),
+    ("deployment-selector.yaml", "spec.selector.matchExpressions[0]", SELECTOR),
+    ("deployment-selector.yaml", "spec.selector.matchExpressions[1]", SELECTOR),
+    ("deployment-selector.yaml", "spec.selector.matchExpressions[2]", SELECTOR),
+    ("deployment-selector.yaml", "spec.selector.matchExpressions[3]", SELECTOR),
     ("environment.yaml", "spec.containers[0].env[2].value", YAML_1_2),
+    ("helm-hook.yaml", "", ALONE_EACH),
+    ("kinds-misspelt.yaml", "dat", GUESSED),
+    ("kinds-misspelt.yaml", "spec.template.spec.containers[0].comand", GUESSED),
+    ("list.yaml", "items[2].spec.containers[0].command", PROFILE),
     ("names.toml", "containers[3].name", TWICE),
     ("names.yaml", "spec.containers[0].name", TWICE),
     ("ports.yaml", "spec.containers[0].ports[8].name", TWICE),
@@ -41,7 +56,9 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("profile-pod-by-default.yaml", "", PROFILE),
     ("profile-pod.toml", "profile", PROFILE),
     ("nothing.yaml", "", "each document is looked at alone, and an empty one may stand beside others"),
-    ("two-pods.yaml", "", "each document is looked at alone"),
+    ("nothing-to-run.yaml", "", ALONE_EACH),
+    ("statefulset-web.yaml", "spec.template.spec.containers[0].command", PROFILE),
+    ("two-pods.yaml", "", ALONE_EACH),
     ("yaml-duplicate-key.yaml", "spec.containers[0].command[0]", READER),
     ("yaml-duplicate-key.yaml", "", READER),
 ];
@@ -54,6 +71,9 @@ const ALONE: &[(&str, &str)] = &[
 
 const LARGER: &str = "two numbers are compared";
 const PROFILE: &str = "the profile may be given on the command line";
+const ALONE_EACH: &str = "each document is looked at alone";
+const SELECTOR: &str = "a selector is compared with the labels of a template";
+const GUESSED: &str = "the kind is none, and the schema guesses none";
 const YAML_1_2: &str = "editors read YAML 1.2, where `yes` is a string";
 const TWICE: &str = "two names are compared";
 const ELSEWHERE: &str = "the name of a port that is not there";

@@ -15,6 +15,10 @@ Examples:
   podinit check --kubernetes pod.yaml
   podinit check --format json pod.yaml | jq -r '.diagnostics[].message'
 
+With --kubernetes there may be several pods, in a Deployment, a Job and the like as well. Of the objects
+around them the names and kinds of the fields are checked, not what is inside a strategy and the like;
+an object that has no pod, such as a Service, is not checked, and a warning says so.
+
 Exit code: 0 when nothing is wrong (warnings are no errors), 1 otherwise; 2 for a bad command line.";
 
 pub(super) fn definition() -> Command {
@@ -29,9 +33,7 @@ pub(super) fn definition() -> Command {
                 .long("kubernetes")
                 .action(ArgAction::SetTrue)
                 .conflicts_with("profile")
-                .help(
-                    "Whether a cluster would take the pod; what podinit does not support is no problem then",
-                ),
+                .help("Whether a cluster would take it; what podinit does not support is no problem then"),
         )
         .arg(
             Arg::new("format")
@@ -50,7 +52,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     let Manifests { sources, unreadable } = source::read_all(matches);
     let (problems, fine) = if matches.get_flag("kubernetes") {
         let problems = spec::check_for_kubernetes(&sources, unreadable);
-        (problems, Some("a cluster would take this pod\n".to_owned()))
+        (problems, Some("fine for a cluster\n".to_owned()))
     } else {
         let loaded = spec::load_readable(&sources, unreadable, &options);
         (loaded.problems, loaded.pod.map(|pod| format!("pod {} is fine\n", pod.metadata.name)))

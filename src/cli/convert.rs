@@ -14,7 +14,8 @@ const AFTER_HELP: &str = "\
 Everything that the manifest says is kept: fields that podinit ignores or does not support yet, and
 comments (JSON has none). The profile and the restart policy, whose defaults TOML and YAML do not
 share, are written out: the profile as the annotation podinit.dev/profile in YAML. What a cluster
-has written, such as status, has no place in TOML; a warning says so.
+has written, such as status, has no place in TOML; a warning says so. Only a Pod has a form in TOML:
+another object, such as a Deployment, stays what it is, as YAML or JSON.
 
 Examples:
   podinit convert pod.toml -o yaml > pod.yaml

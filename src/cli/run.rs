@@ -17,6 +17,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(30);
 const AFTER_HELP: &str = "\
 Init containers run one after the other; those with `restartPolicy: Always` are sidecars, which are
 kept running and stopped last. When the main containers are done, podinit exits with their result.
+Of a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob one pod is run, now.
 
 Examples:
   podinit run pod.toml

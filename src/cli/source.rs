@@ -38,6 +38,7 @@ impl Unreadable {
             label: String::new(),
             note: None,
             help: help.to_owned(),
+            secret: false,
         };
         Box::new(Self { source, problem })
     }

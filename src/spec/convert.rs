@@ -6,11 +6,13 @@ mod comments;
 mod form;
 
 use super::decode::Purpose;
+use super::documents::Subject;
+use super::kind::{Role, Workload};
 use super::metadata::file_name;
 use super::problem::Problem;
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Node, Value, cut};
 use super::write::{self, Content, Element, File};
-use super::{Options, Severity, Source, Syntax, load_for, parse, settings};
+use super::{Options, Severity, Source, Syntax, documents, parse, read, settings};
 use form::{Parts, SECTIONS};
 use std::rc::Rc;
 
@@ -35,30 +37,66 @@ pub struct Converted {
     pub problems: Vec<Problem>,
 }
 
-/// Writes the one pod of `source` as `target`.
+/// Writes the one object of `source` as `target`; in TOML that is a Pod.
 ///
 /// Between the two forms the profile and the restart policy are written out, since their defaults
 /// differ. What a cluster has written (`status`, `metadata.uid` and so on) has no place in TOML.
 pub fn convert(source: &Source, target: Target) -> Converted {
     let sources = std::slice::from_ref(source);
-    let (checked, documents) = load_for(Purpose::Convert, sources, Vec::new(), &Options::default());
+    let mut problems = Vec::new();
+    let documents = documents(sources, &mut problems);
+    let (checked, subjects) = read(Purpose::Convert, sources, &documents, &Options::default(), problems);
     // Its warnings are of running the pod.
     let mut problems = checked.problems;
     problems.retain(|problem| problem.severity == Severity::Error);
-    if checked.pod.is_none() && !problems.is_empty() {
+    let [subject, others @ ..] = subjects.as_slice() else { return Converted { text: None, problems } };
+    if problems.is_empty() {
+        let second = others.iter().find(|other| other.path.is_empty());
+        problems.extend(second.map(|second| several(subject, second)));
+    }
+    if problems.is_empty() && syntax_of(target) == Syntax::Toml {
+        problems.extend(without_toml(subject));
+    }
+    if !problems.is_empty() {
         return Converted { text: None, problems };
     }
     let roots: Vec<&Node> = documents.iter().map(|document| &*document.root).collect();
-    let Some(root) = roots.iter().find(|root| is_pod(root, source.syntax)) else {
-        return Converted { text: None, problems };
-    };
-    let text = Conversion { source, target, problems: &mut problems }.text(root, &roots);
+    let text = Conversion { source, target, problems: &mut problems }.text(subject, &roots);
     Converted { text, problems }
 }
 
-/// There is only one, and nothing else but empty documents.
-fn is_pod(root: &Node, syntax: Syntax) -> bool {
-    syntax == Syntax::Toml || root.entry("kind").is_some()
+fn syntax_of(target: Target) -> Syntax {
+    match target {
+        Target::Toml => Syntax::Toml,
+        Target::Yaml | Target::Json => Syntax::Yaml,
+    }
+}
+
+/// A file of several documents says something of each, and a TOML file is one pod.
+fn several(first: &Subject<'_>, second: &Subject<'_>) -> Problem {
+    Problem::error(0, second.head.place, "cannot convert several objects at once")
+        .label("the second object")
+        .note("the first is", 0, first.head.place)
+        .help("give each a file of its own")
+}
+
+/// What has no form in TOML.
+fn without_toml(subject: &Subject<'_>) -> Option<Problem> {
+    let kind = subject.node.entry("kind").and_then(|kind| kind.value.as_string());
+    let kind = kind.filter(|kind| *kind != "Pod")?;
+    let help = match subject.head.kind.role {
+        Role::Workload(workload) => {
+            format!(
+                "copy {} into a manifest with `kind: Pod` and a name, or use `-o json`",
+                workload.template()
+            )
+        }
+        Role::List => "give each item a file of its own, or use `-o json`".to_owned(),
+        Role::Config(_) | Role::Ignored(_) => "leave it in YAML, or use `-o json`".to_owned(),
+    };
+    let message = format!("cannot convert kind \"{}\": only a Pod has a TOML form", cut(kind));
+    let problem = Problem::error(0, subject.head.place, message).path("kind");
+    Some(problem.label(format!("this is a {}", cut(kind))).help(help))
 }
 
 struct Conversion<'a> {
@@ -68,29 +106,10 @@ struct Conversion<'a> {
 }
 
 impl Conversion<'_> {
-    fn text(mut self, root: &Node, roots: &[&Node]) -> Option<String> {
-        let mut parts = Parts::of(self.elements(root), self.source.syntax);
-        let to = match self.target {
-            Target::Toml => Syntax::Toml,
-            Target::Yaml | Target::Json => Syntax::Yaml,
-        };
-        if to != self.source.syntax {
-            let written = parts.settings.iter().find(|setting| setting.key == settings::PROFILE);
-            let profile = written.and_then(Element::as_string).unwrap_or(match self.source.syntax {
-                Syntax::Toml => "process",
-                Syntax::Yaml => "pod",
-            });
-            let profile = profile.to_owned();
-            parts.write_defaults_out(&profile, if profile == "process" { "Never" } else { "Always" });
-        }
-        let elements = match to {
-            Syntax::Yaml => parts.into_object(&file_name(self.source)),
-            Syntax::Toml => {
-                let (elements, homeless) = parts.into_toml();
-                self.leave_out(root, &homeless);
-                elements
-            }
-        };
+    fn text(mut self, subject: &Subject<'_>, roots: &[&Node]) -> Option<String> {
+        let (root, to) = (subject.node, syntax_of(self.target));
+        let is_pod = subject.head.kind.role == Role::Workload(Workload::Pod);
+        let elements = if is_pod { self.pod(root, to) } else { self.elements(root) };
         let mut file = File { elements, ..File::default() };
         comments::attach(&self.source.text, self.source.syntax, roots, &mut file);
         let text = match self.target {
@@ -106,6 +125,28 @@ impl Conversion<'_> {
                 .help("this is a bug of podinit, or a key of more than 1024 characters: please report it"),
         );
         None
+    }
+
+    /// The elements of a pod in the form that this syntax has for it.
+    fn pod(&mut self, root: &Node, to: Syntax) -> Vec<Element> {
+        let mut parts = Parts::of(self.elements(root), self.source.syntax);
+        if to != self.source.syntax {
+            let written = parts.settings.iter().find(|setting| setting.key == settings::PROFILE);
+            let profile = written.and_then(Element::as_string).unwrap_or(match self.source.syntax {
+                Syntax::Toml => "process",
+                Syntax::Yaml => "pod",
+            });
+            let profile = profile.to_owned();
+            parts.write_defaults_out(&profile, if profile == "process" { "Never" } else { "Always" });
+        }
+        match to {
+            Syntax::Yaml => parts.into_object(&file_name(self.source)),
+            Syntax::Toml => {
+                let (elements, homeless) = parts.into_toml();
+                self.leave_out(root, &homeless);
+                elements
+            }
+        }
     }
 
     /// Whether the text that was written is read as what it was written of.

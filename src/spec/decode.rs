@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use super::Syntax;
 use super::fields::{Place, Shape};
-use super::origins::Origins;
+use super::origins::{Home, Origins};
 use super::problem::Problem;
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Span, Value, cut};
@@ -34,6 +34,10 @@ pub(super) struct Scope<'a> {
     pub text: &'a str,
     pub syntax: Syntax,
     pub purpose: Purpose,
+    /// The mappings around the pod, with their paths, where the object has the template of one.
+    pub homes: &'static [(Place, &'static str)],
+    /// Whether its values are nobody's business: they are in no message then.
+    pub secret: bool,
     problems: RefCell<Vec<Problem>>,
     /// The fields that were read, in their order.
     places: RefCell<Vec<(String, Span)>>,
@@ -48,6 +52,8 @@ impl<'a> Scope<'a> {
             text,
             syntax,
             purpose,
+            homes: &[],
+            secret: false,
             problems: RefCell::default(),
             places: RefCell::default(),
             warned: RefCell::default(),
@@ -55,7 +61,8 @@ impl<'a> Scope<'a> {
     }
 
     pub fn report(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        let secret = self.secret;
+        self.problems.borrow_mut().push(Problem { secret, ..problem });
     }
 
     pub fn error(&self, span: Span, message: impl Into<String>) -> Problem {
@@ -67,11 +74,11 @@ impl<'a> Scope<'a> {
     }
 
     /// Where the fields stand that were read so far.
-    pub fn origins(&self) -> Origins {
-        Origins::new(self.source, self.places.take())
+    pub fn origins(&self, home: Home) -> Origins {
+        Origins::new(self.source, home, self.places.take())
     }
 
-    fn was_read(&self, path: &str, key: Span) {
+    pub fn was_read(&self, path: &str, key: Span) {
         self.places.borrow_mut().push((path.to_owned(), key));
     }
 
@@ -115,15 +122,19 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// The root of a document.
-    pub fn root(scope: &'a Scope<'a>, node: &'a Node) -> Self {
-        let name = "manifest".to_owned();
-        Self { scope, node, key: Span::at(node.span.start), path: String::new(), name, owner: Rc::from("") }
+    /// An object: a document or, with a path, an item of a list in one.
+    pub fn object(scope: &'a Scope<'a>, node: &'a Node, path: &str) -> Self {
+        let name = if path.is_empty() { "manifest" } else { path }.to_owned();
+        Self { scope, node, key: Span::at(node.span.start), path: path.to_owned(), name, owner: Rc::from("") }
     }
 
-    /// An error about the value. The cause goes into its label.
+    /// An error about the value, or about the key of a secret one. The cause goes into its label.
     pub fn wrong(&self) -> Problem {
         let (name, owner) = (&self.name, &self.owner);
+        if self.scope.secret {
+            let message = format!("cannot use {name}{owner}");
+            return self.scope.error(self.key, message).path(self.path.clone());
+        }
         let shown = self.node.shown(self.scope.text);
         let message = match self.node.value {
             Value::List(_) | Value::Mapping(_) => format!("cannot use {shown} as {name}{owner}"),
@@ -156,6 +167,9 @@ impl<'a> Item<'a> {
 
     /// The value as text without line breaks, for use in help.
     fn raw(&self) -> String {
+        if self.scope.secret {
+            return "...".to_owned();
+        }
         cut(self.node.span.of(self.scope.text).lines().next().unwrap_or_default().trim())
     }
 

@@ -6,7 +6,7 @@ mod table;
 
 use script::SCRIPT;
 use table::FIELDS;
-pub(super) use table::FROM_SERVER;
+pub(super) use table::TOLD_TOGETHER;
 
 /// A field of the Pod API, or of podinit's TOML form.
 pub(super) struct Field {
@@ -78,6 +78,28 @@ pub(super) enum Place {
     HttpGetAction,
     HttpHeader,
     TcpSocketAction,
+    /// What stands around a pod's template.
+    DeploymentSpec,
+    StatefulSetSpec,
+    DaemonSetSpec,
+    /// Of a ReplicationController as well.
+    ReplicaSetSpec,
+    JobSpec,
+    CronJobSpec,
+    JobTemplate,
+    PodTemplate,
+    TemplateMetadata,
+    LabelSelector,
+    SelectorRequirement,
+    /// Of objects that a pod may refer to.
+    ConfigMap,
+    Secret,
+    ClaimSpec,
+    ClaimResources,
+    ClaimRequests,
+    /// Of a list of objects.
+    List,
+    ListMetadata,
     /// The top of a simulation's script, and what stands in it.
     Script,
     ScriptContainer,
@@ -110,6 +132,24 @@ impl Place {
             Self::HttpGetAction => "probe.httpGet",
             Self::HttpHeader => "probe.httpGet.httpHeaders[]",
             Self::TcpSocketAction => "probe.tcpSocket",
+            Self::DeploymentSpec => "Deployment.spec",
+            Self::StatefulSetSpec => "StatefulSet.spec",
+            Self::DaemonSetSpec => "DaemonSet.spec",
+            Self::ReplicaSetSpec => "ReplicaSet.spec",
+            Self::JobSpec => "Job.spec",
+            Self::CronJobSpec => "CronJob.spec",
+            Self::JobTemplate => "CronJob.spec.jobTemplate",
+            Self::PodTemplate => "template",
+            Self::TemplateMetadata => "template.metadata",
+            Self::LabelSelector => "selector",
+            Self::SelectorRequirement => "selector.matchExpressions[]",
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+            Self::ClaimSpec => "PersistentVolumeClaim.spec",
+            Self::ClaimResources => "PersistentVolumeClaim.spec.resources",
+            Self::ClaimRequests => "PersistentVolumeClaim.spec.resources.requests",
+            Self::List => "List",
+            Self::ListMetadata => "List.metadata",
             Self::Script => "(script)",
             Self::ScriptContainer => "(script) containers.*",
             Self::ScriptRun => "(script) containers.*.runs[]",
@@ -139,22 +179,76 @@ impl Place {
             Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
             Self::ScriptRun => Some(("in a run", "an entry of runs")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
-            Self::Script | Self::ScriptEvent => None,
+            Self::DeploymentSpec | Self::DaemonSetSpec | Self::ReplicaSetSpec => {
+                Some(("in the spec of a Deployment", "the spec of the Deployment"))
+            }
+            Self::StatefulSetSpec => Some(("in the spec of a StatefulSet", "the spec of the StatefulSet")),
+            Self::JobSpec => Some(("in the spec of a Job", "the spec of the Job")),
+            Self::CronJobSpec => Some(("in the spec of a CronJob", "the spec of the CronJob")),
+            Self::PodTemplate | Self::JobTemplate => Some(("in the template", "the template")),
+            Self::TemplateMetadata => Some(("in the template's metadata", "metadata of the template")),
+            Self::LabelSelector => Some(("in selector", "selector")),
+            Self::ConfigMap => Some(("at the top of a ConfigMap", "the top of the ConfigMap")),
+            Self::Secret => Some(("at the top of a Secret", "the top of the Secret")),
+            Self::ClaimSpec => Some(("in spec", "spec")),
+            Self::ClaimRequests => Some(("in resources.requests", "resources.requests")),
+            Self::List => Some(("at the top of a List", "the top of the List")),
+            Self::SelectorRequirement | Self::ClaimResources | Self::ListMetadata => None,
             Self::Amounts => Some(("in requests or limits", "requests or limits")),
-            Self::Resources
-            | Self::ExecAction
-            | Self::HttpHeader
-            | Self::TcpSocketAction
-            | Self::Below(_) => None,
+            Self::Script | Self::ScriptEvent | Self::Resources => None,
+            Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
         }
+    }
+
+    /// Whether it is around the template of a pod, which TOML has not.
+    pub fn is_around_template(self) -> bool {
+        matches!(self, Self::DeploymentSpec | Self::StatefulSetSpec | Self::JobSpec | Self::CronJobSpec)
     }
 
     /// Where users write this place's fields by mistake, and the other way round.
     pub fn neighbours(self) -> &'static [Self] {
         match self {
-            Self::Document => &[Self::Spec, Self::Metadata],
+            Self::Document => &[
+                Self::Spec,
+                Self::Metadata,
+                Self::DeploymentSpec,
+                Self::StatefulSetSpec,
+                Self::JobSpec,
+                Self::CronJobSpec,
+                Self::ConfigMap,
+                Self::Secret,
+            ],
             Self::Metadata => &[Self::Spec, Self::Document],
-            Self::Spec => &[Self::Metadata, Self::Container, Self::Document],
+            Self::Spec => &[
+                Self::Metadata,
+                Self::Container,
+                Self::Document,
+                Self::DeploymentSpec,
+                Self::StatefulSetSpec,
+                Self::JobSpec,
+                Self::CronJobSpec,
+            ],
+            Self::DeploymentSpec
+            | Self::StatefulSetSpec
+            | Self::DaemonSetSpec
+            | Self::ReplicaSetSpec
+            | Self::JobSpec
+            | Self::CronJobSpec => &[
+                Self::LabelSelector,
+                Self::Container,
+                Self::DeploymentSpec,
+                Self::StatefulSetSpec,
+                Self::JobSpec,
+                Self::CronJobSpec,
+                Self::Metadata,
+                Self::Document,
+            ],
+            Self::PodTemplate | Self::JobTemplate => &[Self::TemplateMetadata],
+            Self::TemplateMetadata => &[],
+            Self::ClaimSpec | Self::ClaimResources => &[Self::ClaimRequests, Self::ClaimSpec],
+            Self::ConfigMap | Self::Secret | Self::List => &[Self::Metadata],
+            Self::LabelSelector | Self::SelectorRequirement | Self::ClaimRequests => &[],
+            Self::ListMetadata => &[],
             Self::Toml => &[Self::Container],
             Self::Container => &[Self::Spec, Self::Toml, Self::Metadata, Self::ContainerPort, Self::Probe],
             Self::Probe => &[Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml],
@@ -198,7 +292,8 @@ impl Field {
 /// The table as `docs/spec-support.md` has it, in Markdown.
 #[cfg(test)]
 fn documentation() -> String {
-    let mut out = String::from(table::INTRODUCTION);
+    let kinds = super::kind::documentation();
+    let mut out = [table::INTRODUCTION, &kinds, table::FIELDS_INTRODUCTION].concat();
     for field in FIELDS {
         let path = field.place.path();
         let name = match path {
@@ -278,15 +373,15 @@ mod tests {
         }
         for entry in node.as_mapping().unwrap_or_default() {
             found.push((entry.key.clone(), entry.key_span));
-            if !["labels", "annotations"].contains(&entry.key.as_str()) && entry.value.entry("PORT").is_none()
-            {
+            let users = ["labels", "annotations", "matchLabels", "data", "binaryData", "stringData"];
+            if !users.contains(&entry.key.as_str()) && entry.value.entry("PORT").is_none() {
                 keys(&entry.value, found);
             }
         }
     }
 
-    /// SPEC-01.
-    fn each_key_is_missed(text: &str, syntax: Syntax, places: impl Fn(Place) -> bool) {
+    /// SPEC-01. Gives the keys that the text has.
+    fn each_key_is_missed(text: &str, syntax: Syntax) -> BTreeSet<String> {
         let mut problems = Vec::new();
         let roots = match syntax {
             Syntax::Yaml => yaml::parse(0, "", text, &mut problems),
@@ -310,20 +405,47 @@ mod tests {
             let problem = about.unwrap_or_else(|| panic!("{key}: {errors:#?}"));
             assert_eq!(problem.help, format!("write `{key}`"), "{key}");
         }
+        found.into_iter().map(|(key, _)| key).collect()
+    }
+
+    fn each_implemented_is_among(keys: &BTreeSet<String>, places: impl Fn(Place) -> bool) {
         for field in FIELDS.iter().filter(|field| places(field.place)) {
-            let used = found.iter().any(|(key, _)| key == field.name);
+            let used = keys.contains(field.name);
             assert!(used || !matches!(field.class, Class::Implemented { .. }), "{} is not tried", field.name);
         }
     }
 
     #[test]
     fn each_implemented_key_with_one_letter_changed_is_found_and_put_right() {
-        let text = include_str!("../../tests/manifests/good/full.yaml");
+        let texts = [
+            include_str!("../../tests/manifests/good/full.yaml"),
+            include_str!("../../tests/manifests/good/full-deployment.yaml"),
+            include_str!("../../tests/manifests/good/full-cronjob.yaml"),
+        ];
+        let keys = texts.into_iter().flat_map(|text| each_key_is_missed(text, Syntax::Yaml)).collect();
         let in_toml = |place| matches!(place, Place::Toml | Place::CrashLoopBackOff);
-        each_key_is_missed(text, Syntax::Yaml, |place| !in_toml(place));
-        let text = include_str!("../../tests/manifests/good/full.toml");
-        each_key_is_missed(text, Syntax::Toml, |place| !matches!(place, Place::Document | Place::Metadata));
+        each_implemented_is_among(&keys, |place| !in_toml(place));
+        let keys = each_key_is_missed(include_str!("../../tests/manifests/good/full.toml"), Syntax::Toml);
+        // What is below the spec is the same in both; only YAML has objects around it.
+        each_implemented_is_among(&keys, |place| in_toml(place) || PARTS_OF_SPEC.contains(&place));
     }
+
+    const PARTS_OF_SPEC: [Place; 14] = [
+        Place::Spec,
+        Place::Os,
+        Place::Container,
+        Place::EnvVar,
+        Place::ContainerPort,
+        Place::RestartRule,
+        Place::ExitCodes,
+        Place::Probe,
+        Place::ExecAction,
+        Place::HttpGetAction,
+        Place::HttpHeader,
+        Place::TcpSocketAction,
+        Place::Resources,
+        Place::Amounts,
+    ];
 
     #[test]
     fn what_is_never_reached_is_never_implemented() {
@@ -347,7 +469,7 @@ mod tests {
         let written = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             written == documentation(),
-            "docs/spec-support.md differs from src/spec/fields/table.rs: run `PODINIT_BLESS=1 cargo test --lib fields`"
+            "docs/spec-support.md differs from src/spec/kind.rs or src/spec/fields/table.rs: run `PODINIT_BLESS=1 cargo test --lib fields`"
         );
     }
 }

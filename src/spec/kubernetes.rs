@@ -5,39 +5,43 @@ mod types;
 
 use super::decode::{Item, Purpose, Scope};
 use super::fields::{self, Place};
+use super::kind::{Role, Workload};
 use super::problem::Problem;
 use super::settings;
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Value, cut};
-use super::{Options, Profile, Quantity, Severity, Source, Syntax, load_for};
+use super::{Options, Profile, Quantity, Severity, Source, Syntax, documents, read};
 use std::collections::BTreeMap;
 use types::{Kind, Type};
 
-/// Every problem that a cluster would have with the one pod of the sources. What podinit does not
-/// support yet is none, and what it ignores is not told of. A TOML file is judged as
-/// [`convert`](super::convert()) writes it.
+/// Every problem that a cluster would have with the pods of the sources, and with those in a Deployment and
+/// the like. What podinit does not support yet is none, and what it ignores is not told of. A TOML file is
+/// judged as [`convert`](super::convert()) writes it. Of the objects around a pod the names and kinds of the
+/// fields are checked; of those that have no pod a warning says that they are not.
+///
 /// Sources that are `unreadable` have a problem there, as for [`load_readable`](super::load_readable).
 pub fn check_for_kubernetes(sources: &[Source], unreadable: Vec<Problem>) -> Vec<Problem> {
     // Profile `pod`, which knows that an image brings a command and files.
     let options = Options { profile: Some(Profile::Pod), ..Options::default() };
-    let (loaded, documents) = load_for(Purpose::Kubernetes, sources, unreadable, &options);
+    let mut problems = unreadable;
+    let documents = documents(sources, &mut problems);
+    let (loaded, subjects) = read(Purpose::Kubernetes, sources, &documents, &options, problems);
     let mut problems = loaded.problems;
-    for document in &documents {
-        let Some(source) = sources.get(document.source) else { continue };
-        let is_pod = match source.syntax {
-            Syntax::Toml => !document.root.is_empty(),
-            Syntax::Yaml => {
-                document.root.entry("kind").and_then(|kind| kind.value.as_string()) == Some("Pod")
-            }
+    for subject in &subjects {
+        let (Some(source), Role::Workload(workload)) = (sources.get(subject.source), subject.head.kind.role)
+        else {
+            continue;
         };
-        if is_pod {
-            let scope = Scope::new(document.source, &source.text, source.syntax, Purpose::Kubernetes);
-            judge(&Item::root(&scope, &document.root));
-            // The decoder has found the same where it looked, and says it better.
-            for problem in scope.into_problems() {
-                if !problems.iter().any(|known| is_same(known, &problem)) {
-                    problems.push(problem);
-                }
+        // What does not say that it is a pod has been told so, and is not judged as one.
+        if source.syntax == Syntax::Yaml && subject.node.entry("kind").is_none() && !subject.head.implied {
+            continue;
+        }
+        let scope = Scope::new(subject.source, &source.text, source.syntax, Purpose::Kubernetes);
+        judge(&Item::object(&scope, subject.node, &subject.path), workload);
+        // The decoder has found the same where it looked, and says it better.
+        for problem in scope.into_problems() {
+            if !problems.iter().any(|known| is_same(known, &problem)) {
+                problems.push(problem);
             }
         }
     }
@@ -50,20 +54,39 @@ fn is_same(known: &Problem, new: &Problem) -> bool {
     known.severity == Severity::Error && known.source == new.source && (known.span == new.span || same_path)
 }
 
-fn judge(root: &Item<'_>) {
+fn judge(root: &Item<'_>, workload: Workload) {
     match root.scope.syntax {
         Syntax::Yaml => {
-            object(root, "Pod");
-            let spec = root.entries().unwrap_or_default().into_iter().find(|(key, _)| *key == "spec");
-            if let Some((_, spec)) = spec {
-                containers(&spec);
+            let Some(pod) = below(root, workload.template()) else { return };
+            object(&pod, if workload == Workload::Pod { "Pod" } else { "PodTemplateSpec" });
+            if let Some(spec) = below(&pod, "spec") {
+                containers(&spec, &claims(root, workload));
             }
         }
         Syntax::Toml => {
             toml(root);
-            containers(root);
+            containers(root, &[]);
         }
     }
+}
+
+/// The value at a path, if it is there.
+fn below<'a>(item: &Item<'a>, path: &str) -> Option<Item<'a>> {
+    path.split('.').filter(|name| !name.is_empty()).try_fold(item.clone(), |item, name| {
+        item.node.as_mapping()?;
+        item.entries()?.into_iter().find(|(key, _)| *key == name).map(|(_, item)| item)
+    })
+}
+
+/// Names of the volumes that each pod of a StatefulSet has beside those of its template.
+fn claims<'a>(root: &Item<'a>, workload: Workload) -> Vec<(&'a str, &'a Node)> {
+    let claims = below(root, "spec.volumeClaimTemplates").filter(|_| workload == Workload::StatefulSet);
+    let Some(Value::List(claims)) = claims.map(|claims| &claims.node.value) else { return Vec::new() };
+    let name = |claim: &'a Node| {
+        let name = &claim.entry("metadata")?.value.entry("name")?.value;
+        Some((name.as_string()?, &**name))
+    };
+    claims.iter().filter_map(|claim| name(claim)).collect()
 }
 
 /// The top of a TOML file: the fields of two objects, and podinit's own.
@@ -240,13 +263,15 @@ fn quantity(item: &Item<'_>) {
 }
 
 /// What the API server asks of containers and volumes beyond their types.
-fn containers(spec: &Item<'_>) {
+fn containers(spec: &Item<'_>, claims: &[(&str, &Node)]) {
     let mut volumes: BTreeMap<&str, &Node> = BTreeMap::new();
     for (key, item) in spec.entries().unwrap_or_default() {
         if key == "volumes" {
             volume_names(&item, &mut volumes);
         }
     }
+    // A claim wins over a volume of its name.
+    volumes.extend(claims.iter().copied());
     for (key, item) in spec.entries().unwrap_or_default() {
         if key != "containers" && key != "initContainers" {
             continue;

@@ -1,198 +1,66 @@
-//! From documents to the one pod they have: which document it is, and both forms of a manifest. Knows
-//! the shape of a pod; its parts read themselves.
+//! The pod of a manifest in both its forms, and as the template in another object. Knows the shape of a
+//! pod; its parts read themselves.
 
 use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container};
-use super::decode::{Fields, Item, Purpose, Scope};
+use super::decode::{Fields, Item};
 use super::fields::Place;
-use super::metadata::{annotations, file_name, generated_name, labels, namespace, option_name, pod_name};
-use super::origins::Origins;
+use super::kind::{Restarts, Workload};
+use super::metadata::{annotations, file_name, generated_name, labels, namespace, pod_name};
+use super::object::{Head, ObjectMetadata, head};
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
-use super::problem::Problem;
 use super::resources::resources;
 use super::settings::Settings;
-use super::tree::{Node, Span, Value, cut};
-use super::{BYTE_ORDER_MARK, Options, Source, Syntax};
+use super::tree::{Span, Value, cut};
+use super::{Options, Source, Syntax, workload};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One document of a source.
-pub(super) struct Document {
-    pub source: usize,
-    pub root: Rc<Node>,
-}
-
-/// Kinds that people have beside a pod, and what to do about them.
-const KINDS: &[(&str, &str)] = &[
-    ("Deployment", TEMPLATE),
-    ("StatefulSet", TEMPLATE),
-    ("DaemonSet", TEMPLATE),
-    ("ReplicaSet", TEMPLATE),
-    ("ReplicationController", TEMPLATE),
-    ("Job", TEMPLATE),
-    ("CronJob", "copy spec.jobTemplate.spec.template into a manifest with `kind: Pod`"),
-    ("List", "copy one of its items into a file of its own"),
-    ("PodList", "copy one of its items into a file of its own"),
-    ("ConfigMap", "write the values into `env` of the containers, and leave it out"),
-    ("Secret", "write the values into `env` of the containers, and leave it out"),
-    ("PersistentVolumeClaim", "use a directory of this host, and leave it out"),
-];
-
-const TEMPLATE: &str = "copy spec.template into a manifest with `kind: Pod`";
-
-/// Reads the pod of the documents. There is exactly one.
-pub(super) fn pod(
-    sources: &[Source],
-    documents: &[Document],
-    options: &Options,
-    purpose: Purpose,
-    problems: &mut Vec<Problem>,
-) -> Option<(Pod, Origins)> {
-    let clean = problems.is_empty();
-    let mut found: Option<(&Document, Scope<'_>, Span)> = None;
-    let mut refused = false;
-    for document in documents {
-        let Some(source) = sources.get(document.source) else { continue };
-        let toml = source.syntax == Syntax::Toml;
-        if document.root.value == Value::Null || (toml && document.root.is_empty()) {
-            continue;
-        }
-        let scope = Scope::new(document.source, &source.text, source.syntax, purpose);
-        match place_of_pod(&scope, &document.root) {
-            Some(place) => match &found {
-                Some((first, _, first_place)) => {
-                    scope.report(second_pod(&scope, place, first.source, *first_place))
-                }
-                None => {
-                    found = Some((document, scope, place));
-                    continue;
-                }
-            },
-            None => refused = true,
-        }
-        problems.extend(scope.into_problems());
-    }
-    let Some((document, scope, place)) = found else {
-        if clean && !refused {
-            problems.push(no_pod(sources));
-        }
-        return None;
-    };
-    let pod = {
-        let root = Item::root(&scope, &document.root);
-        let option_name = option_name(options, problems);
-        let form = Form { root: &root, place, options, option_name, source: sources.get(document.source)? };
-        match scope.syntax {
-            Syntax::Yaml => form.yaml(),
-            Syntax::Toml => form.toml(),
-        }
-    };
-    let origins = scope.origins();
-    problems.extend(scope.into_problems());
-    Some((pod?, origins))
-}
-
-/// Where a document says that it is a pod; `None` where it is something else, which is reported then.
-fn place_of_pod(scope: &Scope<'_>, root: &Node) -> Option<Span> {
-    let start = Span::at(root.span.start);
-    if scope.syntax == Syntax::Toml {
-        return Some(start);
-    }
-    let Value::Mapping(_) = &root.value else {
-        if root.value != Value::Unreadable {
-            let message = format!("cannot use {} as a manifest", root.shown(scope.text));
-            let problem = scope.error(root.span, message).label("a mapping is wanted");
-            scope.report(problem.help("start with `apiVersion: v1` and `kind: Pod`"));
-        }
-        return None;
-    };
-    // What is missing is reported when the pod is read.
-    let Some(kind) = root.entry("kind").filter(|entry| entry.value.value != Value::Null) else {
-        return Some(start);
-    };
-    let place = kind.value.span;
-    match &kind.value.value {
-        Value::String(word) if word == "Pod" => Some(place),
-        Value::String(word) => {
-            let refuse = |label: &str, help: &str| {
-                let problem = scope.error(place, format!("cannot run kind \"{}\"", cut(word))).path("kind");
-                scope.report(problem.label(label).help(help));
-            };
-            if word.eq_ignore_ascii_case("pod") {
-                refuse("upper and lower case count", "write `kind: Pod`");
-                return Some(place);
-            }
-            match KINDS.iter().find(|(kind, _)| kind == word) {
-                Some((_, help)) => refuse("podinit does not support it yet", help),
-                None => refuse("podinit runs pods only", "leave it out"),
-            }
-            None
-        }
-        Value::Unreadable => Some(place),
-        Value::Null
-        | Value::Boolean(_)
-        | Value::Integer(_)
-        | Value::Float(_)
-        | Value::Date
-        | Value::List(_)
-        | Value::Mapping(_) => {
-            let problem =
-                scope.error(kind.key_span, "cannot use this manifest: kind is no word").path("kind");
-            scope.report(problem.help("write `kind: Pod`"));
-            Some(place)
-        }
-    }
-}
-
-fn second_pod(scope: &Scope<'_>, place: Span, first: usize, first_place: Span) -> Problem {
-    scope
-        .error(place, "cannot run two pods at once")
-        .label("the second pod")
-        .note("the first is", first, first_place)
-        .help("give each pod a file of its own, and start podinit once for each")
-}
-
-fn no_pod(sources: &[Source]) -> Problem {
-    let says_something = |line: &str| !line.is_empty() && !line.starts_with("---");
-    let is_empty = |source: &Source| {
-        let text = source.text.trim_start_matches(BYTE_ORDER_MARK);
-        !text.lines().any(|line| says_something(line.trim()))
-    };
-    let problem = match sources {
-        [source] if is_empty(source) => Problem::of_source(0, "cannot find a pod: the file is empty"),
-        [_] => Problem::of_source(0, "cannot find a pod: there is nothing but comments"),
-        [] => Problem::of_options("cannot find a pod: there is no file"),
-        several if several.iter().all(is_empty) => {
-            Problem::of_options("cannot find a pod: the files are empty")
-        }
-        [..] => Problem::of_options("cannot find a pod: there is nothing but comments"),
-    };
-    problem.help("write a manifest with `kind: Pod`, or a TOML file with `[[containers]]`")
-}
-
 /// A manifest that is to be a pod.
-struct Form<'a> {
-    root: &'a Item<'a>,
-    /// Where it says that it is a pod.
-    place: Span,
-    options: &'a Options,
-    option_name: Option<&'a str>,
-    source: &'a Source,
+pub(super) struct Form<'a> {
+    pub root: &'a Item<'a>,
+    pub head: Head,
+    pub workload: Workload,
+    pub options: &'a Options,
+    pub option_name: Option<&'a str>,
+    pub source: &'a Source,
 }
 
 impl<'a> Form<'a> {
-    fn yaml(&self) -> Option<Pod> {
+    pub fn yaml(&self) -> Option<Pod> {
         self.root.fields(&[Place::Document], |fields| {
-            fields.anchor = self.place;
-            if fields.take("kind").is_none() {
-                fields.missing("kind", "write `kind: Pod`");
-            }
-            self.api_version(fields);
-            let (metadata, settings) = self.yaml_metadata(fields);
-            let profile = settings.profile(self.options, Profile::Pod, (self.root, self.place));
+            head(fields, self.head);
+            if self.workload == Workload::Pod { self.pod(fields) } else { workload::pod(self, fields) }
+        })?
+    }
+
+    fn pod(&self, fields: &mut Fields<'_>) -> Option<Pod> {
+        let (metadata, settings) = self.yaml_metadata(fields);
+        let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
+        let back_off = settings.back_off();
+        let Some(spec) = fields.take("spec") else {
+            fields.missing("spec", "write `spec:` with `containers:` below it");
+            return None;
+        };
+        spec.fields(&[Place::Spec], |fields| {
+            let spec = self.spec(fields, profile);
+            Pod { metadata, crash_loop_back_off: back_off, ..spec }
+        })
+    }
+
+    /// The pod of a template in an object of this name.
+    pub fn template(&self, item: &Item<'_>, owner: &ObjectMetadata<'_>) -> Option<Pod> {
+        item.fields(&[Place::PodTemplate], |fields| {
+            let metadata = fields.take("metadata");
+            let read = metadata.and_then(|item| {
+                item.fields(&[Place::TemplateMetadata], |fields| (labels(fields), annotations(fields)))
+            });
+            let (labels, (annotations, settings)) = read.unwrap_or_default();
+            let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
             let back_off = settings.back_off();
+            let named = self.metadata_of(owner.name.unwrap_or_default(), owner.namespace);
+            let metadata = Metadata { labels, annotations, ..named };
             let Some(spec) = fields.take("spec") else {
                 fields.missing("spec", "write `spec:` with `containers:` below it");
                 return None;
@@ -202,15 +70,6 @@ impl<'a> Form<'a> {
                 Pod { metadata, crash_loop_back_off: back_off, ..spec }
             })
         })?
-    }
-
-    fn api_version(&self, fields: &mut Fields<'_>) {
-        match fields.take("apiVersion") {
-            Some(item) => {
-                item.choice(&[("v1", ())], "a Pod is of v1");
-            }
-            None => fields.missing("apiVersion", "write `apiVersion: v1`"),
-        }
     }
 
     fn yaml_metadata<'f>(&self, fields: &mut Fields<'f>) -> (Metadata, Settings<'f>) {
@@ -235,13 +94,13 @@ impl<'a> Form<'a> {
         read.unwrap_or_else(|| (self.metadata_of("", "default"), Settings::default()))
     }
 
-    fn toml(&self) -> Option<Pod> {
+    pub fn toml(&self) -> Option<Pod> {
         self.root.fields(&[Place::Toml, Place::Spec], |fields| {
             let (metadata, _) = self.metadata(fields);
             let profile = fields.take("profile");
             let back_off = fields.take("crashLoopBackOff");
             let settings = Settings::take_keys(profile, back_off.as_ref());
-            let profile = settings.profile(self.options, Profile::Process, (self.root, self.place));
+            let profile = settings.profile(self.options, Profile::Process, (self.root, self.head.place));
             let back_off = settings.back_off();
             let spec = self.spec(fields, profile);
             Pod { metadata, crash_loop_back_off: back_off, ..spec }
@@ -274,9 +133,7 @@ impl<'a> Form<'a> {
 
     /// The fields of the spec; metadata and delays are the caller's.
     fn spec(&self, fields: &mut Fields<'_>, profile: Profile) -> Pod {
-        let written = fields.take("restartPolicy");
-        let restart_policy = written
-            .and_then(|item| item.choice_or_default(RESTART_POLICIES, "one of Always, OnFailure, Never"));
+        let restart_policy = self.restart_policy(fields, profile);
         self.host_namespaces(fields);
         operating_system(fields);
         let surroundings = Surroundings {
@@ -319,10 +176,7 @@ impl<'a> Form<'a> {
         Pod {
             metadata: self.metadata_of("", "default"),
             profile,
-            restart_policy: restart_policy.unwrap_or(match profile {
-                Profile::Process => RestartPolicy::Never,
-                Profile::Pod => RestartPolicy::Always,
-            }),
+            restart_policy,
             termination_grace_period: self.grace(fields),
             crash_loop_back_off: Default::default(),
             resources: resources.unwrap_or_default(),
@@ -330,6 +184,39 @@ impl<'a> Form<'a> {
             containers,
             ephemeral_containers: Vec::new(),
         }
+    }
+
+    /// What the manifest, or else the kind of object, or else the profile says.
+    fn restart_policy(&self, fields: &mut Fields<'_>, profile: Profile) -> RestartPolicy {
+        let (kind, restarts) = (self.head.kind.name, self.workload.restarts());
+        let otherwise = match (restarts, profile) {
+            (Restarts::Always, _) | (Restarts::Any | Restarts::Ending, Profile::Pod) => RestartPolicy::Always,
+            (Restarts::Any | Restarts::Ending, Profile::Process) => RestartPolicy::Never,
+        };
+        // An empty one counts as left out, as where Kubernetes fills in a default.
+        let written = fields.take("restartPolicy").filter(|item| item.node.as_string() != Some(""));
+        let Some(item) = written else {
+            if restarts == Restarts::Ending {
+                let help = "write `restartPolicy: Never`, or OnFailure to restart containers that fail";
+                fields.missing("restartPolicy", help);
+            }
+            return otherwise;
+        };
+        let policy = item.choice(RESTART_POLICIES, "one of Always, OnFailure, Never");
+        if policy.is_some_and(|policy| !restarts.allow(policy)) {
+            match restarts {
+                Restarts::Any => {}
+                Restarts::Always => item.refuse(
+                    format!("the only policy for a {kind} is Always"),
+                    "write `restartPolicy: Always`, or `kind: Job` for something that ends",
+                ),
+                Restarts::Ending => item.refuse(
+                    format!("a {kind} is there to end: one of OnFailure, Never"),
+                    "write `restartPolicy: Never`, or OnFailure to restart containers that fail",
+                ),
+            }
+        }
+        policy.unwrap_or(otherwise)
     }
 
     /// Seconds; a negative number counts as 1 (rule 77).

@@ -15,10 +15,15 @@ const MOST_ANNOTATIONS: usize = 256 << 10;
 
 /// The pod's name as the manifest has it.
 pub(super) fn pod_name<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
+    object_name(fields, "pod")
+}
+
+/// An object's name; `example` is a name that is right.
+pub(super) fn object_name<'a>(fields: &mut Fields<'a>, example: &str) -> Option<&'a str> {
     let item = fields.take("name")?;
     let name = item.string()?;
     if let Err(broken) = name::subdomain(name) {
-        let better = name::repaired_subdomain(name).unwrap_or_else(|| "pod".to_owned());
+        let better = name::repaired_subdomain(name).unwrap_or_else(|| example.to_owned());
         item.refuse(broken, format!("write {}", item.scope.word("name", &better)));
     }
     Some(name)

@@ -1,20 +1,25 @@
 //! Text of a manifest in, a validated [`Pod`] or every [`Problem`] of the file out. Pure: this room
 //! knows no file, clock, environment or process, and no other room of the house.
 //!
-//! `yaml` and `toml` make one positioned `tree`, which `manifest` and its parts read with the strict
-//! cursors of `decode`; what is done about a key nobody reads stands in `fields`.
+//! `yaml` and `toml` make one positioned `tree`. `documents` tells what each document is; `manifest`,
+//! `workload`, `config` and their parts read it with the strict cursors of `decode`; what is done about a
+//! key nobody reads stands in `fields`, about a kind in `kind`.
 
+mod config;
 mod container;
 mod convert;
 mod decode;
+mod documents;
 mod environment;
 mod expand;
 mod fields;
+mod kind;
 mod kubernetes;
 mod limits;
 mod manifest;
 mod metadata;
 mod name;
+mod object;
 mod origins;
 mod pod;
 mod probe;
@@ -23,15 +28,18 @@ mod quantity;
 mod resources;
 mod schema;
 mod script;
+mod selector;
 mod settings;
 mod signal;
 mod snippet;
 mod suggest;
 mod toml;
 mod tree;
+mod workload;
 mod write;
 mod yaml;
 
+pub use config::{ConfigMap, ObjectName, Objects, Secret};
 pub use convert::{Converted, Target, convert};
 pub use expand::expand;
 pub use kubernetes::check_for_kubernetes;
@@ -53,7 +61,7 @@ use std::time::Duration;
 use limits::too_large;
 
 use decode::Purpose;
-use manifest::Document;
+use documents::{Document, Read, Subject};
 
 /// At the start of a text it says only that the text is Unicode.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -103,6 +111,8 @@ impl Default for Options {
 pub struct Loaded {
     /// The pod; there exactly when no problem is an error.
     pub pod: Option<Pod>,
+    /// What stands beside the pod for it to refer to; nothing can refer to it yet.
+    pub objects: Objects,
     /// In the order of the sources and their lines.
     pub problems: Vec<Problem>,
     /// Where the pod's values stand.
@@ -126,17 +136,13 @@ pub fn load(sources: &[Source], options: &Options) -> Loaded {
 /// As [`load`], where some sources could not be read: `unreadable` has a problem for each of them. Their
 /// texts are only what the problems are shown with.
 pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Options) -> Loaded {
-    load_for(Purpose::Run, sources, unreadable, options).0
+    let mut problems = unreadable;
+    let documents = documents(sources, &mut problems);
+    read(Purpose::Run, sources, &documents, options, problems).0
 }
 
-/// What was read, with the documents that it was read of.
-fn load_for(
-    purpose: Purpose,
-    sources: &[Source],
-    unreadable: Vec<Problem>,
-    options: &Options,
-) -> (Loaded, Vec<Document>) {
-    let mut problems = unreadable;
+/// The documents of all sources that `problems` do not call unreadable.
+fn documents(sources: &[Source], problems: &mut Vec<Problem>) -> Vec<Document> {
     let left_out: Vec<Option<usize>> = problems.iter().map(|problem| problem.source).collect();
     let mut documents = Vec::new();
     for (position, source) in sources.iter().enumerate() {
@@ -147,14 +153,25 @@ fn load_for(
             problems.push(problem);
             continue;
         }
-        let roots = parse(position, source, &mut problems);
+        let roots = parse(position, source, problems);
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
-    let (pod, origins) = manifest::pod(sources, &documents, options, purpose, &mut problems).unzip();
-    let origins = origins.unwrap_or_default();
+    documents
+}
+
+/// The pod of the documents, and every object that they have.
+fn read<'a>(
+    purpose: Purpose,
+    sources: &[Source],
+    documents: &'a [Document],
+    options: &Options,
+    mut problems: Vec<Problem>,
+) -> (Loaded, Vec<Subject<'a>>) {
+    let Read { pod, objects, origins, subjects } =
+        documents::read(sources, documents, options, purpose, &mut problems);
     problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
     let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    (Loaded { pod: pod.filter(|_| fine), problems, origins }, documents)
+    (Loaded { pod: pod.filter(|_| fine), objects, problems, origins }, subjects)
 }
 
 /// The documents of one source.

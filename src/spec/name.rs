@@ -145,6 +145,23 @@ fn word(text: &str) -> Result<(), Broken> {
     if fine { Ok(()) } else { Err("it has to start and end with a letter or digit") }
 }
 
+/// Key of a ConfigMap or Secret, which becomes a file's name.
+pub(super) fn config_key(key: &str) -> Result<(), Broken> {
+    if key.is_empty() {
+        return Err("it is empty");
+    }
+    if key.len() > 253 {
+        return Err("longer than 253 characters");
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
+        return Err("only letters, digits, `-`, `_` and `.` can be in it");
+    }
+    if key == "." || key.starts_with("..") {
+        return Err("it would lead out of its directory");
+    }
+    Ok(())
+}
+
 /// Name of a header field, as Kubernetes has it.
 pub(super) fn header(name: &str) -> Result<(), Broken> {
     if name.is_empty() {
@@ -212,6 +229,16 @@ mod tests {
         }
         assert!(label_value("").is_ok());
         assert!(label_value("a/b").is_err());
+    }
+
+    #[test]
+    fn a_config_key_is_a_file_s_name() {
+        for key in ["a", ".dockerconfigjson", "LOG_LEVEL", "a..b", "-", &"a".repeat(253)] {
+            assert!(config_key(key).is_ok(), "{key:?}");
+        }
+        for key in ["", ".", "..", "..a", "a/b", "a b", "é", "a\0", &"a".repeat(254)] {
+            assert!(config_key(key).is_err(), "{key:?}");
+        }
     }
 
     #[test]

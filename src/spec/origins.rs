@@ -6,13 +6,39 @@ use super::tree::Span;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
     source: usize,
+    home: Home,
     /// Path in Kubernetes' notation, and where the key stands.
     places: Vec<(String, Span)>,
 }
 
+/// What stands before the paths of a pod's fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Home {
+    pub spec: String,
+    pub metadata: String,
+    /// Of the name and the namespace, which a template has from the object around it.
+    pub name: String,
+}
+
+impl Home {
+    /// In an object at this path, whose pod is at `template`; both may be empty.
+    pub fn in_object(object: &str, template: &str) -> Self {
+        let below = |path: &str, field: &str| match path {
+            "" => format!("{field}."),
+            path => format!("{path}.{field}."),
+        };
+        let pod = match (object, template) {
+            ("", template) => template.to_owned(),
+            (object, "") => object.to_owned(),
+            (object, template) => format!("{object}.{template}"),
+        };
+        Self { spec: below(&pod, "spec"), metadata: below(&pod, "metadata"), name: below(object, "metadata") }
+    }
+}
+
 impl Origins {
-    pub(super) fn new(source: usize, places: Vec<(String, Span)>) -> Self {
-        Self { source, places }
+    pub(super) fn new(source: usize, home: Home, places: Vec<(String, Span)>) -> Self {
+        Self { source, home, places }
     }
 
     /// Which of the sources the pod stands in.
@@ -22,22 +48,17 @@ impl Origins {
 
     /// Where a field of the pod's spec stands, such as `containers[0].image`.
     pub fn of_spec(&self, path: &str) -> Option<Span> {
-        self.find(self.prefix_of("containers")?, path)
+        self.find(&self.home.spec, path)
     }
 
     /// Where a field of the metadata stands, such as `name`; in TOML that is the top of the file.
     pub fn of_metadata(&self, path: &str) -> Option<Span> {
-        self.find(self.prefix_of("metadata.name").map_or("", |_| "metadata."), path)
+        let of_owner = matches!(path, "name" | "generateName" | "namespace");
+        self.find(if of_owner { &self.home.name } else { &self.home.metadata }, path)
     }
 
     fn find(&self, prefix: &str, path: &str) -> Option<Span> {
         let is_meant = |found: &str| found.strip_prefix(prefix) == Some(path);
         self.places.iter().find(|(found, _)| is_meant(found)).map(|(_, span)| *span)
-    }
-
-    /// What stands before this path: the spec is deeper in some kinds of manifests.
-    fn prefix_of(&self, path: &str) -> Option<&str> {
-        let before = |found: &'_ str| found.len().checked_sub(path.len()).filter(|_| found.ends_with(path));
-        self.places.iter().find_map(|(found, _)| found.get(..before(found)?))
     }
 }

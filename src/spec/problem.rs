@@ -37,6 +37,8 @@ pub struct Problem {
     pub note: Option<Note>,
     /// What one can do; may be empty.
     pub help: String,
+    /// Whether the line has something in it that no log should have: nothing but the place is shown then.
+    pub secret: bool,
 }
 
 /// A place that a problem also has to do with.
@@ -66,6 +68,7 @@ impl Problem {
             label: String::new(),
             note: None,
             help: String::new(),
+            secret: false,
         }
     }
 
@@ -122,7 +125,7 @@ impl Problem {
             let path = plain(&self.path);
             let path = if path.is_empty() { path } else { format!("  {path}") };
             if let Some(span) = self.span {
-                let snippet = snippet(&source.text, span);
+                let snippet = snippet(&source.text, span, self.secret);
                 let (line, column) = (snippet.line, snippet.column);
                 indent = line.to_string().len();
                 let caret = format!("{}{}", " ".repeat(snippet.before), "^".repeat(snippet.width));

@@ -64,7 +64,11 @@ fn amounts(item: &Item<'_>) -> Amounts {
 
 fn amount(fields: &mut Fields<'_>, name: &'static str) -> Option<Quantity> {
     let item = fields.take(name)?;
-    let example = if name == "cpu" { "500m" } else { "64Mi" };
+    quantity(&item, if name == "cpu" { "500m" } else { "64Mi" })
+}
+
+/// A value that is a quantity, such as `example`.
+pub(super) fn quantity(item: &Item<'_>, example: &str) -> Option<Quantity> {
     let help = format!("write a quantity such as {example}");
     let text = match &item.node.value {
         Value::String(text) => text.clone(),

@@ -6,23 +6,29 @@
 //! the draft's own words it has some of these two's: `errorMessage`, `patternErrorMessage`,
 //! `doNotSuggest` and `x-taplo`; `x-podinit` is the class of a field.
 
+mod between;
 mod form;
+mod kinds;
 mod rows;
 
 use super::Syntax;
 use super::fields::{Class, Field, Place, Shape};
+use between::between_fields;
 use rows::{Need, Row};
 use serde_json::{Map, Value, json};
-
-/// The kinds of Kubernetes objects that are read, and the mapping that each is.
-const KINDS: &[(&str, Place)] = &[("Pod", Place::Document)];
 
 /// The schema of manifests in one syntax.
 pub fn schema(syntax: Syntax) -> Value {
     let mut writer = Writer { syntax, definitions: Map::new() };
     let mut schema = match syntax {
         Syntax::Toml => writer.mapping(&[Place::Toml, Place::Spec]),
-        Syntax::Yaml => writer.kinds(),
+        Syntax::Yaml => {
+            let mut document = writer.kinds();
+            writer.definitions.insert(kinds::OBJECT.to_owned(), document.clone());
+            // An empty document says nothing.
+            allow_null(&mut document);
+            document
+        }
     };
     let title = match syntax {
         Syntax::Toml => "Pod for podinit, in TOML",
@@ -42,27 +48,6 @@ struct Writer {
 }
 
 impl Writer {
-    /// A document is what its kind says. One without a kind is taken for a pod, and completed as such.
-    fn kinds(&mut self) -> Value {
-        let choices: Vec<Value> = KINDS
-            .iter()
-            .map(|(kind, place)| {
-                let needed: &[&str] = if *place == Place::Document { &[] } else { &["kind"] };
-                json!({
-                    "if": {"type": "object", "properties": {"kind": {"const": kind}}, "required": needed},
-                    "then": self.reference(*place),
-                })
-            })
-            .collect();
-        let kinds: Vec<_> = KINDS.iter().map(|(kind, _)| kind).collect();
-        // An empty document says nothing.
-        json!({
-            "type": ["object", "null"],
-            "properties": {"kind": {"enum": kinds}},
-            "allOf": choices,
-        })
-    }
-
     /// A reference to the definition of a place, which is written when it is first asked for.
     fn reference(&mut self, place: Place) -> Value {
         let name = definition(place);
@@ -81,7 +66,7 @@ impl Writer {
     /// Null says that a field is left out; TOML has no null.
     fn may_be_null(&self, place: Place) -> bool {
         let is_optional = |row: &Row| row.form == form::Form::Object(place) && row.need == Need::Optional;
-        self.syntax == Syntax::Yaml && rows::ROWS.iter().any(is_optional)
+        self.syntax == Syntax::Yaml && (place == Place::ListMetadata || rows::ROWS.iter().any(is_optional))
     }
 
     /// A mapping with the fields of some places and no others.
@@ -192,7 +177,7 @@ fn allow_null(schema: &mut Value) {
 /// Name of the definition of a mapping.
 fn definition(place: Place) -> &'static str {
     match place {
-        Place::Document => "pod",
+        Place::Document => "document",
         Place::Metadata => "metadata",
         Place::Spec => "spec",
         Place::Toml => "file",
@@ -210,52 +195,27 @@ fn definition(place: Place) -> &'static str {
         Place::TcpSocketAction => "tcpSocket",
         Place::Resources => "resources",
         Place::Amounts => "amounts",
+        Place::DeploymentSpec => "deploymentSpec",
+        Place::StatefulSetSpec => "statefulSetSpec",
+        Place::DaemonSetSpec => "daemonSetSpec",
+        Place::ReplicaSetSpec => "replicaSetSpec",
+        Place::JobSpec => "jobSpec",
+        Place::CronJobSpec => "cronJobSpec",
+        Place::JobTemplate => "jobTemplate",
+        Place::PodTemplate => "podTemplate",
+        Place::TemplateMetadata => "templateMetadata",
+        Place::LabelSelector => "labelSelector",
+        Place::SelectorRequirement => "selectorRequirement",
+        Place::ConfigMap => "configMap",
+        Place::Secret => "secret",
+        Place::ClaimSpec => "persistentVolumeClaimSpec",
+        Place::ClaimResources => "persistentVolumeClaimResources",
+        Place::ClaimRequests => "persistentVolumeClaimRequests",
+        Place::List => "list",
+        Place::ListMetadata => "listMetadata",
         // A simulation's script has no schema.
         Place::Script | Place::ScriptContainer | Place::ScriptRun | Place::ScriptEvent => "script",
         Place::Below(path) => path,
-    }
-}
-
-/// What a mapping asks of its fields together.
-fn between_fields(place: Place) -> Option<Value> {
-    match place {
-        // Rules need a policy beside them (rule 98).
-        Place::Container => Some(json!({
-            "if": {
-                "properties": {"restartPolicyRules": {"type": "array", "minItems": 1}},
-                "required": ["restartPolicyRules"],
-            },
-            "then": {
-                "properties": {"restartPolicy": {"type": "string"}},
-                "required": ["restartPolicy"],
-            },
-        })),
-        // A probe does one thing.
-        Place::Probe => {
-            let is_action = |row: &&Row| row.place == place && matches!(row.form, form::Form::Object(_));
-            let names: Vec<_> = rows::ROWS.iter().filter(is_action).map(|row| row.name).collect();
-            let message = format!("a probe does one of {}", names.join(", "));
-            let is_there = |name: &str| {
-                json!({
-                    "required": [name],
-                    "properties": {name: {"not": {"type": "null"}}},
-                    "errorMessage": message,
-                })
-            };
-            let one: Value = names.into_iter().map(is_there).collect();
-            Some(json!({"if": {"type": "object"}, "then": {"oneOf": one}}))
-        }
-        // One of them.
-        Place::Metadata => Some(json!({
-            "if": {"required": ["generateName"], "properties": {"generateName": {"type": "string"}}},
-            "else": {"required": ["name"], "properties": {"name": {"type": "string"}}},
-        })),
-        Place::Document | Place::Spec | Place::Toml => None,
-        Place::CrashLoopBackOff | Place::Os | Place::EnvVar | Place::ContainerPort => None,
-        Place::RestartRule | Place::ExitCodes | Place::ExecAction | Place::Resources => None,
-        Place::Script | Place::ScriptContainer | Place::ScriptRun | Place::ScriptEvent => None,
-        Place::HttpGetAction | Place::HttpHeader | Place::TcpSocketAction | Place::Amounts => None,
-        Place::Below(_) => None,
     }
 }
 
@@ -354,6 +314,7 @@ fn below(schema: &mut Value, syntax: Syntax, path: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::kind::KINDS;
     use std::collections::BTreeSet;
 
     const fn class(field: &Field) -> &'static str {
@@ -397,22 +358,30 @@ mod tests {
                 .collect()
         };
         assert_eq!(fields_of(&toml), table(&[Place::Toml, Place::Spec]));
-        let places: BTreeSet<Place> = Field::all().map(|field| field.place).collect();
-        let mut compared = 0;
-        for place in places.into_iter().filter(|place| !matches!(place, Place::Below(_))) {
-            for schema in [&toml, &yaml] {
-                if let Some(mapping) = schema["definitions"].get(definition(place)) {
-                    assert_eq!(fields_of(mapping), table(&[place]), "{place:?}");
-                    compared += 1;
-                }
-            }
-            let is_there = [&toml, &yaml]
-                .iter()
-                .any(|schema| schema["definitions"].get(definition(place)).is_some() || place == Place::Toml);
-            assert!(is_there, "{place:?} is in no schema");
+        let mut of_objects = BTreeSet::from([Place::Toml]);
+        let mut mappings = Vec::new();
+        for kind in KINDS.iter().filter(|kind| !kind.places().is_empty()) {
+            of_objects.extend(kind.places());
+            mappings.push((kind.definition(), kind.places().to_vec()));
         }
-        let definitions = |schema: &Value| schema["definitions"].as_object().unwrap().len() - nothing().len();
-        assert_eq!(compared, definitions(&toml) + definitions(&yaml), "a definition is of no place");
+        let places: BTreeSet<Place> = Field::all().map(|field| field.place).collect();
+        let places = places.difference(&of_objects).filter(|place| !matches!(place, Place::Below(_)));
+        mappings.extend(places.map(|place| (definition(*place).to_owned(), vec![*place])));
+        let mut names: BTreeSet<&str> = nothing().into_iter().map(|(name, _)| name).collect();
+        names.insert(kinds::OBJECT);
+        for (name, places) in &mappings {
+            let found = [&toml, &yaml].map(|schema| schema["definitions"].get(name));
+            assert!(found.iter().any(Option::is_some), "{name} is in no schema");
+            for mapping in found.into_iter().flatten() {
+                assert_eq!(fields_of(mapping), table(places), "{name}");
+            }
+            assert!(names.insert(name), "{name} twice");
+        }
+        for schema in [&toml, &yaml] {
+            for name in schema["definitions"].as_object().unwrap().keys() {
+                assert!(names.contains(name.as_str()), "{name} is of no place");
+            }
+        }
     }
 
     /// Paths of the fields that are explained below others, with their classes.

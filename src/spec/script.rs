@@ -97,7 +97,7 @@ pub fn load_script(source: &Source, pod: &Pod) -> LoadedScript {
         let mut roots = roots.iter().filter(|root| root.value != Value::Null);
         let scope = Scope::new(0, &source.text, source.syntax, Purpose::Run);
         if let Some(root) = roots.next() {
-            let root = Item { name: "script".to_owned(), ..Item::root(&scope, root) };
+            let root = Item { name: "script".to_owned(), ..Item::object(&scope, root, "") };
             if let Some(place) = place_of_manifest(&root) {
                 let problem = scope.error(place, "cannot use this as a script: it is a manifest");
                 let help = "a script has `containers` by name and `events`: see `podinit simulate --help`";

@@ -48,8 +48,22 @@ impl<'a> Settings<'a> {
                 return true;
             }
         };
+        item.scope.was_read(&item.path, item.key);
         *slot = Some(item.clone());
         true
+    }
+
+    /// Refuses the settings of an object that is no pod; `template` is where its pod is, if it has one.
+    pub fn refuse_outside(&self, template: &str) {
+        for item in [&self.profile, &self.initial_delay, &self.max_delay].into_iter().flatten() {
+            let message = format!("cannot use annotation \"{}\" here", item.name);
+            let help = match template {
+                "" => "remove it".to_owned(),
+                template => format!("move it to {template}.metadata.annotations"),
+            };
+            let problem = item.scope.error(item.key, message).path(item.path.clone());
+            item.scope.report(problem.label("this is a setting of the pod").help(help));
+        }
     }
 
     /// Whether an annotation is one that in TOML is a plain key. It has been reported then.

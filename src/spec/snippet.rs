@@ -34,8 +34,8 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
     (lines + 1, text.get(start..at).unwrap_or_default().chars().count() + 1)
 }
 
-/// The line around the start of `span`.
-pub(super) fn snippet(text: &str, span: Span) -> Snippet {
+/// The line around the start of `span`; without what is around it where that is `secret`.
+pub(super) fn snippet(text: &str, span: Span, secret: bool) -> Snippet {
     let (line, column) = position(text, span.start);
     let (start, at) = line_start(text, span.start);
     let rest = text.get(at..).unwrap_or_default();
@@ -43,6 +43,9 @@ pub(super) fn snippet(text: &str, span: Span) -> Snippet {
     let marked = after.get(..span.end.saturating_sub(at)).unwrap_or(after).trim_end();
     let after = after.get(marked.len()..).unwrap_or_default();
     let before = text.get(start..at).unwrap_or_default();
+    let indented = before.trim_start_matches([' ', '-']).is_empty();
+    let before = if secret && !indented { "… " } else { before };
+    let after = if secret && !after.is_empty() { " …" } else { after };
 
     let whole = [before, marked, after];
     let room = if whole.iter().map(|part| width(part)).sum::<usize>() <= WIDEST { WIDEST } else { LEAD };
@@ -149,7 +152,7 @@ mod tests {
 
     fn drawn(text: &str, wanted: &str) -> String {
         let start = text.find(wanted).unwrap();
-        let snippet = snippet(text, Span::new(start, start + wanted.len()));
+        let snippet = snippet(text, Span::new(start, start + wanted.len()), false);
         format!("{}\n{}{}", snippet.text, " ".repeat(snippet.before), "^".repeat(snippet.width))
     }
 
@@ -171,7 +174,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_around_the_place() {
         let text = format!("{}bad{}", "x".repeat(500_000), "y".repeat(500_000));
-        let snippet = snippet(&text, Span::new(500_000, 500_003));
+        let snippet = snippet(&text, Span::new(500_000, 500_003), false);
         assert!(columns(&snippet.text) <= WIDEST, "{}", snippet.text);
         assert_eq!(&snippet.text[..3], "…");
         assert!(snippet.text.ends_with('…'));
@@ -187,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_place_without_length_gets_one_caret() {
-        let snippet = snippet("abc", Span::at(3));
+        let snippet = snippet("abc", Span::at(3), false);
         assert_eq!((snippet.before, snippet.width), (3, 1));
     }
 }

@@ -19,6 +19,7 @@ mod endurance;
 mod entrypoint;
 mod exit_code;
 mod harness;
+mod kinds;
 mod lifecycle;
 mod manifest;
 mod options;

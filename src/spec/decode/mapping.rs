@@ -2,7 +2,7 @@
 
 use super::{Item, Purpose, join};
 use crate::spec::Syntax;
-use crate::spec::fields::{Class, FROM_SERVER, Field, Place};
+use crate::spec::fields::{Class, Field, Place, TOLD_TOGETHER};
 use crate::spec::problem::Problem;
 use crate::spec::suggest::{nearest, synonym};
 use crate::spec::tree::{Entry, MERGE_KEY, Node, Span, Value, cut};
@@ -108,7 +108,7 @@ impl<'a> Fields<'a> {
 
     /// Reports every key that nobody took.
     pub(super) fn report_rest(&self) {
-        let mut from_server: Vec<&Entry> = Vec::new();
+        let mut together: [Vec<&Entry>; TOLD_TOGETHER.len()] = Default::default();
         let purpose = self.item.scope.purpose;
         let runs = purpose == Purpose::Run;
         for (entry, taken) in self.entries.iter().zip(&self.taken) {
@@ -121,8 +121,9 @@ impl<'a> Fields<'a> {
                 Some((field, Class::Ignored { shape, why, unless })) => {
                     let has_shape = self.field(entry).is_none_or(|item| item.has_shape(shape));
                     if runs && has_shape && !says_nothing(&entry.value, unless) {
-                        if why == FROM_SERVER {
-                            from_server.push(entry);
+                        let reason = TOLD_TOGETHER.iter().position(|reason| *reason == why);
+                        if let Some(entries) = reason.and_then(|reason| together.get_mut(reason)) {
+                            entries.push(entry);
                         } else if self.item.scope.warned.borrow_mut().insert((field.place, field.name)) {
                             self.ignored(&[entry], why);
                         }
@@ -151,8 +152,8 @@ impl<'a> Fields<'a> {
                 }
             }
         }
-        if !from_server.is_empty() {
-            self.ignored(&from_server, FROM_SERVER);
+        for (entries, why) in together.iter().zip(TOLD_TOGETHER) {
+            self.ignored(entries, why);
         }
     }
 
@@ -219,11 +220,20 @@ impl<'a> Fields<'a> {
 
     /// Cause and help for a field of another place, where nothing is won by moving it there.
     fn refused_elsewhere(&self, key: &str) -> Option<(&'static str, &'static str)> {
-        match Field::find(self.place_of(key)?, key)?.class {
+        let around = self.around(key).map(|(place, _)| place);
+        // What only another kind has is told to be there.
+        let near = || self.place_of(key).filter(|place| !place.is_around_template());
+        match Field::find(around.or_else(near)?, key)?.class {
             Class::NotBuilt { unless: _, help } => Some(("podinit does not support it yet", help)),
             Class::Refused { why, help } => Some((why, help)),
             Class::Implemented { .. } | Class::Ignored { .. } => None,
         }
+    }
+
+    /// The mapping around the pod that has such a field, with its path.
+    fn around(&self, key: &str) -> Option<(Place, &'static str)> {
+        let mut homes = self.item.scope.homes.iter().filter(|(place, _)| !self.places.contains(place));
+        homes.find(|(place, _)| Field::find(*place, key).is_some()).copied()
     }
 
     /// The place near this one that has such a field.
@@ -231,7 +241,7 @@ impl<'a> Fields<'a> {
         let toml = self.item.scope.syntax == Syntax::Toml;
         let neighbours = self.places.iter().flat_map(|place| place.neighbours()).copied();
         neighbours
-            .filter(|place| toml || *place != Place::Toml)
+            .filter(|place| if toml { !place.is_around_template() } else { *place != Place::Toml })
             .find(|place| !self.places.contains(place) && Field::find(*place, key).is_some())
     }
 
@@ -245,6 +255,9 @@ impl<'a> Fields<'a> {
                 _ => "remove it",
             };
             return Some(("TOML has no Kubernetes object around the pod".to_owned(), help.to_owned()));
+        }
+        if let Some((_, path)) = self.around(key) {
+            return Some((format!("this belongs in {path}"), format!("move it to {path}")));
         }
         let place = self.place_of(key)?;
         let top = matches!(place, Place::Spec | Place::Metadata | Place::Toml);

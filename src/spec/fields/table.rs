@@ -9,8 +9,13 @@ const NO_CLUSTER: &str = "only a cluster has a use for it";
 const NO_IMAGES: &str = "no image is pulled";
 const NO_ACCOUNTS: &str = "there are no accounts and no tokens on one host";
 const NO_SERVICES: &str = "there are no services on one host";
-/// Fields of this reason are told of in one warning for each mapping: `kubectl get -o yaml` has many.
-pub(in crate::spec) const FROM_SERVER: &str = "written by a cluster";
+const FROM_SERVER: &str = "written by a cluster";
+const ONE_POD: &str = "one pod is run, and no other takes its place";
+const RUNS_NOW: &str = "the job runs once, now";
+const NO_STORAGE: &str = "there is no storage to choose from on one host";
+const OWNERS_NAME: &str = "the pod is called as the object that its template is in";
+/// Fields of such a reason are told of in one warning for each mapping: `kubectl get -o yaml` has many.
+pub(in crate::spec) const TOLD_TOGETHER: [&str; 4] = [FROM_SERVER, ONE_POD, RUNS_NOW, OWNERS_NAME];
 
 const DO_WITHOUT: &str = "leave it out if the pod can do without it";
 const NO_VOLUMES: &str = "leave it out; in profile `process` the containers see this host's own files";
@@ -24,6 +29,7 @@ const SO_ALREADY: &str =
     "so already in profile `process`, where `false` says no more than leaving it out, as it is the default";
 const HOST_DNS: &str = "leave it out; in profile `process` the containers resolve names as this host does";
 const NO_PROBE: &str = "leave it out; only startupProbe is supported so far";
+const NO_JOBS: &str = "leave it out if one try is enough: podinit runs the job's pod once";
 const NO_LIFECYCLE: &str = "leave it out; the container is stopped with SIGTERM";
 
 const YES: Class = yes("");
@@ -60,8 +66,8 @@ const fn field(place: Place, name: &'static str, class: Class) -> Field {
 #[rustfmt::skip]
 pub(in crate::spec) const FIELDS: &[Field] = &[
     // The object
-    field(Document, "apiVersion", yes("`v1`")),
-    field(Document, "kind", yes("`Pod`")),
+    field(Document, "apiVersion", yes("of its kind, see above")),
+    field(Document, "kind", yes("see above")),
     field(Document, "metadata", YES),
     field(Document, "spec", YES),
     field(Document, "status", ignored(Mapping, FROM_SERVER)),
@@ -97,7 +103,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "initContainers", YES),
     field(Spec, "containers", YES),
     field(Spec, "ephemeralContainers", refused("these are added to a running pod only", "remove it")),
-    field(Spec, "restartPolicy", YES),
+    field(Spec, "restartPolicy", yes("in the template of a Deployment, StatefulSet, DaemonSet or ReplicaSet `Always`, also where it is left out; in that of a Job `OnFailure` or `Never`")),
     field(Spec, "terminationGracePeriodSeconds", YES),
     field(Spec, "activeDeadlineSeconds", not_built(DO_WITHOUT)),
     field(Spec, "volumes", not_built(NO_VOLUMES)),
@@ -209,6 +215,110 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(HttpHeader, "value", YES),
     field(TcpSocketAction, "port", YES),
     field(TcpSocketAction, "host", yes("a number or `localhost`")),
+
+    // Around the template of a pod
+    field(DeploymentSpec, "replicas", yes("one pod is run, and a warning says so where it is not 1")),
+    field(DeploymentSpec, "selector", yes("has to match the template's labels")),
+    field(DeploymentSpec, "template", YES),
+    field(DeploymentSpec, "strategy", ignored(Mapping, ONE_POD)),
+    field(DeploymentSpec, "minReadySeconds", ignored_unless(Integer, &["0"], ONE_POD)),
+    field(DeploymentSpec, "revisionHistoryLimit", ignored_unless(Integer, &["10"], ONE_POD)),
+    field(DeploymentSpec, "progressDeadlineSeconds", ignored_unless(Integer, &["600"], ONE_POD)),
+    field(DeploymentSpec, "paused", ignored_unless(Boolean, &["false"], ONE_POD)),
+    field(StatefulSetSpec, "replicas", yes("one pod is run, and a warning says so where it is not 1")),
+    field(StatefulSetSpec, "selector", yes("has to match the template's labels")),
+    field(StatefulSetSpec, "template", YES),
+    field(StatefulSetSpec, "serviceName", ignored(Text, NO_SERVICES)),
+    field(StatefulSetSpec, "volumeClaimTemplates", not_built(NO_VOLUMES)),
+    field(StatefulSetSpec, "persistentVolumeClaimRetentionPolicy", ignored(Mapping, ONE_POD)),
+    field(StatefulSetSpec, "podManagementPolicy", ignored_unless(Word(&["OrderedReady", "Parallel"]), &["OrderedReady"], ONE_POD)),
+    field(StatefulSetSpec, "updateStrategy", ignored(Mapping, ONE_POD)),
+    field(StatefulSetSpec, "minReadySeconds", ignored_unless(Integer, &["0"], ONE_POD)),
+    field(StatefulSetSpec, "revisionHistoryLimit", ignored_unless(Integer, &["10"], ONE_POD)),
+    field(StatefulSetSpec, "ordinals", ignored(Mapping, ONE_POD)),
+    field(DaemonSetSpec, "selector", yes("has to match the template's labels")),
+    field(DaemonSetSpec, "template", YES),
+    field(DaemonSetSpec, "updateStrategy", ignored(Mapping, ONE_POD)),
+    field(DaemonSetSpec, "minReadySeconds", ignored_unless(Integer, &["0"], ONE_POD)),
+    field(DaemonSetSpec, "revisionHistoryLimit", ignored_unless(Integer, &["10"], ONE_POD)),
+    field(ReplicaSetSpec, "replicas", yes("one pod is run, and a warning says so where it is not 1")),
+    field(ReplicaSetSpec, "selector", yes("has to match the template's labels; labels alone for a ReplicationController")),
+    field(ReplicaSetSpec, "template", YES),
+    field(ReplicaSetSpec, "minReadySeconds", ignored_unless(Integer, &["0"], ONE_POD)),
+    field(JobSpec, "template", YES),
+    field(JobSpec, "parallelism", yes("one pod is run, and a warning says so where it is not 1")),
+    field(JobSpec, "completions", yes("one pod is run, and a warning says so where it is not 1")),
+    field(JobSpec, "backoffLimit", yes("`0` with restartPolicy `Never`; `6`, as where it is left out, with a warning that there is no second pod; others are refused until they are built")),
+    field(JobSpec, "selector", yes("has to match the template's labels")),
+    field(JobSpec, "manualSelector", yes("nothing generates selectors on one host")),
+    field(JobSpec, "activeDeadlineSeconds", not_built(DO_WITHOUT)),
+    field(JobSpec, "completionMode", not_built_unless(&["NonIndexed"], NO_JOBS)),
+    field(JobSpec, "suspend", not_built_unless(&["false"], "write `suspend: false` to run the job")),
+    field(JobSpec, "podFailurePolicy", not_built(NO_JOBS)),
+    field(JobSpec, "successPolicy", not_built(NO_JOBS)),
+    field(JobSpec, "backoffLimitPerIndex", not_built(NO_JOBS)),
+    field(JobSpec, "maxFailedIndexes", not_built(NO_JOBS)),
+    field(JobSpec, "podReplacementPolicy", ignored(Word(&["TerminatingOrFailed", "Failed"]), ONE_POD)),
+    field(JobSpec, "ttlSecondsAfterFinished", ignored(Integer, NO_CLUSTER)),
+    field(JobSpec, "managedBy", ignored_unless(Text, &["kubernetes.io/job-controller"], NO_CLUSTER)),
+    field(CronJobSpec, "schedule", ignored(Text, RUNS_NOW)),
+    field(CronJobSpec, "jobTemplate", YES),
+    field(CronJobSpec, "timeZone", ignored(Text, RUNS_NOW)),
+    field(CronJobSpec, "suspend", ignored_unless(Boolean, &["false"], RUNS_NOW)),
+    field(CronJobSpec, "startingDeadlineSeconds", ignored(Integer, RUNS_NOW)),
+    field(CronJobSpec, "concurrencyPolicy", ignored_unless(Word(&["Allow", "Forbid", "Replace"]), &["Allow"], RUNS_NOW)),
+    field(CronJobSpec, "successfulJobsHistoryLimit", ignored_unless(Integer, &["3"], RUNS_NOW)),
+    field(CronJobSpec, "failedJobsHistoryLimit", ignored_unless(Integer, &["1"], RUNS_NOW)),
+    field(JobTemplate, "metadata", YES),
+    field(JobTemplate, "spec", yes("as `Job.spec`")),
+    field(PodTemplate, "metadata", YES),
+    field(PodTemplate, "spec", yes("as `spec` of a Pod")),
+    field(TemplateMetadata, "labels", YES),
+    field(TemplateMetadata, "annotations", yes("those of podinit.dev/ are settings, as in a Pod; in the jobTemplate they are refused")),
+    field(TemplateMetadata, "name", ignored(Text, OWNERS_NAME)),
+    field(TemplateMetadata, "generateName", ignored(Text, OWNERS_NAME)),
+    field(TemplateMetadata, "namespace", ignored(Text, OWNERS_NAME)),
+    field(TemplateMetadata, "uid", ignored(Text, FROM_SERVER)),
+    field(TemplateMetadata, "creationTimestamp", ignored(Text, FROM_SERVER)),
+    field(TemplateMetadata, "deletionTimestamp", ignored(Text, FROM_SERVER)),
+    field(TemplateMetadata, "deletionGracePeriodSeconds", ignored(Integer, FROM_SERVER)),
+    field(TemplateMetadata, "resourceVersion", ignored(Text, FROM_SERVER)),
+    field(TemplateMetadata, "generation", ignored(Integer, FROM_SERVER)),
+    field(TemplateMetadata, "finalizers", ignored(Texts, FROM_SERVER)),
+    field(TemplateMetadata, "ownerReferences", ignored(Mappings, FROM_SERVER)),
+    field(TemplateMetadata, "managedFields", ignored(Mappings, FROM_SERVER)),
+    field(TemplateMetadata, "selfLink", ignored(Text, FROM_SERVER)),
+    field(LabelSelector, "matchLabels", YES),
+    field(LabelSelector, "matchExpressions", YES),
+    field(SelectorRequirement, "key", YES),
+    field(SelectorRequirement, "operator", yes("`In`, `NotIn`, `Exists`, `DoesNotExist`")),
+    field(SelectorRequirement, "values", YES),
+
+    // Objects that a pod may refer to, and lists
+    field(ConfigMap, "data", YES),
+    field(ConfigMap, "binaryData", yes("Base64")),
+    field(ConfigMap, "immutable", yes("so in any case while the pod runs")),
+    field(Secret, "data", yes("Base64")),
+    field(Secret, "stringData", YES),
+    field(Secret, "type", yes("any word")),
+    field(Secret, "immutable", yes("so in any case while the pod runs")),
+    field(ClaimSpec, "accessModes", YES),
+    field(ClaimSpec, "resources", YES),
+    field(ClaimSpec, "storageClassName", ignored(Text, NO_STORAGE)),
+    field(ClaimSpec, "volumeName", ignored(Text, NO_STORAGE)),
+    field(ClaimSpec, "selector", ignored(Mapping, NO_STORAGE)),
+    field(ClaimSpec, "volumeAttributesClassName", ignored(Text, NO_STORAGE)),
+    field(ClaimSpec, "volumeMode", not_built_unless(&["Filesystem"], NO_VOLUMES)),
+    field(ClaimSpec, "dataSource", not_built(NO_VOLUMES)),
+    field(ClaimSpec, "dataSourceRef", not_built(NO_VOLUMES)),
+    field(ClaimResources, "requests", YES),
+    field(ClaimResources, "limits", not_built(DO_WITHOUT)),
+    field(ClaimRequests, "storage", YES),
+    field(List, "items", YES),
+    field(ListMetadata, "resourceVersion", ignored(Text, FROM_SERVER)),
+    field(ListMetadata, "continue", ignored(Text, FROM_SERVER)),
+    field(ListMetadata, "remainingItemCount", ignored(Integer, FROM_SERVER)),
+    field(ListMetadata, "selfLink", ignored(Text, FROM_SERVER)),
 
     // Below fields that are not built, and refused with them
     field(Below("probe.grpc"), "port", not_built(DO_WITHOUT)),
@@ -349,9 +459,27 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
 /// What stands above the table in `docs/spec-support.md`.
 #[cfg(test)]
 pub(super) const INTRODUCTION: &str = "\
-# What podinit makes of each field
+# What podinit makes of each kind and each field
 
-Every field of the Kubernetes Pod API that a manifest can have is in one of three classes.
+A manifest has one object that is run: a Pod, or one that has the template of a pod. Other objects may
+stand beside it, as further documents or files; what each kind is to podinit:
+
+- *run*: its pod is run. There is exactly one such object. Of a template one pod is run.
+- *read*: read and checked.
+- *ignored*: it has no meaning on one host. podinit says so in a warning.
+
+Other kinds are errors. In TOML there are pods only.
+
+| kind | apiVersion | class | note |
+|---|---|---|---|
+";
+
+/// What stands between the kinds and the fields in `docs/spec-support.md`.
+#[cfg(test)]
+pub(super) const FIELDS_INTRODUCTION: &str = "
+## Fields
+Every field of the Kubernetes Pod API that a manifest can have, and of the kinds that are run or read, is in
+one of three classes.
 
 - *implemented*: read, checked and applied.
 - *ignored*: it has no meaning on one host. podinit says so in a warning. A value that the API server
@@ -362,9 +490,10 @@ Every field of the Kubernetes Pod API that a manifest can have is in one of thre
 Nothing else is accepted: a key that is not in this table is an error. A field that is refused or ignored
 may be there with an empty value (`null`, `{}`, `[]`, `\"\"`), as in the output of `kubectl get -o yaml`.
 `containers[]` is an entry of `spec.containers` or `spec.initContainers`; in TOML, `spec` is the top of
-the file. `probe` is `startupProbe`.
+the file. `probe` is `startupProbe`. `template` is that of any kind, `selector` as well; a
+ReplicationController has the fields of a ReplicaSet.
 
-This file is written by a test from `src/spec/fields/table.rs`:
+This file is written by a test from `src/spec/kind.rs` and `src/spec/fields/table.rs`:
 `PODINIT_BLESS=1 cargo test --lib fields`.
 
 | field | class | note |

@@ -37,7 +37,20 @@ pub(super) enum Form {
     Containers,
     InitContainers,
     Labels,
+    /// Labels that are looked for, whose values are compared and not judged.
+    MatchLabels,
     Annotations,
+    /// A selector in one of two notations, see `kinds`.
+    Selector,
+    /// Objects of Kubernetes.
+    Items,
+    /// Values under names of files.
+    Data,
+    /// The same in Base64.
+    BinaryData,
+    AccessModes,
+    /// A quantity of more than 0.
+    Size,
     Environment,
     /// A number, or a name.
     Port,
@@ -106,11 +119,22 @@ const ANNOTATION_KEY: Rule = rule(
     r"^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
     NO_KEY,
 );
+/// It becomes the name of a file.
+const CONFIG_KEY: Rule = short(
+    253,
+    r"^([A-Za-z0-9_-]|\.[A-Za-z0-9_-])[A-Za-z0-9._-]*$",
+    "a key is such as `settings.json` or `LOG_LEVEL`",
+);
+/// As Go reads it: line ends are skipped.
+const BASE64: Rule = rule(
+    r"^[\r\n]*(([A-Za-z0-9+/][\r\n]*){4})*(([A-Za-z0-9+/][\r\n]*){2}(=[\r\n]*){2}|([A-Za-z0-9+/][\r\n]*){3}=[\r\n]*)?$",
+    "this is no Base64",
+);
 /// A number of seconds as an annotation has it.
 const DECIMAL: Rule = rule(r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)$", "it is a number of seconds, such as 0.5 or 10");
 
 impl Rule {
-    fn schema(self) -> Value {
+    pub fn schema(self) -> Value {
         let mut schema = json!({
             "type": "string",
             "pattern": self.pattern,
@@ -176,6 +200,25 @@ impl Form {
                 "propertyNames": LABEL_KEY.schema(),
                 "additionalProperties": LABEL_VALUE.schema(),
             }),
+            Self::MatchLabels => json!({"type": "object", "additionalProperties": ANY.schema()}),
+            Self::Selector => json!({"type": "object"}),
+            Self::Items => json!({"type": "array", "items": {"type": "object"}}),
+            Self::Data => data(json!({"type": ["string", "null"]})),
+            Self::BinaryData => {
+                let mut value = BASE64.schema();
+                *within(&mut value, "type") = json!(["string", "null"]);
+                data(value)
+            }
+            Self::AccessModes => {
+                let modes = super::super::config::ACCESS_MODES;
+                json!({"type": "array", "items": {"type": "string", "enum": modes}})
+            }
+            Self::Size => {
+                let zero = json!({"type": "string", "pattern": r"^\+?[0.]*([^0-9.].*)?$"});
+                let mut schema = Self::Quantity.schema(writer);
+                *within(&mut schema, "not") = json!({"anyOf": [zero, {"enum": [0]}]});
+                schema
+            }
             Self::Annotations => annotations(writer),
             Self::Environment => {
                 let mut schema = json!({"type": ["array"], "items": writer.reference(Place::EnvVar)});
@@ -199,6 +242,11 @@ impl Form {
             }),
         }
     }
+}
+
+/// A mapping of values under keys of ConfigMaps and Secrets.
+fn data(value: Value) -> Value {
+    json!({"type": "object", "propertyNames": CONFIG_KEY.schema(), "additionalProperties": value})
 }
 
 /// Only those init containers have a startup probe that are sidecars (rule 20).

@@ -1,0 +1,107 @@
+//! What a mapping asks of several of its fields together, as JSON Schema. Knows fields by name, no manifest.
+
+use super::super::fields::Place::{self, *};
+use super::super::settings;
+use super::form::Form;
+use super::rows::{ROWS, Row};
+use serde_json::{Value, json};
+
+/// What a mapping asks of its fields together.
+pub(super) fn between_fields(place: Place) -> Option<Value> {
+    match place {
+        // Rules need a policy beside them (rule 98).
+        Container => Some(json!({
+            "if": {
+                "properties": {"restartPolicyRules": {"type": "array", "minItems": 1}},
+                "required": ["restartPolicyRules"],
+            },
+            "then": {
+                "properties": {"restartPolicy": {"type": "string"}},
+                "required": ["restartPolicy"],
+            },
+        })),
+        // A probe does one thing.
+        Probe => {
+            let is_action = |row: &&Row| row.place == place && matches!(row.form, Form::Object(_));
+            let names: Vec<_> = ROWS.iter().filter(is_action).map(|row| row.name).collect();
+            let message = format!("a probe does one of {}", names.join(", "));
+            let is_there = |name: &str| {
+                json!({
+                    "required": [name],
+                    "properties": {name: {"not": {"type": "null"}}},
+                    "errorMessage": message,
+                })
+            };
+            let one: Value = names.into_iter().map(is_there).collect();
+            Some(json!({"if": {"type": "object"}, "then": {"oneOf": one}}))
+        }
+        // One of them.
+        Metadata => Some(json!({
+            "if": {"required": ["generateName"], "properties": {"generateName": {"type": "string"}}},
+            "else": {"required": ["name"], "properties": {"name": {"type": "string"}}},
+        })),
+        DeploymentSpec | StatefulSetSpec | DaemonSetSpec => {
+            Some(json!({"allOf": [selects_something(), keeps_running()]}))
+        }
+        ReplicaSetSpec => Some(keeps_running()),
+        JobSpec => Some(ends()),
+        CronJobSpec => Some(json!({
+            "required": ["schedule"],
+            "properties": {"schedule": {"not": {"type": "null"}}},
+        })),
+        JobTemplate => Some(json!({"properties": {"metadata": no_settings()}})),
+        // A value is asked for, or none is.
+        SelectorRequirement => Some(json!({
+            "if": {"properties": {"operator": {"enum": ["In", "NotIn"]}}, "required": ["operator"]},
+            "then": {"properties": {"values": {"type": "array", "minItems": 1}}, "required": ["values"]},
+            "else": {
+                "if": {"properties": {"operator": {"enum": ["Exists", "DoesNotExist"]}}, "required": ["operator"]},
+                "then": {"properties": {"values": {"maxItems": 0}}},
+            },
+        })),
+        Document | Spec | Toml | CrashLoopBackOff | Os | EnvVar | ContainerPort => None,
+        RestartRule | ExitCodes | ExecAction | HttpGetAction | HttpHeader | TcpSocketAction => None,
+        PodTemplate | TemplateMetadata | LabelSelector | ConfigMap | Secret | List | ListMetadata => None,
+        ClaimSpec | ClaimResources | ClaimRequests | Resources | Amounts => None,
+        Script | ScriptContainer | ScriptRun | ScriptEvent | Below(_) => None,
+    }
+}
+
+/// Metadata whose annotations are no settings of podinit: these stand at the pod.
+pub(super) fn no_settings() -> Value {
+    let setting = json!({"pattern": format!("^{}", settings::PREFIX.replace('.', r"\."))});
+    json!({"properties": {"annotations": {"propertyNames": {"not": setting}}}})
+}
+
+/// A spec with a selector that is not empty: that would select every pod.
+pub(super) fn selects_something() -> Value {
+    let message = "an empty selector matches every pod";
+    let something = json!({"not": {"$ref": "#/definitions/empty"}, "errorMessage": message});
+    json!({"properties": {"selector": something}})
+}
+
+/// A spec whose template has such a restart policy.
+fn template(policies: &[Value]) -> Value {
+    let spec = json!({"properties": {"restartPolicy": {"enum": policies}}});
+    json!({"properties": {"template": {"properties": {"spec": spec}}}})
+}
+
+/// What is there to keep its pod running.
+fn keeps_running() -> Value {
+    template(&[json!("Always"), json!(""), Value::Null])
+}
+
+/// What is there to end. Tries are not counted yet: all that is there is one, and what Kubernetes does
+/// where nothing is written.
+fn ends() -> Value {
+    let needed = |name: &str, below: Value| json!({"properties": {name: below}, "required": [name]});
+    let policy = |words: &[&str]| needed("restartPolicy", json!({"enum": words}));
+    let in_place = needed("template", needed("spec", policy(&["OnFailure"])));
+    let tries = |words: &[Value]| json!({"properties": {"backoffLimit": {"enum": words}}});
+    json!({
+        "properties": {"template": {"properties": {"spec": policy(&["OnFailure", "Never"])}}},
+        "if": in_place,
+        "then": tries(&[json!(6), Value::Null]),
+        "else": tries(&[json!(0), json!(6), Value::Null]),
+    })
+}
