@@ -87,6 +87,17 @@ items:
     assert!(first.ends_with(":20)"), "{said}");
 }
 
+#[test]
+fn a_deployment_is_restarted_for_its_kind_and_not_for_the_profile() {
+    let manifest = r#"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {
+        selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {
+        containers: [{name: web, command: [web]}]}}}}"#;
+    let said = of_manifest("deployment.yaml", manifest, &["--profile", "process"]);
+    let policy = said.lines().find(|line| line.trim_start().starts_with("restartPolicy"));
+    let policy: Vec<_> = policy.unwrap_or_default().split_whitespace().collect();
+    assert_eq!(policy.join(" "), "restartPolicy Always default: the only one for this kind");
+}
+
 const RESOURCES: &str = r#"
     terminationGracePeriodSeconds = 7
     [[initContainers]]

@@ -1,7 +1,6 @@
 //! What holds for every text: it is read and shown in bounded time, and the answer is consistent.
 
 use podinit::spec::{Options, Profile, Severity, Source, Syntax, load, render_all, to_json};
-use std::time::Duration;
 
 pub fn check(data: &[u8], syntax: Syntax) {
     let options = Options { profile: Some(Profile::Process), ..Options::default() };

@@ -18,6 +18,8 @@ pub(super) struct Home {
     pub metadata: String,
     /// Of the name and the namespace, which a template has from the object around it.
     pub name: String,
+    /// Whether the pod is a template's.
+    pub is_template: bool,
 }
 
 impl Home {
@@ -32,7 +34,12 @@ impl Home {
             (object, "") => object.to_owned(),
             (object, template) => format!("{object}.{template}"),
         };
-        Self { spec: below(&pod, "spec"), metadata: below(&pod, "metadata"), name: below(object, "metadata") }
+        Self {
+            spec: below(&pod, "spec"),
+            metadata: below(&pod, "metadata"),
+            name: below(object, "metadata"),
+            is_template: !template.is_empty(),
+        }
     }
 }
 
@@ -44,6 +51,11 @@ impl Origins {
     /// Which of the sources the pod stands in.
     pub fn source(&self) -> usize {
         self.source
+    }
+
+    /// Whether the pod is made of the template in another object.
+    pub fn is_template(&self) -> bool {
+        self.home.is_template
     }
 
     /// Where a field of the pod's spec stands, such as `containers[0].image`.

@@ -92,7 +92,11 @@ pub(super) fn groups(pod: &Pod, told: &Told<'_>) -> Vec<Group> {
 fn of_pod(pod: &Pod, told: &Told<'_>) -> Vec<Valued> {
     let mut values = Values { told, path: String::new(), values: Vec::new() };
     let policy = restart_policy(pod.restart_policy).to_owned();
-    values.field("restartPolicy", policy, Origin::Profile(pod.profile));
+    let otherwise = match told.origins.is_template() {
+        true => Origin::Default("the only one for this kind"),
+        false => Origin::Profile(pod.profile),
+    };
+    values.field("restartPolicy", policy, otherwise);
     let is_usual = told.options.default_grace == crate::spec::Options::default().default_grace;
     let grace = match told.grace_of_option {
         true => Origin::Option("--grace"),

@@ -66,8 +66,8 @@ const fn field(place: Place, name: &'static str, class: Class) -> Field {
 #[rustfmt::skip]
 pub(in crate::spec) const FIELDS: &[Field] = &[
     // The object
-    field(Document, "apiVersion", yes("of its kind, see above")),
-    field(Document, "kind", yes("see above")),
+    field(Document, "apiVersion", yes("that of the kind")),
+    field(Document, "kind", yes("a kind that podinit runs, reads or ignores")),
     field(Document, "metadata", YES),
     field(Document, "spec", YES),
     field(Document, "status", ignored(Mapping, FROM_SERVER)),
