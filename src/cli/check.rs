@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::source::Manifests;
 use super::{files, print, run, source, wants_color};
@@ -12,7 +12,12 @@ const AFTER_HELP: &str = "\
 Examples:
   podinit check pod.toml
   podinit check --profile process pod.yaml
+  podinit check --kubernetes pod.yaml
   podinit check --format json pod.yaml | jq -r '.diagnostics[].message'
+
+With --kubernetes there may be several pods, in a Deployment, a Job and the like as well. Of the objects
+around them the names and kinds of the fields are checked, not what is inside a strategy and the like;
+an object that has no pod, such as a Service, is not checked, and a warning says so.
 
 Exit code: 0 when nothing is wrong (warnings are no errors), 1 otherwise; 2 for a bad command line.";
 
@@ -23,6 +28,13 @@ pub(super) fn definition() -> Command {
         .after_help(AFTER_HELP)
         .args(files())
         .arg(run::profile())
+        .arg(
+            Arg::new("kubernetes")
+                .long("kubernetes")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("profile")
+                .help("Whether a cluster would take it; what podinit does not support is no problem then"),
+        )
         .arg(
             Arg::new("format")
                 .long("format")
@@ -38,14 +50,19 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     let is_json = matches.get_one::<String>("format").is_some_and(|format| format == "json");
     let color = wants_color() && std::io::stdout().is_terminal();
     let Manifests { sources, unreadable } = source::read_all(matches);
-    let loaded = spec::load_readable(&sources, unreadable, &options);
-    if is_json {
-        print(&format!("{}\n", spec::to_json(&loaded.problems, &sources)));
+    let (problems, fine) = if matches.get_flag("kubernetes") {
+        let problems = spec::check_for_kubernetes(&sources, unreadable);
+        (problems, Some("fine for a cluster\n".to_owned()))
     } else {
-        print(&spec::render_all(&loaded.problems, &sources, color));
-        if let Some(pod) = &loaded.pod {
-            print(&format!("pod {} is fine\n", pod.metadata.name));
-        }
+        let loaded = spec::load_readable(&sources, unreadable, &options);
+        (loaded.problems, loaded.pod.map(|pod| format!("pod {} is fine\n", pod.metadata.name)))
+    };
+    let is_wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
+    if is_json {
+        print(&format!("{}\n", spec::to_json(&problems, &sources)));
+    } else {
+        print(&spec::render_all(&problems, &sources, color));
+        print(&fine.filter(|_| !is_wrong).unwrap_or_default());
     }
-    u8::from(loaded.problems.iter().any(|problem| problem.severity == Severity::Error))
+    u8::from(is_wrong)
 }

@@ -4,6 +4,7 @@
 mod check;
 mod command;
 mod completion;
+mod convert;
 mod explain;
 mod man;
 mod run;
@@ -38,6 +39,7 @@ struct Subcommand {
 const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { runs_nothing: false, ..tells("run", run::definition, run::run) },
     tells("check", check::definition, check::run),
+    tells("convert", convert::definition, convert::run),
     tells("explain", explain::definition, explain::run),
     tells("simulate", simulate::definition, simulate::run),
     tells("schema", schema::definition, schema::run),

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::decode::{Fields, Item};
+use super::decode::{Fields, Item, Purpose};
 use super::environment::environment;
 use super::fields::Place;
 use super::name;
@@ -30,7 +30,8 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// Nothing enforces limits yet, which is said once and nothing to be silent about (SPEC-07).
     pub fn limits_are_not_enforced(&self, item: &Item<'_>, resources: &Resources) {
-        if resources.limits == Default::default() || self.limits_told.replace(true) {
+        let runs = item.scope.purpose == Purpose::Run;
+        if !runs || resources.limits == Default::default() || self.limits_told.replace(true) {
             return;
         }
         let place = item.node.entry("limits").map_or(item.key, |entry| entry.key_span);
@@ -152,7 +153,7 @@ fn command(fields: &mut Fields<'_>, described: &str, profile: Profile) -> Vec<St
         (Some(None), _) => Vec::new(),
         (Some(Some(command)), Some(item)) if command.first().is_some_and(String::is_empty) => {
             if let Some(first) = item.list().unwrap_or_default().first() {
-                first.refuse("the program's name is empty", "write the program as the first item");
+                first.refuse_here("the program's name is empty", "write the program as the first item");
             }
             command
         }

@@ -17,11 +17,23 @@ use super::problem::Problem;
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Span, Value, cut};
 
+/// What a manifest is read for: whether what podinit cannot do is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be run here.
+    Run,
+    /// To be written in another syntax, where every field of Kubernetes has its place.
+    Convert,
+    /// To be given to a cluster.
+    Kubernetes,
+}
+
 /// The source that is decoded, and what is wrong with it.
 pub(super) struct Scope<'a> {
     pub source: usize,
     pub text: &'a str,
     pub syntax: Syntax,
+    pub purpose: Purpose,
     /// The mappings around the pod, with their paths, where the object has the template of one.
     pub homes: &'static [(Place, &'static str)],
     /// Whether its values are nobody's business: they are in no message then.
@@ -34,11 +46,12 @@ pub(super) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub fn new(source: usize, text: &'a str, syntax: Syntax) -> Self {
+    pub fn new(source: usize, text: &'a str, syntax: Syntax, purpose: Purpose) -> Self {
         Self {
             source,
             text,
             syntax,
+            purpose,
             homes: &[],
             secret: false,
             problems: RefCell::default(),
@@ -142,7 +155,14 @@ impl<'a> Item<'a> {
 
     /// Refuses something that is right in Kubernetes and not there yet in podinit.
     pub fn refuse_not_built(&self, help: &str) {
-        self.refuse("podinit does not support it yet", help);
+        self.refuse_here("podinit does not support it yet", help);
+    }
+
+    /// Refuses something that is right in Kubernetes and cannot be run by podinit.
+    pub fn refuse_here(&self, label: impl Into<String>, help: impl Into<String>) {
+        if self.scope.purpose == Purpose::Run {
+            self.refuse(label, help);
+        }
     }
 
     /// The value as text without line breaks, for use in help.

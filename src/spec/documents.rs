@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::config::{ObjectName, Objects, Reader};
-use super::decode::{Item, Scope};
+use super::decode::{Item, Purpose, Scope};
 use super::fields::Place;
 use super::kind::{ConfigKind, KINDS, Kind, POD, Role, Workload, is_foreign};
 use super::manifest::Form;
@@ -25,6 +25,7 @@ pub(super) struct Document {
 }
 
 /// A document, or an item of a list in one.
+#[derive(Clone)]
 struct Object<'a> {
     source: usize,
     node: &'a Node,
@@ -47,30 +48,46 @@ struct Candidate<'a> {
     workload: Workload,
 }
 
+/// An object, and what it is.
+pub(super) struct Subject<'a> {
+    pub source: usize,
+    pub node: &'a Node,
+    /// Empty for a document.
+    pub path: String,
+    pub head: Head,
+}
+
 /// What the documents have.
-pub(super) struct Read {
+pub(super) struct Read<'a> {
     pub pod: Option<Pod>,
     pub objects: Objects,
     pub origins: Origins,
+    /// All objects, a list before its items.
+    pub subjects: Vec<Subject<'a>>,
 }
 
-/// Reads the pod of the documents, of which there is exactly one, and the objects it may refer to.
-pub(super) fn read(
+/// Reads the pod of the documents and the objects it may refer to. There is exactly one pod where it is to be
+/// run; otherwise the first one is returned, and all are checked.
+pub(super) fn read<'a>(
     sources: &[Source],
-    documents: &[Document],
+    documents: &'a [Document],
     options: &Options,
+    purpose: Purpose,
     problems: &mut Vec<Problem>,
-) -> Read {
+) -> Read<'a> {
     let mut reader = Reader::default();
+    let mut subjects = Vec::new();
     let mut candidates = Vec::new();
     let mut without_effect = false;
-    let mut queue: VecDeque<Object<'_>> =
+    let mut queue: VecDeque<Object<'a>> =
         documents.iter().filter_map(|document| object(sources, document)).collect();
     while let Some(object) = queue.pop_front() {
         let Some(source) = sources.get(object.source) else { continue };
-        let mut scope = Scope::new(object.source, &source.text, source.syntax);
+        let mut scope = Scope::new(object.source, &source.text, source.syntax, purpose);
         if let Some(found) = what(&scope, &object) {
             let head = found.head;
+            let Object { source, node, path, .. } = object.clone();
+            subjects.push(Subject { source, node, path, head });
             without_effect |= !matches!(head.kind.role, Role::Workload(_));
             match head.kind.role {
                 Role::Workload(workload) => candidates.push(Candidate { object, found, workload }),
@@ -81,16 +98,20 @@ pub(super) fn read(
                 Role::List => {
                     items(&scope, &object, head).into_iter().rev().for_each(|item| queue.push_front(item));
                 }
-                Role::Ignored(why) => ignore(&scope, &object, head, why),
+                Role::Ignored(why) => pass_over(&scope, &object, head, why),
             }
         }
         problems.extend(scope.into_problems());
     }
-    let (pod, origins) = run(sources, &candidates, options, problems);
-    if candidates.is_empty() && problems.iter().all(|problem| problem.severity == Severity::Warning) {
+    let (pod, origins) = pods(sources, &candidates, options, purpose, problems);
+    let fine_without = without_effect && purpose != Purpose::Run;
+    if candidates.is_empty()
+        && !fine_without
+        && problems.iter().all(|problem| problem.severity == Severity::Warning)
+    {
         problems.push(no_pod(sources, without_effect));
     }
-    Read { pod, objects: reader.objects, origins }
+    Read { pod, objects: reader.objects, origins, subjects }
 }
 
 /// A document that says something.
@@ -101,11 +122,12 @@ fn object<'a>(sources: &[Source], document: &'a Document) -> Option<Object<'a>> 
     (!empty).then_some(Object { source, node, path: String::new(), listed: None })
 }
 
-/// Reads the first candidate and refuses the others.
-fn run(
+/// Reads the first candidate, and the others as well or, where it is to be run, refuses them.
+fn pods(
     sources: &[Source],
     candidates: &[Candidate<'_>],
     options: &Options,
+    purpose: Purpose,
     problems: &mut Vec<Problem>,
 ) -> (Option<Pod>, Origins) {
     let first = candidates.iter().position(|candidate| candidate.found.written).unwrap_or(0);
@@ -113,17 +135,22 @@ fn run(
     for (position, candidate) in candidates.iter().enumerate() {
         let (object, head) = (&candidate.object, candidate.found.head);
         let Some(source) = sources.get(object.source) else { continue };
-        let mut scope = Scope::new(object.source, &source.text, source.syntax);
+        let mut scope = Scope::new(object.source, &source.text, source.syntax, purpose);
         scope.homes = homes(candidate.workload);
-        if position == first {
+        if position == first || (purpose != Purpose::Run && candidate.found.written) {
             let root = Item::object(&scope, object.node, &object.path);
             let option_name = option_name(options, problems);
             let workload = candidate.workload;
             let form = Form { root: &root, head, workload, options, option_name, source };
-            pod = match scope.syntax {
+            let read = match scope.syntax {
                 Syntax::Yaml => form.yaml(),
                 Syntax::Toml => form.toml(),
             };
+            if position != first {
+                problems.extend(scope.into_problems());
+                continue;
+            }
+            pod = read;
             origins = scope.origins(match scope.syntax {
                 Syntax::Yaml => Home::in_object(&object.path, workload.template()),
                 Syntax::Toml => Home::default(),
@@ -297,12 +324,18 @@ fn items<'a>(scope: &Scope<'_>, object: &Object<'a>, found: Head) -> Vec<Object<
         .collect()
 }
 
-fn ignore(scope: &Scope<'_>, object: &Object<'_>, found: Head, why: &str) {
+/// Tells of an object that nothing is done with.
+fn pass_over(scope: &Scope<'_>, object: &Object<'_>, found: Head, why: &str) {
     let name = object.node.entry("metadata").and_then(|metadata| metadata.value.entry("name"));
     let name = name.and_then(|name| name.value.as_string()).map(|name| format!(" \"{}\"", cut(name)));
-    let message = format!("ignoring {}{}: {why}", found.kind.name, name.unwrap_or_default());
+    let described = format!("{}{}", found.kind.name, name.unwrap_or_default());
+    let (message, label) = match scope.purpose {
+        Purpose::Run => (format!("ignoring {described}: {why}"), "no effect"),
+        Purpose::Kubernetes => (format!("cannot check {described}: it has no pod"), "not checked"),
+        Purpose::Convert => return,
+    };
     let problem = Problem::warning(scope.source, found.place, message);
-    scope.report(problem.path(path_of(object, "kind")).label("no effect"));
+    scope.report(problem.path(path_of(object, "kind")).label(label));
 }
 
 fn another_pod(scope: &Scope<'_>, candidate: &Candidate<'_>, first: &Candidate<'_>) -> Problem {

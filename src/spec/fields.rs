@@ -278,6 +278,11 @@ impl Field {
         FIELDS.iter()
     }
 
+    /// Whether a cluster takes a new pod with this field, which podinit refuses for good.
+    pub fn is_taken_by_a_cluster(&self) -> bool {
+        !matches!(self.name, "ephemeralContainers" | "targetContainerName")
+    }
+
     /// All fields of a place.
     pub fn of(place: Place) -> impl Iterator<Item = &'static Self> {
         FIELDS.iter().chain(SCRIPT).filter(move |field| field.place == place)

@@ -243,7 +243,11 @@ fn operating_system(fields: &mut Fields<'_>) {
         fields.belong_to("os");
         match fields.take("name") {
             Some(item) => {
-                item.choice(&[("linux", ())], "podinit runs on Linux");
+                let words = [("linux", true), ("windows", false)];
+                if item.choice(&words, "podinit runs on Linux") == Some(false) {
+                    let help = format!("write {}", item.scope.word("name", "linux"));
+                    item.refuse_here("podinit runs on Linux", help);
+                }
             }
             None => fields.missing("name", format!("write {}", item.scope.word("name", "linux"))),
         }

@@ -32,12 +32,17 @@ pub(super) fn object_name<'a>(fields: &mut Fields<'a>, example: &str) -> Option<
 /// What a cluster would make a name of, by adding to it; on one host it is name enough.
 pub(super) fn generated_name<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
     let item = fields.take("generateName")?;
-    let name = item.string()?.trim_end_matches(['-', '.']);
+    let name = without_joint(item.string()?);
     if let Err(broken) = name::subdomain(name) {
         let better = name::repaired(name).unwrap_or_else(|| "pod".to_owned());
         item.refuse(broken, format!("write {}", item.scope.word("generateName", &format!("{better}-"))));
     }
     Some(name)
+}
+
+/// A name that is to be completed, without what joins it to the rest.
+pub(super) fn without_joint(name: &str) -> &str {
+    name.trim_end_matches(['-', '.'])
 }
 
 /// The name that was asked for by an option.

@@ -7,12 +7,14 @@
 
 mod config;
 mod container;
+mod convert;
 mod decode;
 mod documents;
 mod environment;
 mod expand;
 mod fields;
 mod kind;
+mod kubernetes;
 mod limits;
 mod manifest;
 mod metadata;
@@ -34,10 +36,13 @@ mod suggest;
 mod toml;
 mod tree;
 mod workload;
+mod write;
 mod yaml;
 
 pub use config::{ConfigMap, ObjectName, Objects, Secret};
+pub use convert::{Converted, Target, convert};
 pub use expand::expand;
+pub use kubernetes::check_for_kubernetes;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use origins::Origins;
 pub use pod::*;
@@ -55,7 +60,8 @@ use std::time::Duration;
 
 use limits::too_large;
 
-use documents::{Document, Read};
+use decode::Purpose;
+use documents::{Document, Read, Subject};
 
 /// At the start of a text it says only that the text is Unicode.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -131,6 +137,12 @@ pub fn load(sources: &[Source], options: &Options) -> Loaded {
 /// texts are only what the problems are shown with.
 pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Options) -> Loaded {
     let mut problems = unreadable;
+    let documents = documents(sources, &mut problems);
+    read(Purpose::Run, sources, &documents, options, problems).0
+}
+
+/// The documents of all sources that `problems` do not call unreadable.
+fn documents(sources: &[Source], problems: &mut Vec<Problem>) -> Vec<Document> {
     let left_out: Vec<Option<usize>> = problems.iter().map(|problem| problem.source).collect();
     let mut documents = Vec::new();
     for (position, source) in sources.iter().enumerate() {
@@ -141,13 +153,25 @@ pub fn load_readable(sources: &[Source], unreadable: Vec<Problem>, options: &Opt
             problems.push(problem);
             continue;
         }
-        let roots = parse(position, source, &mut problems);
+        let roots = parse(position, source, problems);
         documents.extend(roots.into_iter().map(|root| Document { source: position, root }));
     }
-    let Read { pod, objects, origins } = documents::read(sources, &documents, options, &mut problems);
+    documents
+}
+
+/// The pod of the documents, and every object that they have.
+fn read<'a>(
+    purpose: Purpose,
+    sources: &[Source],
+    documents: &'a [Document],
+    options: &Options,
+    mut problems: Vec<Problem>,
+) -> (Loaded, Vec<Subject<'a>>) {
+    let Read { pod, objects, origins, subjects } =
+        documents::read(sources, documents, options, purpose, &mut problems);
     problems.sort_by_key(|problem| (problem.source, problem.span.map(|span| span.start)));
     let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Loaded { pod: pod.filter(|_| fine), objects, problems, origins }
+    (Loaded { pod: pod.filter(|_| fine), objects, problems, origins }, subjects)
 }
 
 /// The documents of one source.

@@ -1,9 +1,10 @@
 //! A probe from the manifest. Knows what a probe may say (rules 37 and 38), not how it is done.
 
-use super::decode::{Fields, Item};
+use super::decode::{Fields, Item, Purpose};
 use super::fields::Place;
 use super::name;
 use super::pod::{ContainerPort, HttpHeader, Probe, ProbeHandler, ProbeHost};
+use super::problem::{Problem, Severity};
 use super::suggest::nearest;
 use super::tree::Value;
 use std::time::Duration;
@@ -156,7 +157,11 @@ fn port(fields: &mut Fields<'_>, ports: &[ContainerPort]) -> Option<u16> {
             Some(name) => format!("write {}, or the number of the port", item.scope.word("port", name)),
             None => "write the number of the port, or give a port of the container this name".to_owned(),
         };
-        item.refuse("the container has no port of this name", help);
+        let problem = item.wrong().label("the container has no port of this name").help(help);
+        // The API server does not look, and no probe of the pod would ever succeed.
+        let is_taken = item.scope.purpose == Purpose::Kubernetes;
+        let severity = if is_taken { Severity::Warning } else { Severity::Error };
+        item.scope.report(Problem { severity, ..problem });
     }
     found.map(|port| port.container_port)
 }
@@ -174,7 +179,7 @@ fn host(fields: &mut Fields<'_>) -> Option<ProbeHost> {
             match bare.parse() {
                 Ok(address) if bare == text => Some(ProbeHost::Address(address)),
                 Ok(_) => {
-                    item.refuse(
+                    item.refuse_here(
                         "an address has no brackets here",
                         format!("write {}", item.scope.written("host", &format!("\"{bare}\""))),
                     );
@@ -185,9 +190,9 @@ fn host(fields: &mut Fields<'_>) -> Option<ProbeHost> {
                         Some(host) => {
                             let example = item.scope.written("host", &format!("\"{host}\""));
                             let help = format!("the port goes into `port`: write {example}");
-                            item.refuse("a host has no port", help);
+                            item.refuse_here("a host has no port", help);
                         }
-                        None => item.refuse(
+                        None => item.refuse_here(
                             "podinit does not look names up in a probe yet",
                             "write the numeric address, or `localhost`; left out, it is the pod itself",
                         ),
@@ -218,7 +223,10 @@ fn scheme(item: &Item<'_>) {
 fn path(item: &Item<'_>) -> Option<String> {
     let text = item.string()?;
     if text.contains(|c: char| c.is_ascii_control()) {
-        item.refuse("it has a control character", "remove it, or write it as `%` and two hexadecimal digits");
+        item.refuse_here(
+            "it has a control character",
+            "remove it, or write it as `%` and two hexadecimal digits",
+        );
         return None;
     }
     let text = text.split('#').next().unwrap_or_default();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::decode::{Fields, Item, Scope};
+use super::decode::{Fields, Item, Purpose, Scope};
 use super::fields::Place;
 use super::pod::{ContainerId, ContainerKind, Pod};
 use super::problem::{Problem, Severity};
@@ -95,7 +95,7 @@ pub fn load_script(source: &Source, pod: &Pod) -> LoadedScript {
     } else {
         let roots = parse(0, source, &mut problems);
         let mut roots = roots.iter().filter(|root| root.value != Value::Null);
-        let scope = Scope::new(0, &source.text, source.syntax);
+        let scope = Scope::new(0, &source.text, source.syntax, Purpose::Run);
         if let Some(root) = roots.next() {
             let root = Item { name: "script".to_owned(), ..Item::object(&scope, root, "") };
             if let Some(place) = place_of_manifest(&root) {

@@ -1,7 +1,7 @@
 //! What Kubernetes has no field for: plain keys in TOML, annotations of `podinit.dev/` in YAML. Knows
 //! the settings, and not where the pod comes from.
 
-use super::decode::Item;
+use super::decode::{Item, Purpose};
 use super::fields::Place;
 use super::pod::{CrashLoopBackOff, Profile};
 use super::suggest::nearest;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(super) const PREFIX: &str = "podinit.dev/";
 
-const PROFILE: &str = "profile";
+pub(super) const PROFILE: &str = "profile";
 const INITIAL_DELAY: &str = "crashLoopBackOff.initialDelaySeconds";
 const MAX_DELAY: &str = "crashLoopBackOff.maxDelaySeconds";
 
@@ -97,7 +97,8 @@ impl<'a> Settings<'a> {
         let profile = options.profile.or(written.flatten()).unwrap_or(default);
         // A word that is no profile has been reported, and says nothing of the default.
         let known = options.profile.is_some() || written != Some(None);
-        if profile == Profile::Pod && known {
+        let runs = kind.0.scope.purpose == Purpose::Run;
+        if profile == Profile::Pod && known && runs {
             let (root, kind) = kind;
             let (place, path, label) = match (&self.profile, options.profile) {
                 (Some(item), None) => (item.node.span, item.path.clone(), "asked for here"),

@@ -3,7 +3,7 @@
 //! around a template, and of the pod only what has to agree with it.
 
 use super::container::RESTART_POLICIES;
-use super::decode::{Fields, Item};
+use super::decode::{Fields, Item, Purpose};
 use super::fields::Place;
 use super::kind::Workload;
 use super::manifest::Form;
@@ -162,7 +162,8 @@ fn selector(form: &Form<'_>, fields: &mut Fields<'_>, labels: Option<&Entry>, kn
 /// A number of pods, of which there is one here.
 fn one_of(fields: &mut Fields<'_>, name: &'static str, what: &str) {
     let Some(item) = fields.take(name) else { return };
-    let Some(count) = item.integer(0, i32::MAX.into()).filter(|count| *count != 1) else { return };
+    let runs = item.scope.purpose == Purpose::Run;
+    let Some(count) = item.integer(0, i32::MAX.into()).filter(|count| runs && *count != 1) else { return };
     let message = format!("running one {what}: podinit runs one pod");
     let label = if count == 0 { "a cluster would run none" } else { "a cluster would run more" };
     let problem = Problem::warning(item.scope.source, item.node.span, message);
@@ -190,7 +191,8 @@ fn tries(form: &Form<'_>, fields: &mut Fields<'_>, policy: Option<RestartPolicy>
             });
         }
         (_, item) => {
-            let Some(policy) = policy else { return };
+            let runs = fields.item.scope.purpose == Purpose::Run;
+            let Some(policy) = policy.filter(|_| runs) else { return };
             let (message, label) = match policy {
                 RestartPolicy::OnFailure => (
                     "restarting failed containers of the job without limit: podinit does not count yet",

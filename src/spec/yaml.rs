@@ -61,6 +61,31 @@ pub(super) fn parse(source: usize, name: &str, text: &str, problems: &mut Vec<Pr
     builder.documents
 }
 
+/// Where a string in quotes ends: the parser counts a comment on its last line to it.
+fn quoted_length(written: &str) -> usize {
+    let double = written.starts_with('"');
+    let mut is_escaped = false;
+    for (at, c) in written.char_indices().skip(1) {
+        match c {
+            '\\' if double => is_escaped = !is_escaped,
+            '"' if double && !is_escaped => return at + 1,
+            // Two single quotes are one of the string's own.
+            '\'' if !double && is_escaped => is_escaped = false,
+            '\'' if !double && !written.get(at + 1..).is_some_and(|rest| rest.starts_with('\'')) => {
+                return at + 1;
+            }
+            '\'' if !double => is_escaped = true,
+            _ => is_escaped = false,
+        }
+    }
+    written.trim_end().len()
+}
+
+/// What a scalar without quotes is read as.
+pub(super) fn resolve_plain(text: &str) -> Value {
+    resolve(text, ScalarStyle::Plain)
+}
+
 /// Where the parser's characters stand in bytes. It counts from 0 behind a byte order mark.
 struct Offsets<'a> {
     reading: &'a Reading,
@@ -198,7 +223,11 @@ impl Builder<'_> {
         span: Span,
     ) -> Result<(), Stop> {
         let start = self.after_properties(span.start).min(span.end);
-        let written = Span::new(start, span.end).of(self.report.text).trim_end().len();
+        let written = Span::new(start, span.end).of(self.report.text);
+        let written = match style {
+            ScalarStyle::DoubleQuoted | ScalarStyle::SingleQuoted => quoted_length(written),
+            ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => written.trim_end().len(),
+        };
         let place = Span::new(start, start + written);
         let before = self.spent;
         self.spend(Spent { nodes: 1, bytes: text.len() }, place)?;
@@ -389,6 +418,7 @@ mod tests {
             ("\u{feff}é: [ü, \"x y\" ] # z\r\nb: 'it''s'\r\n", "{é:[<ü><\"x y\">]b:<'it''s'>};"),
             ("a: &x !!str 5\nb: *x\n", "{a:<5>b:<5>};"),
             ("a: !!map # c\n  {b: c}\n? d\n: \n", "{a:{b:<c>}d:null };"),
+            ("a: \"b \\\"# c\" # d\nb: 'e''# f' # g", "{a:<\"b \\\"# c\">b:<'e''# f'>};"),
             ("a: |\n  x\n  y\n\nb: 1", "{a:<x\n  y>b:<1>};"),
             ("--- a\n--- \n...\n---\n- b", "<a>;null ;[<b>];"),
             ("- - a\n  - b\n-\n- {c, d: }", "[[<a><b>]null {c:null d:null }];"),

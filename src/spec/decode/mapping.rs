@@ -1,6 +1,6 @@
 //! A mapping whose fields are taken one by one, and what is said of the keys that nobody took.
 
-use super::{Item, join};
+use super::{Item, Purpose, join};
 use crate::spec::Syntax;
 use crate::spec::fields::{Class, Field, Place, TOLD_TOGETHER};
 use crate::spec::problem::Problem;
@@ -109,6 +109,8 @@ impl<'a> Fields<'a> {
     /// Reports every key that nobody took.
     pub(super) fn report_rest(&self) {
         let mut together: [Vec<&Entry>; TOLD_TOGETHER.len()] = Default::default();
+        let purpose = self.item.scope.purpose;
+        let runs = purpose == Purpose::Run;
         for (entry, taken) in self.entries.iter().zip(&self.taken) {
             if *taken {
                 continue;
@@ -118,7 +120,7 @@ impl<'a> Fields<'a> {
                 None => self.unknown(entry),
                 Some((field, Class::Ignored { shape, why, unless })) => {
                     let has_shape = self.field(entry).is_none_or(|item| item.has_shape(shape));
-                    if has_shape && !says_nothing(&entry.value, unless) {
+                    if runs && has_shape && !says_nothing(&entry.value, unless) {
                         let reason = TOLD_TOGETHER.iter().position(|reason| *reason == why);
                         if let Some(entries) = reason.and_then(|reason| together.get_mut(reason)) {
                             entries.push(entry);
@@ -128,12 +130,17 @@ impl<'a> Fields<'a> {
                     }
                 }
                 Some((_, Class::NotBuilt { unless, help })) => {
-                    if !says_nothing(&entry.value, unless) {
+                    if runs && !says_nothing(&entry.value, unless) {
                         self.unsupported(entry, "podinit does not support it yet", help);
                     }
                 }
-                Some((_, Class::Refused { why, help })) => {
-                    if !says_nothing(&entry.value, &[]) {
+                Some((field, Class::Refused { why, help })) => {
+                    let wrong = match purpose {
+                        Purpose::Run => true,
+                        Purpose::Convert => false,
+                        Purpose::Kubernetes => !field.is_taken_by_a_cluster(),
+                    };
+                    if wrong && !says_nothing(&entry.value, &[]) {
                         self.unsupported(entry, why, help);
                     }
                 }
@@ -173,10 +180,11 @@ impl<'a> Fields<'a> {
     /// A key that is no field: misspelt, or in the wrong place.
     fn unknown(&self, entry: &Entry) {
         let key = entry.key.as_str();
-        if key == MERGE_KEY || entry.value.value == Value::Unreadable {
+        if key == MERGE_KEY || entry.value.value == Value::Unreadable || self.is_of_a_cluster(key) {
             return;
         }
-        if let Some((why, help)) = self.refused_elsewhere(key) {
+        let runs = self.item.scope.purpose == Purpose::Run;
+        if let Some((why, help)) = self.refused_elsewhere(key).filter(|_| runs) {
             self.unsupported(entry, why, help);
             return;
         }
@@ -201,6 +209,13 @@ impl<'a> Fields<'a> {
         scope.report(
             scope.error(entry.key_span, message).path(join(&self.item.path, key)).label(label).help(help),
         );
+    }
+
+    /// Whether it is a resource that only a cluster knows.
+    fn is_of_a_cluster(&self, key: &str) -> bool {
+        self.item.scope.purpose != Purpose::Run
+            && self.places.contains(&Place::Amounts)
+            && (key.contains('/') || key.starts_with("hugepages-"))
     }
 
     /// Cause and help for a field of another place, where nothing is won by moving it there.
