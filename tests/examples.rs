@@ -32,12 +32,13 @@ const fn ending(
     Ending { name, programs, code, last }
 }
 
-const ENDING: [Ending; 10] = [
+const ENDING: [Ending; 11] = [
     ending("announcement.yaml", &["openssl", "socat", "curl"], 0, "main | hello through the proxy"),
     ending("batch-log-shipper.toml", &[], 0, "shipper | shipped 4 lines"),
     ending("crashing-sidecars.yaml", &[], 0, "web | served for two seconds"),
     ending("environment.yaml", &[], 0, "main | http://localhost:8080/ and $(HOST) by example"),
     ending("first-failure.toml", &[], 3, "slow | finished"),
+    ending("pi-job.yaml", &["awk"], 0, "pi | pi is about 3.14159"),
     ending("restart-rules.toml", &[], 0, "worker | this time it works"),
     ending("retry.toml", &[], 0, "job | try 4 succeeds"),
     ending("sidecar.toml", &[], 0, "ticker | main is done, goodbye"),
@@ -88,6 +89,43 @@ fn every_example_is_run_here_and_says_what_it_shows() {
             "{name} does not say what it shows"
         );
     }
+}
+
+/// Every manifest in examples/, by name.
+fn all() -> impl Iterator<Item = &'static str> {
+    ENDING.iter().map(|example| example.name).chain(SERVING)
+}
+
+/// What a command of podinit says on stdout about an example; it has to succeed.
+fn told(words: &[&str], name: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_podinit")).args(words).arg(example(name)).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "podinit {words:?} {name}: {}\n{stderr}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_example_can_be_checked_explained_converted_and_simulated() {
+    let process = ["--profile", "process"];
+    for name in all() {
+        assert!(told(&["check", process[0], process[1]], name).contains(" is fine"), "{name}");
+        let explained = told(&["explain", process[0], process[1]], name);
+        assert!(explained.contains("\nStart\n") && explained.contains(name), "{name}: {explained}");
+        let simulated = told(&["simulate", process[0], process[1], "--until", "60"], name);
+        assert!(simulated.lines().count() > 3, "{name}: {simulated}");
+        // A Job has no TOML form; in its own it is whole.
+        let form = if name.ends_with(".toml") || name == "pi-job.yaml" { "yaml" } else { "toml" };
+        let converted = std::env::temp_dir().join(format!("podinit-{}-{name}.{form}", std::process::id()));
+        fs::write(&converted, told(&["convert", "-o", form], name)).unwrap();
+        let path = converted.to_str().unwrap();
+        let again = Command::new(env!("CARGO_BIN_EXE_podinit"))
+            .args(["check", process[0], process[1], path])
+            .output()
+            .unwrap();
+        fs::remove_file(&converted).unwrap();
+        assert!(again.status.success(), "{name}: {}", String::from_utf8_lossy(&again.stdout));
+    }
+    assert!(all().count() >= 12);
 }
 
 #[test]
