@@ -272,24 +272,29 @@ impl PodMachine {
     fn advance_probes(&mut self) {
         let now = self.now.mono;
         for id in self.records.ids() {
+            let Some(Live { stage: Stage::Running { startup, .. }, stop: None }) = self.records[id].live()
+            else {
+                continue;
+            };
+            let Some(due) = startup.due(now) else { continue };
             let Some(probe) = self.pod.container(id).and_then(|container| container.startup_probe.clone())
             else {
                 continue;
             };
             let attempt = self.records[id].attempt(id);
             let run = RunId(self.next_run);
-            let Some(Live { stage: Stage::Running { startup, .. }, stop: None }) =
-                self.records[id].live_mut()
+            let Some(Stage::Running { startup, .. }) =
+                self.records[id].live_mut().map(|live| &mut live.stage)
             else {
                 continue;
             };
-            match startup.due(now) {
-                Some(Due::Start) => {
+            match due {
+                Due::Start => {
                     startup.started(run, now + probe.timeout);
                     self.next_run += 1;
                     self.actions.push_back(Action::StartProbe { run, attempt });
                 }
-                Some(Due::TimedOut(run)) => {
+                Due::TimedOut(run) => {
                     startup.done(&probe, ProbeOutcome::Failure, now);
                     let is_final = startup.failed();
                     self.actions.push_back(Action::CancelProbe(run));
@@ -297,7 +302,6 @@ impl PodMachine {
                     let output = Arc::from(format!("no answer within {:?}", probe.timeout));
                     self.record(PodEvent::Unhealthy { name, output, is_final });
                 }
-                None => {}
             }
         }
     }
