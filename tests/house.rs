@@ -116,6 +116,18 @@ fn unsafe_code_is_in_sys_only() {
     });
 }
 
+/// The C library calls `main` by its name, which only the program itself can give: a library that had one
+/// could not be linked into tests.
+#[test]
+fn outside_of_sys_only_the_name_of_main_is_unsafe() {
+    let all = code(&root().join("main.rs"));
+    let found: Vec<_> =
+        all.iter().map(|(_, line)| line.trim()).filter(|line| line.contains("unsafe")).collect();
+    let allowed =
+        ["#[expect(unsafe_code, reason = \"the name is the C library's\")]", "#[unsafe(no_mangle)]"];
+    assert_eq!(found, allowed);
+}
+
 #[test]
 fn every_file_says_what_it_is_for_and_is_not_too_long() {
     for path in sources(&root()) {

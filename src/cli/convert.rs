@@ -1,12 +1,11 @@
 //! `podinit convert`: a manifest in another syntax.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 
 use clap::{Arg, ArgMatches, Command, ValueHint};
 
 use super::source::Manifests;
-use super::{print, source, wants_color};
+use super::{colors_errors, print, source};
 use crate::runtime;
 use crate::spec::{self, Target};
 
@@ -59,7 +58,7 @@ pub(super) fn definition() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
-    let color = wants_color() && std::io::stderr().is_terminal();
+    let color = colors_errors();
     let Manifests { sources, unreadable } = source::read_all(matches);
     if !unreadable.is_empty() {
         runtime::complain(&spec::render_all(&unreadable, &sources, color));

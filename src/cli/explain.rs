@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 use clap::{Arg, ArgMatches, Command};
 
 use super::source::Manifests;
-use super::{cannot, files, print, refuse_usage, run, source, wants_color};
+use super::{colors_errors, files, print, refuse_usage, run, source, wants_color};
 use crate::runtime;
 use crate::spec;
 use report::Report;
@@ -44,7 +44,6 @@ pub(super) fn definition() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
-    let color = wants_color() && std::io::stdout().is_terminal();
     let options = match run::options(matches) {
         Ok(options) => options,
         Err(message) => return refuse_usage(&message),
@@ -52,7 +51,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     let Manifests { sources, unreadable } = source::read_all(matches);
     let loaded = spec::load_readable(&sources, unreadable, &options);
     let Some(pod) = &loaded.pod else {
-        runtime::complain(&spec::render_all(&loaded.problems, &sources, color));
+        runtime::complain(&spec::render_all(&loaded.problems, &sources, colors_errors()));
         return 1;
     };
     let told = report::Told {
@@ -65,11 +64,8 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     };
     let report = Report::of(pod, &told);
     match matches.get_one::<String>("output").map(String::as_str) {
-        Some("json") => match serde_json::to_string_pretty(&report.to_json()) {
-            Ok(json) => print(&format!("{json}\n")),
-            Err(error) => return cannot(&format!("cannot write JSON: {error}")),
-        },
-        _ => print(&text::render(&report, color)),
+        Some("json") => print(&format!("{:#}\n", report.to_json())),
+        _ => print(&text::render(&report, wants_color() && std::io::stdout().is_terminal())),
     }
     0
 }

@@ -15,6 +15,7 @@ mod unknown;
 mod value;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
@@ -130,6 +131,11 @@ fn print(text: &str) {
 /// Whether the user wants colours where they are possible (https://no-color.org).
 fn wants_color() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Whether problems are shown in colours.
+fn colors_errors() -> bool {
+    wants_color() && std::io::stderr().is_terminal()
 }
 
 /// `-v`, and what more of it means.

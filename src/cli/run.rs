@@ -1,18 +1,12 @@
 //! `podinit run`: a pod from manifests.
 
-use std::io::IsTerminal;
-use std::time::Duration;
-
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::source::Manifests;
-use super::{cannot, files, level, source, value, verbose, wants_color};
+use super::{cannot, colors_errors, files, level, source, value, verbose, wants_color};
 use crate::plan::SignalPolicy;
 use crate::runtime::{self, Commands, Format, Job};
 use crate::spec::{self, ContainerId, Pod, Severity};
-
-/// Kubernetes' default for `terminationGracePeriodSeconds`.
-pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 const AFTER_HELP: &str = "\
 Init containers run one after the other; those with `restartPolicy: Always` are sidecars, which are
@@ -80,11 +74,12 @@ pub(super) fn grace() -> Arg {
 
 /// What the arguments above say of the pod.
 pub(super) fn options(matches: &ArgMatches) -> Result<spec::Options, String> {
+    let usual = spec::Options::default();
     Ok(spec::Options {
         profile: matches.get_one("profile").copied(),
         name: matches.get_one("name").cloned(),
-        default_grace: value::grace(matches)?.unwrap_or(GRACE),
-        ..spec::Options::default()
+        default_grace: value::grace(matches)?.unwrap_or(usual.default_grace),
+        ..usual
     })
 }
 
@@ -105,7 +100,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     let Manifests { sources, unreadable } = source::read_all(matches);
     let loaded = spec::load_readable(&sources, unreadable, &options);
     if !loaded.problems.is_empty() {
-        runtime::complain(&spec::render_all(&loaded.problems, &sources, has_color()));
+        runtime::complain(&spec::render_all(&loaded.problems, &sources, colors_errors()));
     }
     let Some(pod) = loaded.pod else {
         let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -146,8 +141,4 @@ fn find(pod: &Pod, name: &str) -> Result<ContainerId, String> {
         let names: Vec<_> = pod.iter().map(|(_, _, container)| &*container.name).collect();
         format!("cannot take the exit code from {name:?}: the pod has {}", names.join(", "))
     })
-}
-
-fn has_color() -> bool {
-    wants_color() && std::io::stderr().is_terminal()
 }

@@ -1,13 +1,12 @@
 //! `podinit simulate`: a pod's life on a virtual clock, as text or as a picture. Nothing is run.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
 use super::source::Manifests;
-use super::{files, print, refuse_usage, run, source, value, wants_color};
+use super::{colors_errors, files, print, refuse_usage, run, source, value};
 use crate::runtime;
 use crate::sim;
 use crate::spec::{self, LoadedScript, Pod, Script};
@@ -106,15 +105,16 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
 
 /// The pod; problems have been shown.
 fn pod(matches: &ArgMatches) -> Option<Pod> {
+    let usual = spec::Options::default();
     let options = spec::Options {
         profile: matches.get_one("profile").copied(),
-        default_grace: matches.get_one("grace").copied().unwrap_or(run::GRACE),
-        ..spec::Options::default()
+        default_grace: matches.get_one("grace").copied().unwrap_or(usual.default_grace),
+        ..usual
     };
     let Manifests { sources, unreadable } = source::read_all(matches);
     let loaded = spec::load_readable(&sources, unreadable, &options);
     if !loaded.problems.is_empty() {
-        runtime::complain(&spec::render_all(&loaded.problems, &sources, has_color()));
+        runtime::complain(&spec::render_all(&loaded.problems, &sources, colors_errors()));
     }
     loaded.pod
 }
@@ -128,11 +128,7 @@ fn script(matches: &ArgMatches, pod: &Pod) -> Option<Script> {
         Some(_) | None => LoadedScript { script: None, problems: unreadable },
     };
     if !loaded.problems.is_empty() {
-        runtime::complain(&spec::render_all(&loaded.problems, &sources, has_color()));
+        runtime::complain(&spec::render_all(&loaded.problems, &sources, colors_errors()));
     }
     loaded.script
-}
-
-fn has_color() -> bool {
-    wants_color() && std::io::stderr().is_terminal()
 }

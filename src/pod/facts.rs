@@ -160,12 +160,10 @@ impl PodMachine {
             Some(container) => id == container,
             None => record.kind == ContainerKind::Main,
         };
-        for (id, record) in self.records.iter().filter(|(id, record)| is_meant(*id, record)) {
-            let attempt = record.attempt(id);
+        let is_meant = |(id, record): &(_, &Record)| is_meant(*id, record) && record.is_live();
+        for (id, record) in self.records.iter().filter(is_meant) {
             let target = if record.is_up() { Target::Main } else { Target::Rest };
-            if record.is_live() {
-                self.actions.push_back(Action::Signal { attempt, signal, target });
-            }
+            self.actions.push_back(Action::Signal { attempt: record.attempt(id), signal, target });
         }
     }
 

@@ -312,7 +312,9 @@ impl Attempts {
             return signal_group(attempt.pid, signal);
         }
         let _ = sys::send_signal(attempt.process.as_fd(), signal);
-        let mut others = processes::with_descendants(processes::own_children().unwrap_or_default());
+        let mut children = processes::own_children().unwrap_or_default();
+        children.retain(|pid| !self.strangers.contains(pid));
+        let mut others = processes::with_descendants(children);
         others.retain(|other| other.pid != attempt.pid && processes::is_in_own_group(other.pid));
         processes::signal(&others, signal);
     }

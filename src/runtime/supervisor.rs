@@ -187,10 +187,7 @@ impl Supervisor {
     fn take_report(&mut self, container: ContainerId) {
         match self.attempts.report_of(container, &self.epoll) {
             None => {}
-            Some((attempt, Start::Running)) => {
-                log::info!("started container {}", name(self.machine.pod(), container));
-                self.fact(Event::Started { attempt });
-            }
+            Some((attempt, Start::Running)) => self.fact(Event::Started { attempt }),
             Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
         }
     }
@@ -261,8 +258,8 @@ impl Supervisor {
             output.drain(container, self.now.wall);
         }
         let Some(attempt) = self.attempts.main_ended(container) else { return };
-        // What follows from its start is decided before its end is known: whether a sidecar that ends at once
-        // has started (rule 8) must not depend on which turn finds out.
+        // What follows from its start is decided, and told, before its end is known: whether a sidecar that
+        // ends at once has started (rule 8) must not depend on which turn finds out.
         self.carry_out_actions();
         log::info!("container {} {}", name(self.machine.pod(), container), ended(status));
         self.fact(Event::Exited { attempt, exit: Exit::plain(status) });
@@ -317,8 +314,6 @@ impl Supervisor {
         match (&self.commands, event) {
             // Whoever typed one command knows of no containers.
             (Commands::Exact(_), PodEvent::Failed(_, cause)) => log::error!("{cause}"),
-            // Told when the report came, and so before an end that came in the same turn.
-            (_, PodEvent::Started(_)) => {}
             // Until it is up, a container's probe fails: that is what it is for.
             (_, PodEvent::Unhealthy { is_final: false, .. }) => log::info!("{event}"),
             (_, event) if event.is_warning() => log::warn!("{event}"),

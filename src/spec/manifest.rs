@@ -39,14 +39,17 @@ impl<'a> Form<'a> {
         let (metadata, settings) = self.yaml_metadata(fields);
         let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
         let back_off = settings.back_off();
+        let pod = self.spec_below(fields, profile)?;
+        Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
+    }
+
+    /// The field `spec` of an object or a template; metadata and delays are the caller's.
+    fn spec_below(&self, fields: &mut Fields<'_>, profile: Profile) -> Option<Pod> {
         let Some(spec) = fields.take("spec") else {
             fields.missing("spec", "write `spec:` with `containers:` below it");
             return None;
         };
-        spec.fields(&[Place::Spec], |fields| {
-            let spec = self.spec(fields, profile);
-            Pod { metadata, crash_loop_back_off: back_off, ..spec }
-        })
+        spec.fields(&[Place::Spec], |fields| self.spec(fields, profile))
     }
 
     /// The pod of a template in an object of this name.
@@ -61,14 +64,8 @@ impl<'a> Form<'a> {
             let back_off = settings.back_off();
             let named = self.metadata_of(owner.name.unwrap_or_default(), owner.namespace);
             let metadata = Metadata { labels, annotations, ..named };
-            let Some(spec) = fields.take("spec") else {
-                fields.missing("spec", "write `spec:` with `containers:` below it");
-                return None;
-            };
-            spec.fields(&[Place::Spec], |fields| {
-                let spec = self.spec(fields, profile);
-                Pod { metadata, crash_loop_back_off: back_off, ..spec }
-            })
+            let pod = self.spec_below(fields, profile)?;
+            Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
         })?
     }
 

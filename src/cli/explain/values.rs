@@ -105,15 +105,15 @@ fn of_pod(pod: &Pod, told: &Told<'_>) -> Vec<Valued> {
     };
     values.field("terminationGracePeriodSeconds", seconds(pod.termination_grace_period), grace);
     let back_off = pod.crash_loop_back_off;
-    let written = [("crashLoopBackOff", "crashLoopBackOff"), ("annotations", "annotations")];
     let delays = match (back_off.initial_delay, back_off.max_delay) {
         (first, most) if first == most => format!("{} before each restart but the first", seconds(first)),
         (first, most) => format!("from {}, doubling, to {}", seconds(first), seconds(most)),
     };
     let is_default = back_off == Default::default();
-    let place = written.iter().find_map(|(_, path)| {
-        told.origins.of_spec(path).or_else(|| told.origins.of_metadata(path)).filter(|_| !is_default)
-    });
+    let written = ["crashLoopBackOff", "annotations"]
+        .iter()
+        .find_map(|path| told.origins.of_spec(path).or_else(|| told.origins.of_metadata(path)));
+    let place = written.filter(|_| !is_default);
     let origin = place.map_or(Origin::Default("Kubernetes, rule 109"), |place| line(told, place));
     values.add("crashLoopBackOff", delays, origin);
     values.values
