@@ -2,7 +2,6 @@
 //! dumb-init would be, and with their options and environment variables.
 
 use std::ffi::OsString;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
@@ -10,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 use super::{cannot, level, value, verbose};
 use crate::plan::SignalPolicy;
 use crate::runtime::{self, Commands, Format, Job};
-use crate::spec::{Container, Metadata, Pod, Profile, RestartPolicy, Signal};
+use crate::spec::{Container, Pod, Profile, RestartPolicy, Signal};
 
 /// What descendants have after the command ended, to end as well.
 const GRACE: Duration = Duration::from_secs(10);
@@ -129,20 +128,11 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
     runtime::tell(level(options.verbosity));
     let container = Container { command: vec![String::new()], ..Container::named("main") };
     let pod = Pod {
-        metadata: Metadata {
-            name: Arc::clone(&container.name),
-            namespace: Arc::from("default"),
-            labels: Default::default(),
-            annotations: Default::default(),
-        },
         profile: Profile::Process,
         restart_policy: RestartPolicy::Never,
         termination_grace_period: options.grace.unwrap_or(GRACE),
-        crash_loop_back_off: Default::default(),
-        resources: Default::default(),
-        init_containers: Vec::new(),
         containers: vec![container],
-        ephemeral_containers: Vec::new(),
+        ..Pod::named("main")
     };
     let job = Job {
         pod,

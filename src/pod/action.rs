@@ -3,7 +3,7 @@
 use super::event::{AttemptId, RunId, Signal};
 use super::outcome::Cause;
 use super::pod_event::PodEvent;
-use crate::spec::ContainerId;
+use crate::spec::{ContainerId, HookKind, ProbeKind};
 
 /// Something for the driver to do, in the order in which they come.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,25 +27,30 @@ pub enum Action {
     Kill(AttemptId),
     /// Forget the attempt: nothing of it will be asked for again.
     Remove(AttemptId),
-    /// Run the container's startup probe once. Answered by `ProbeDone`.
+    /// Run one of the container's probes once. Answered by `ProbeDone`.
     StartProbe {
         /// Its number.
         run: RunId,
         /// What is probed.
         attempt: AttemptId,
+        /// By which probe.
+        kind: ProbeKind,
     },
     /// The probe's time is up or its result no longer matters: end it, no answer.
     CancelProbe(RunId),
-    /// Run a hook. Not wanted yet: hooks have no manifest field.
+    /// Run a hook that is no sleep: that is the machine's own. Answered by `HookDone`.
     RunHook {
         /// Its number.
         run: RunId,
         /// Whose.
         attempt: AttemptId,
+        /// Which.
+        kind: HookKind,
     },
-    /// Stop waiting for a hook. Not wanted yet.
+    /// Stop waiting for a hook: its result no longer matters, no answer. What it started dies with the
+    /// container (rule 71).
     AbandonHook(RunId),
-    /// Apply the container's resources. Not wanted yet.
+    /// Apply the container's resources. Answered by `ResizeDone` or `ResizeFailed`.
     Resize(ContainerId),
     /// Write the pod's generated volumes anew. Not wanted yet.
     RefreshVolumes,

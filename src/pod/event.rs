@@ -67,14 +67,16 @@ pub enum Event {
         /// What it printed or answered, for people.
         output: String,
     },
-    /// A hook's execution is over. Hooks have no manifest field yet, so nothing sends this.
+    /// A hook's execution is over.
     HookDone {
         /// Which.
         run: RunId,
-        /// Whether it succeeded.
-        success: bool,
+        /// Its result.
+        outcome: HookOutcome,
+        /// The cause of a failure, for the log only: it may hold secrets, and events do not (rule 68).
+        output: String,
     },
-    /// The container spoke for itself (sd_notify). Nothing sends this yet.
+    /// The container spoke for itself (sd_notify).
     Notified {
         /// Which.
         attempt: AttemptId,
@@ -106,12 +108,12 @@ pub enum Event {
     KillRequested,
     /// The manifest changed. Containers whose image changed restart (rule 17); the others stay.
     SpecChanged(Box<Pod>),
-    /// Nothing sends this yet: no manifest field carries resources.
+    /// The container has the resources that `Action::Resize` asked for.
     ResizeDone {
         /// Whose resources.
         container: ContainerId,
     },
-    /// Nothing sends this yet.
+    /// It could not be given them; it keeps what it has.
     ResizeFailed {
         /// Whose resources.
         container: ContainerId,
@@ -188,6 +190,17 @@ pub enum ProbeOutcome {
     Failure,
     /// Could not be carried out: counts as nothing (rule 48).
     Error,
+}
+
+/// Result of a hook (rules 67 to 75).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookOutcome {
+    /// Succeeded.
+    Success,
+    /// Succeeded over plain HTTP where HTTPS was asked for (rule 73).
+    PlainHttp,
+    /// Failed, or could not be carried out.
+    Failure,
 }
 
 /// Who asked the pod to stop.

@@ -12,7 +12,7 @@ use super::startup::Startup;
 use super::status::WaitingReason;
 use super::stop::StopCause;
 use super::{Action, PodMachine, RETRY_AFTER, Sandbox, Signal, Target};
-use crate::spec::{Container, ContainerId, ContainerKind, Pod};
+use crate::spec::{Container, ContainerId, ContainerKind, Pod, ProbeKind};
 
 impl PodMachine {
     pub(super) fn learn(&mut self, event: Event) {
@@ -149,9 +149,11 @@ impl PodMachine {
         }
         match outcome {
             ProbeOutcome::Success => {}
-            ProbeOutcome::Warning => self.record(PodEvent::ProbeWarning(name, output)),
-            ProbeOutcome::Failure => self.record(PodEvent::Unhealthy { name, output, is_final }),
-            ProbeOutcome::Error => self.record(PodEvent::ProbeError(name, output)),
+            ProbeOutcome::Warning => self.record(PodEvent::ProbeWarning(name, ProbeKind::Startup, output)),
+            ProbeOutcome::Failure => {
+                self.record(PodEvent::Unhealthy { name, probe: ProbeKind::Startup, output, is_final })
+            }
+            ProbeOutcome::Error => self.record(PodEvent::ProbeError(name, ProbeKind::Startup, output)),
         }
     }
 

@@ -30,8 +30,8 @@ use std::time::Duration;
 
 pub use action::{Action, Target};
 pub use event::{
-    AttemptId, Event, Exit, ExitStatus, ProbeOutcome, RunId, Signal, StartFailure, StartStage, StopRequest,
-    Text,
+    AttemptId, Event, Exit, ExitStatus, HookOutcome, ProbeOutcome, RunId, Signal, StartFailure, StartStage,
+    StopRequest, Text,
 };
 pub use outcome::Cause;
 pub use phase::{Progress, phase};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Text;
+use crate::spec::{HookKind, ProbeKind};
 
 /// Something worth telling. Written out only where somebody listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +24,29 @@ pub enum PodEvent {
     Unhealthy {
         /// Whose.
         name: Name,
+        /// Which probe.
+        probe: ProbeKind,
         /// What it said.
         output: Text,
         /// Its failure threshold is reached.
         is_final: bool,
     },
     /// A probe could not be carried out.
-    ProbeError(Name, Text),
+    ProbeError(Name, ProbeKind, Text),
     /// A probe succeeded with a warning (rule 62).
-    ProbeWarning(Name, Text),
+    ProbeWarning(Name, ProbeKind, Text),
+    /// A hook failed. Why is not said: it may hold secrets (rule 68).
+    FailedHook(Name, HookKind),
+    /// A hook asked over plain HTTP, because HTTPS was not spoken there (rule 73).
+    LifecycleHTTPFallback(Name, HookKind),
+    /// The pod was active for longer than it may be (rule 92).
+    DeadlineExceeded,
+    /// A container is being given other resources.
+    ResizeStarted(Name),
+    /// A container has them.
+    ResizeCompleted(Name),
+    /// It could not be given them.
+    ResizeError(Name, Text),
     /// Something of a container outlived SIGKILL; it is left behind.
     FailedKillPod(Name),
     /// The pod's surroundings could not be made.
@@ -52,11 +67,19 @@ pub type Name = Arc<str>;
 pub enum KillingReason {
     /// With the whole pod.
     PodStop,
-    /// Its startup probe failed.
-    StartupProbe {
+    /// Its startup or liveness probe failed.
+    Probe {
+        /// Which.
+        kind: ProbeKind,
         /// Whether it will start again.
         restarts: bool,
     },
+    /// Its postStart hook failed (rule 68).
+    PostStartHook,
+    /// A container's exit restarts all (rule 103).
+    RestartAllContainers,
+    /// Its resources changed, and its resize policy says so (rule 174).
+    Resize,
     /// Its part of the manifest changed (rule 17).
     DefinitionChanged,
     /// Somebody asked for a restart.
@@ -74,6 +97,13 @@ impl PodEvent {
             Self::BackOff(..) => "BackOff",
             Self::Unhealthy { .. } | Self::ProbeError(..) => "Unhealthy",
             Self::ProbeWarning(..) => "ProbeWarning",
+            Self::FailedHook(_, HookKind::PostStart) => "FailedPostStartHook",
+            Self::FailedHook(_, HookKind::PreStop) => "FailedPreStopHook",
+            Self::LifecycleHTTPFallback(..) => "LifecycleHTTPFallback",
+            Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::ResizeStarted(_) => "ResizeStarted",
+            Self::ResizeCompleted(_) => "ResizeCompleted",
+            Self::ResizeError(..) => "ResizeError",
             Self::FailedKillPod(_) => "FailedKillPod",
             Self::FailedCreatePodSandBox(_) => "FailedCreatePodSandBox",
             Self::SandboxChanged => "SandboxChanged",
@@ -91,10 +121,16 @@ impl PodEvent {
             | Self::ExceededGracePeriod(name)
             | Self::BackOff(name, _)
             | Self::Unhealthy { name, .. }
-            | Self::ProbeError(name, _)
-            | Self::ProbeWarning(name, _)
+            | Self::ProbeError(name, ..)
+            | Self::ProbeWarning(name, ..)
+            | Self::FailedHook(name, _)
+            | Self::LifecycleHTTPFallback(name, _)
+            | Self::ResizeStarted(name)
+            | Self::ResizeCompleted(name)
+            | Self::ResizeError(name, _)
             | Self::FailedKillPod(name) => Some(name),
             Self::FailedCreatePodSandBox(_)
+            | Self::DeadlineExceeded
             | Self::SandboxChanged
             | Self::FailedValidation(_)
             | Self::FailedSync(_) => None,
@@ -104,9 +140,23 @@ impl PodEvent {
     /// Whether it is out of the ordinary (Kubernetes' type `Warning`).
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Started(_) | Self::SandboxChanged => false,
-            Self::Killing(_, reason) => matches!(reason, KillingReason::StartupProbe { .. }),
-            Self::Failed(..)
+            Self::Started(_)
+            | Self::SandboxChanged
+            | Self::DeadlineExceeded
+            | Self::ResizeStarted(_)
+            | Self::ResizeCompleted(_) => false,
+            Self::Killing(_, reason) => match reason {
+                KillingReason::Probe { .. } | KillingReason::PostStartHook => true,
+                KillingReason::PodStop
+                | KillingReason::DefinitionChanged
+                | KillingReason::RestartRequested
+                | KillingReason::RestartAllContainers
+                | KillingReason::Resize => false,
+            },
+            Self::FailedHook(..)
+            | Self::LifecycleHTTPFallback(..)
+            | Self::ResizeError(..)
+            | Self::Failed(..)
             | Self::ExceededGracePeriod(_)
             | Self::BackOff(..)
             | Self::Unhealthy { .. }
@@ -126,11 +176,18 @@ impl fmt::Display for PodEvent {
             Self::Started(name) => write!(f, "started container {name}"),
             Self::Failed(name, cause) => write!(f, "cannot start container {name}: {cause}"),
             Self::Killing(name, KillingReason::PodStop) => write!(f, "stopping container {name}"),
-            Self::Killing(name, KillingReason::StartupProbe { restarts: true }) => {
-                write!(f, "container {name} failed startup probe, will be restarted")
+            Self::Killing(name, KillingReason::Probe { kind, restarts }) => {
+                write!(f, "container {name} failed {} probe", kind.name().to_lowercase())?;
+                f.write_str(if *restarts { ", will be restarted" } else { "" })
             }
-            Self::Killing(name, KillingReason::StartupProbe { restarts: false }) => {
-                write!(f, "container {name} failed startup probe")
+            Self::Killing(name, KillingReason::PostStartHook) => {
+                write!(f, "postStart hook of container {name} failed, stopping it")
+            }
+            Self::Killing(name, KillingReason::RestartAllContainers) => {
+                write!(f, "stopping container {name}: all containers restart")
+            }
+            Self::Killing(name, KillingReason::Resize) => {
+                write!(f, "container {name} will be restarted with other resources")
             }
             Self::Killing(name, KillingReason::DefinitionChanged) => {
                 write!(f, "container {name} definition changed, will be restarted")
@@ -144,13 +201,27 @@ impl fmt::Display for PodEvent {
             Self::BackOff(name, delay) => {
                 write!(f, "back-off {} restarting failed container {name}", go_duration(*delay))
             }
-            Self::Unhealthy { name, output, .. } => {
-                write!(f, "startup probe of container {name} failed: {output}")
+            Self::Unhealthy { name, probe, output, .. } => {
+                write!(f, "{} probe of container {name} failed: {output}", probe.name().to_lowercase())
             }
-            Self::ProbeError(name, output) => {
-                write!(f, "cannot carry out startup probe of container {name}: {output}")
+            Self::ProbeError(name, probe, output) => {
+                let probe = probe.name().to_lowercase();
+                write!(f, "cannot carry out {probe} probe of container {name}: {output}")
             }
-            Self::ProbeWarning(name, output) => write!(f, "startup probe of container {name}: {output}"),
+            Self::ProbeWarning(name, probe, output) => {
+                write!(f, "{} probe of container {name}: {output}", probe.name().to_lowercase())
+            }
+            Self::FailedHook(name, kind) => write!(f, "{} hook of container {name} failed", kind.name()),
+            Self::LifecycleHTTPFallback(name, kind) => {
+                let kind = kind.name();
+                write!(f, "{kind} hook of container {name} asked over plain HTTP: there is no HTTPS")
+            }
+            Self::DeadlineExceeded => f.write_str("the pod was active for longer than it may be"),
+            Self::ResizeStarted(name) => write!(f, "giving container {name} other resources"),
+            Self::ResizeCompleted(name) => write!(f, "container {name} has its new resources"),
+            Self::ResizeError(name, cause) => {
+                write!(f, "cannot give container {name} other resources: {cause}")
+            }
             Self::FailedKillPod(name) => {
                 write!(f, "cannot end container {name}: something of it outlives SIGKILL and is left behind")
             }

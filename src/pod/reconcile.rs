@@ -10,7 +10,7 @@ use super::startup::{Due, Startup};
 use super::status::WaitingReason;
 use super::stop::StopCause;
 use super::{Action, ExitStatus, PodMachine, ProbeOutcome, RunId, Sandbox};
-use crate::spec::{ContainerId, ContainerKind, Metadata, RestartPolicy};
+use crate::spec::{ContainerId, ContainerKind, Metadata, ProbeKind, RestartPolicy};
 
 /// What is to become of a main container.
 enum Fate {
@@ -135,7 +135,7 @@ impl PodMachine {
         } else if let Some(Startup::Failed) = live.stage.startup() {
             // Rule 52: decided by the policy alone; there is no exit code yet for rules to look at.
             let restarts = record.kind == ContainerKind::Sidecar || policy != RestartPolicy::Never;
-            Some((KillingReason::StartupProbe { restarts }, restarts))
+            Some((KillingReason::Probe { kind: ProbeKind::Startup, restarts }, restarts))
         } else {
             None
         }
@@ -292,7 +292,7 @@ impl PodMachine {
                 Due::Start => {
                     startup.started(run, now + probe.timeout);
                     self.next_run += 1;
-                    self.actions.push_back(Action::StartProbe { run, attempt });
+                    self.actions.push_back(Action::StartProbe { run, attempt, kind: ProbeKind::Startup });
                 }
                 Due::TimedOut(run) => {
                     startup.done(&probe, ProbeOutcome::Failure, now);
@@ -300,7 +300,7 @@ impl PodMachine {
                     self.actions.push_back(Action::CancelProbe(run));
                     let name = self.name(id);
                     let output = Arc::from(format!("no answer within {:?}", probe.timeout));
-                    self.record(PodEvent::Unhealthy { name, output, is_final });
+                    self.record(PodEvent::Unhealthy { name, probe: ProbeKind::Startup, output, is_final });
                 }
             }
         }

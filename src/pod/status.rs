@@ -100,6 +100,10 @@ pub enum WaitingReason {
     CreateContainerConfigError,
     /// Its process could not be made.
     CreateContainerError,
+    /// Its postStart hook failed (rule 68).
+    PostStartHookError,
+    /// Every container of the pod starts again (rule 105).
+    RestartingAllContainers,
 }
 
 /// Rule 128, as far as one host knows them.
@@ -115,6 +119,8 @@ pub enum TerminatedReason {
     StartError,
     /// Nobody saw how it ended; exit code 137 (rule 90).
     ContainerStatusUnknown,
+    /// Ended so that every container of the pod starts again; exit code 137 (rule 105).
+    RestartingAllContainers,
 }
 
 impl PodStatus {

@@ -82,13 +82,16 @@ impl PodMachine {
     /// A single container is to be ended while the pod goes on: unordered (rule 83).
     pub(super) fn stop_container(&mut self, id: ContainerId, reason: KillingReason, then_restart: bool) {
         let grace = match reason {
-            KillingReason::StartupProbe { .. } => self
+            KillingReason::Probe { kind, .. } => self
                 .container(id)
-                .and_then(|container| container.startup_probe.as_ref()?.termination_grace_period)
+                .and_then(|container| container.probe(kind)?.termination_grace_period)
                 .unwrap_or(self.pod.termination_grace_period),
-            KillingReason::PodStop | KillingReason::DefinitionChanged | KillingReason::RestartRequested => {
-                self.pod.termination_grace_period
-            }
+            KillingReason::PodStop
+            | KillingReason::DefinitionChanged
+            | KillingReason::RestartRequested
+            | KillingReason::PostStartHook
+            | KillingReason::RestartAllContainers
+            | KillingReason::Resize => self.pod.termination_grace_period,
         };
         self.give_stop(id, Stop::new(self.now.mono + grace, reason, then_restart));
     }

@@ -213,7 +213,8 @@ fn ended(end: &Terminated, now: Now) -> Ended {
         TerminatedReason::Completed
         | TerminatedReason::Error
         | TerminatedReason::OOMKilled
-        | TerminatedReason::ContainerStatusUnknown => End::Exited(exit),
+        | TerminatedReason::ContainerStatusUnknown
+        | TerminatedReason::RestartingAllContainers => End::Exited(exit),
     };
     let finished = Now { mono: now.mono, wall: end.finished_at };
     Ended { end: end_of, started: end.started_at, finished }

@@ -21,7 +21,7 @@ use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, Now, PodEvent, PodMachine, RunId, Signal,
     StartFailure, StopRequest,
 };
-use crate::spec::{ContainerId, ContainerKind, Pod, ProbeHandler};
+use crate::spec::{ContainerId, ContainerKind, Pod, ProbeHandler, ProbeKind};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -293,8 +293,8 @@ impl Supervisor {
                     output.close(attempt.container, self.now.wall);
                 }
             }
-            Action::StartProbe { run, attempt } => {
-                if let Some((outcome, output)) = self.start_probe(run, attempt) {
+            Action::StartProbe { run, attempt, kind } => {
+                if let Some((outcome, output)) = self.start_probe(run, attempt, kind) {
                     self.fact(Event::ProbeDone { run, outcome, output });
                 }
             }
@@ -379,9 +379,14 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start_probe(&mut self, run: RunId, attempt: AttemptId) -> Option<super::probe::Result> {
+    fn start_probe(
+        &mut self,
+        run: RunId,
+        attempt: AttemptId,
+        kind: ProbeKind,
+    ) -> Option<super::probe::Result> {
         let container = self.machine.pod().container(attempt.container)?;
-        let probe = container.startup_probe.as_ref()?;
+        let probe = container.probe(kind)?;
         let token = Token::Probe(run).into();
         let ProbeHandler::Exec { command } = &probe.handler else {
             return self.probes.connect(run, &probe.handler, &self.epoll, token);

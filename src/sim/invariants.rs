@@ -185,7 +185,7 @@ impl Invariants {
                 seen.live = None;
                 if seen.killed { Ok(()) } else { fail("kill before giving up", now, format!("{attempt:?}")) }
             }
-            Action::StartProbe { run, attempt } => {
+            Action::StartProbe { run, attempt, .. } => {
                 self.of(attempt.container).run = Some(*run);
                 Ok(())
             }
@@ -341,7 +341,9 @@ fn check_container(now: Time, pod: &Pod, status: &ContainerStatus, kind: Contain
             TerminatedReason::Completed => end.exit_code == 0 && end.signal.is_none(),
             TerminatedReason::Error | TerminatedReason::OOMKilled => end.exit_code != 0,
             TerminatedReason::StartError => end.exit_code == 128,
-            TerminatedReason::ContainerStatusUnknown => end.exit_code == 137,
+            TerminatedReason::ContainerStatusUnknown | TerminatedReason::RestartingAllContainers => {
+                end.exit_code == 137
+            }
         };
         if !fits || end.finished_at.as_nanos() < end.started_at.as_nanos() {
             return fail("a possible status", now, format!("{status:?}"));

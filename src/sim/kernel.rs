@@ -103,7 +103,7 @@ impl Kernel {
                 }
             }
             Action::Kill(attempt) => self.kill(*attempt, now),
-            Action::StartProbe { run, attempt } => {
+            Action::StartProbe { run, attempt, .. } => {
                 self.probes.insert(*run, ());
                 let takes =
                     self.live.get(attempt).map_or(Duration::ZERO, |process| process.attempt.probe_takes);

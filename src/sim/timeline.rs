@@ -323,7 +323,7 @@ impl Timeline {
                 self.enter(at, *id, State::Stopping, |state| is_up(state) && state != Some(State::Stopping));
             }
             Action::Remove(AttemptId { container: id, .. }) => self.terminated(at, *id),
-            Action::StartProbe { run, attempt } => {
+            Action::StartProbe { run, attempt, .. } => {
                 self.runs.insert(*run, attempt.container);
             }
             Action::Record(event) => {
@@ -431,6 +431,12 @@ impl What {
             | PodEvent::ExceededGracePeriod(_)
             | PodEvent::BackOff(..)
             | PodEvent::FailedKillPod(_)
+            | PodEvent::FailedHook(..)
+            | PodEvent::LifecycleHTTPFallback(..)
+            | PodEvent::DeadlineExceeded
+            | PodEvent::ResizeStarted(_)
+            | PodEvent::ResizeCompleted(_)
+            | PodEvent::ResizeError(..)
             | PodEvent::FailedCreatePodSandBox(_)
             | PodEvent::SandboxChanged
             | PodEvent::FailedValidation(_)
@@ -456,8 +462,11 @@ fn is_waiting(state: State) -> bool {
 fn refused(status: &ContainerStatus) -> Option<WaitingReason> {
     match status.state {
         ContainerState::Waiting { reason, .. } => match reason {
-            WaitingReason::PodInitializing | WaitingReason::ContainerCreating => None,
+            WaitingReason::PodInitializing
+            | WaitingReason::ContainerCreating
+            | WaitingReason::RestartingAllContainers => None,
             WaitingReason::CrashLoopBackOff
+            | WaitingReason::PostStartHookError
             | WaitingReason::CreateContainerConfigError
             | WaitingReason::CreateContainerError => Some(reason),
         },

@@ -9,7 +9,8 @@ use super::environment::environment;
 use super::fields::Place;
 use super::name;
 use super::pod::{
-    Container, ContainerPort, ExitCodeOperator, Probe, Profile, Protocol, RestartPolicy, RestartRule,
+    Container, ContainerPort, ExitCodeOperator, Probe, Profile, Protocol, RestartAction, RestartPolicy,
+    RestartRule,
 };
 use super::probe::startup_probe;
 use super::problem::Problem;
@@ -102,6 +103,7 @@ pub(super) fn container(
             restart_policy_rules: restart_rules(fields),
             startup_probe,
             resources: limits(fields, &described, surroundings),
+            ..Container::named("")
         }
     })
 }
@@ -271,7 +273,7 @@ fn exit_codes(item: &Item<'_>) -> Option<RestartRule> {
                 .filter_map(|code| u8::try_from(code).ok())
                 .collect()
         });
-        Some(RestartRule { operator: operator?, values })
+        Some(RestartRule { action: RestartAction::Restart, operator: operator?, values })
     })?
 }
 

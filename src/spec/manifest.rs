@@ -172,6 +172,9 @@ impl<'a> Form<'a> {
         let containers = containers(main.as_ref(), ContainerList::Main, &surroundings, &mut names);
         Pod {
             metadata: self.metadata_of("", "default"),
+            active_deadline: None,
+            readiness_gates: Vec::new(),
+            job: None,
             profile,
             restart_policy,
             termination_grace_period: self.grace(fields),

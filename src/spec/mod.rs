@@ -381,7 +381,7 @@ mod tests {
         let probe = found.containers[0].startup_probe.as_ref().unwrap();
         assert_eq!((probe.timeout, probe.period), (Duration::from_secs(1), Duration::from_secs(10)));
         assert_eq!((probe.success_threshold, probe.failure_threshold), (1, 3));
-        let ProbeHandler::HttpGet { path, host, .. } = &probe.handler else { panic!("{probe:?}") };
-        assert_eq!((path.as_str(), *host), ("/a%20b", ProbeHost::Pod));
+        let ProbeHandler::HttpGet(HttpGet { path, host, .. }) = &probe.handler else { panic!("{probe:?}") };
+        assert_eq!((path.as_str(), host), ("/a%20b", &ProbeHost::Pod));
     }
 }

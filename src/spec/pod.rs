@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::resources::Resources;
+use super::signal::Signal;
 
 /// One pod: the containers that are started, watched and stopped together.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +21,15 @@ pub struct Pod {
     pub restart_policy: RestartPolicy,
     /// How long the containers have between the stop signal and SIGKILL, shared by all (rule 82).
     pub termination_grace_period: Duration,
+    /// From the pod's acceptance to the moment at which it fails with `DeadlineExceeded` (rule 92).
+    pub active_deadline: Option<Duration>,
     /// How long a container that keeps ending waits before its next start (rule 109).
     pub crash_loop_back_off: CrashLoopBackOff,
+    /// Conditions that must be True beside the containers' readiness. Nobody on one host sets any, so
+    /// that a pod with one is never `Ready` (rule 123).
+    pub readiness_gates: Vec<Arc<str>>,
+    /// The Job that this pod is a try of.
+    pub job: Option<Job>,
     /// Of the pod as a whole, which replace the sum of the containers' (rule 164).
     pub resources: Resources,
     /// Run before the main containers, in this order; those with `restartPolicy: Always` are sidecars.
@@ -30,6 +38,15 @@ pub struct Pod {
     pub containers: Vec<Container>,
     /// Containers added to a running pod for debugging. No manifest carries them (rule 18).
     pub ephemeral_containers: Vec<Container>,
+}
+
+/// How often a pod that failed is tried again, and how long that may take in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// So many failures are forgiven.
+    pub backoff_limit: u32,
+    /// From the start of the first try; then the Job has failed, and what runs is stopped.
+    pub active_deadline: Option<Duration>,
 }
 
 /// What identifies the pod to people and programs.
@@ -103,10 +120,33 @@ pub struct Container {
     pub restart_policy: Option<RestartPolicy>,
     /// Looked at before the policy when the container exits; the first that matches decides (rule 98).
     pub restart_policy_rules: Vec<RestartRule>,
+    /// Delays between its restarts; `None` is the pod's (kubernetes#57291).
+    pub crash_loop_back_off: Option<CrashLoopBackOff>,
+    /// The end of the container for good ends the pod, whatever the other main containers do
+    /// (kubernetes#25908). Only a main container.
+    pub keystone: bool,
+    /// Main containers that must have started before this one does (kubernetes#65502). Never a cycle.
+    pub start_after: Vec<ContainerId>,
     /// Holds back what comes after a sidecar, until it succeeds (rule 7).
     pub startup_probe: Option<Probe>,
+    /// Its final failure restarts the container (rule 52).
+    pub liveness_probe: Option<Probe>,
+    /// Decides whether the container is ready (rule 55).
+    pub readiness_probe: Option<Probe>,
+    /// How the container itself says that it has started and is ready.
+    pub notify: Option<Notify>,
+    /// Run right after the start; the container has started once it is done (rule 67).
+    pub post_start: Option<Hook>,
+    /// Run before the stop signal (rule 69).
+    pub pre_stop: Option<Hook>,
+    /// Asks the container to end; `None` is SIGTERM (rule 84).
+    pub stop_signal: Option<Signal>,
+    /// Where the message about its end comes from (rule 132).
+    pub termination_message_policy: TerminationMessagePolicy,
     /// What it asks for and is limited to.
     pub resources: Resources,
+    /// What a change of its resources means while it runs (rule 174).
+    pub resize_policy: ResizePolicy,
 }
 
 /// One environment variable, not yet expanded.
@@ -140,14 +180,24 @@ pub enum Protocol {
     Sctp,
 }
 
-/// A rule that restarts a container for some of its exit codes (rule 98). Its only action so far
-/// is `Restart`.
+/// A rule that restarts a container for some of its exit codes (rule 98).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartRule {
+    /// What happens.
+    pub action: RestartAction,
     /// Whether the code must be among `values` or must not.
     pub operator: ExitCodeOperator,
     /// Exit codes, 0 to 255.
     pub values: Vec<u8>,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartAction {
+    /// The container starts again.
+    Restart,
+    /// Every container of the pod starts again, from the first init container on (rule 102).
+    RestartAllContainers,
 }
 
 /// How a rule's exit codes are compared.
@@ -166,9 +216,9 @@ pub struct Probe {
     pub handler: ProbeHandler,
     /// From the container's start to the first attempt.
     pub initial_delay: Duration,
-    /// Longer than this is a failure. At least a second.
+    /// Longer than this is a failure. Above zero.
     pub timeout: Duration,
-    /// From the end of one attempt to the next. At least a second.
+    /// From the end of one attempt to the next. Above zero.
     pub period: Duration,
     /// So many successes in a row count as success.
     pub success_threshold: u32,
@@ -193,17 +243,112 @@ pub enum ProbeHandler {
         /// Named ports have been looked up.
         port: u16,
     },
-    /// Asks for a page over plain HTTP; a status from 200 to 399 is success (rule 62).
-    HttpGet {
-        /// Where to.
-        host: ProbeHost,
-        /// Named ports have been looked up.
+    /// Asks for a page; a status from 200 to 399 is success (rule 62).
+    HttpGet(HttpGet),
+    /// Asks the gRPC health service, version 1, of the pod; SERVING is success (rule 65).
+    Grpc {
+        /// A number; gRPC probes name no ports.
         port: u16,
-        /// Path and query, starting with `/`.
-        path: String,
-        /// Sent as written; `Host`, `User-Agent` and `Accept` replace what we would send (rule 63).
-        http_headers: Vec<HttpHeader>,
+        /// What is asked about; empty is the server as a whole.
+        service: String,
     },
+}
+
+/// Asks for a page, for a probe or a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpGet {
+    /// HTTPS does not look at the certificate (rule 63).
+    pub scheme: HttpScheme,
+    /// Where to.
+    pub host: ProbeHost,
+    /// Named ports have been looked up.
+    pub port: u16,
+    /// Path and query, starting with `/`.
+    pub path: String,
+    /// Sent as written; `Host`, `User-Agent` and `Accept` replace what we would send (rule 63).
+    pub http_headers: Vec<HttpHeader>,
+}
+
+/// Over what a page is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpScheme {
+    /// Plain.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+/// Which of a container's probes. Its order is the one in which they are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProbeKind {
+    /// Until it succeeds the others rest and nothing counts as started.
+    Startup,
+    /// Its failure restarts the container.
+    Liveness,
+    /// Its result is the container's readiness.
+    Readiness,
+}
+
+/// Something done once in a container's life (rules 67 to 76).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// What is done.
+    pub handler: HookHandler,
+    /// Longer than this is a failure (kubernetes#99761); `None`: as long as it takes, as Kubernetes.
+    pub timeout: Option<Duration>,
+}
+
+/// What a hook does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookHandler {
+    /// Runs a command as the container would; exit code 0 is success (rule 72).
+    Exec {
+        /// Not run in a shell, no `$(VAR)` in it. Never empty.
+        command: Vec<String>,
+    },
+    /// Asks for a page; any answer is success (rule 73).
+    HttpGet(HttpGet),
+    /// Waits, in the supervisor (rule 74).
+    Sleep(Duration),
+    /// Accepted and always a failure (rule 75).
+    TcpSocket,
+}
+
+/// Which of a container's hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HookKind {
+    /// After the start.
+    PostStart,
+    /// Before the stop signal.
+    PreStop,
+}
+
+/// How a container says that it is ready: until it does it has not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// `READY=1` to the socket that `NOTIFY_SOCKET` names (sd_notify(3)).
+    Socket,
+    /// A newline written to this descriptor, 3 or higher (as s6 has it).
+    Descriptor(u8),
+}
+
+/// Where the message about a container's end comes from (rules 131, 132).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TerminationMessagePolicy {
+    /// Only from the file that the container wrote it to.
+    #[default]
+    File,
+    /// From the end of its log where it failed and wrote none.
+    FallbackToLogsOnError,
+}
+
+/// Whether a container restarts when its resources change (rule 174).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResizePolicy {
+    /// A changed amount of processor restarts it.
+    pub cpu_restarts: bool,
+    /// A changed amount of memory restarts it.
+    pub memory_restarts: bool,
 }
 
 /// A header field of an HTTP probe.
@@ -215,8 +360,8 @@ pub struct HttpHeader {
     pub value: String,
 }
 
-/// Where a network probe goes. Names that need a resolver are refused: no resolver runs in PID 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a network probe goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeHost {
     /// The pod's own address, the default.
     Pod,
@@ -224,6 +369,8 @@ pub enum ProbeHost {
     Localhost,
     /// A numeric address.
     Address(IpAddr),
+    /// A name that needs a resolver, which never runs in PID 1.
+    Name(Arc<str>),
 }
 
 /// A container's position in the pod: init containers, then main, then ephemeral ones.
@@ -256,8 +403,36 @@ impl Container {
             ports: Vec::new(),
             restart_policy: None,
             restart_policy_rules: Vec::new(),
+            crash_loop_back_off: None,
+            keystone: false,
+            start_after: Vec::new(),
             startup_probe: None,
+            liveness_probe: None,
+            readiness_probe: None,
+            notify: None,
+            post_start: None,
+            pre_stop: None,
+            stop_signal: None,
+            termination_message_policy: TerminationMessagePolicy::File,
             resources: Resources::default(),
+            resize_policy: ResizePolicy::default(),
+        }
+    }
+
+    /// The probe of this kind.
+    pub fn probe(&self, kind: ProbeKind) -> Option<&Probe> {
+        match kind {
+            ProbeKind::Startup => self.startup_probe.as_ref(),
+            ProbeKind::Liveness => self.liveness_probe.as_ref(),
+            ProbeKind::Readiness => self.readiness_probe.as_ref(),
+        }
+    }
+
+    /// The hook of this kind.
+    pub fn hook(&self, kind: HookKind) -> Option<&Hook> {
+        match kind {
+            HookKind::PostStart => self.post_start.as_ref(),
+            HookKind::PreStop => self.pre_stop.as_ref(),
         }
     }
 
@@ -283,6 +458,29 @@ impl ContainerId {
 }
 
 impl Pod {
+    /// A pod of this name with Kubernetes' defaults and no container yet.
+    pub fn named(name: &str) -> Self {
+        Self {
+            metadata: Metadata {
+                name: Arc::from(name),
+                namespace: Arc::from("default"),
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+            },
+            profile: Profile::Pod,
+            restart_policy: RestartPolicy::Always,
+            termination_grace_period: Duration::from_secs(30),
+            active_deadline: None,
+            crash_loop_back_off: CrashLoopBackOff::default(),
+            readiness_gates: Vec::new(),
+            job: None,
+            resources: Resources::default(),
+            init_containers: Vec::new(),
+            containers: Vec::new(),
+            ephemeral_containers: Vec::new(),
+        }
+    }
+
     /// Every container with its id and kind: init containers, main containers, ephemeral ones.
     pub fn iter(&self) -> impl Iterator<Item = (ContainerId, ContainerKind, &Container)> {
         let init = self.init_containers.iter().map(|c| (c.kind_among_init(), c));
@@ -313,6 +511,30 @@ impl RestartRule {
         match self.operator {
             ExitCodeOperator::In => self.values.contains(&code),
             ExitCodeOperator::NotIn => !self.values.contains(&code),
+        }
+    }
+}
+
+impl ProbeKind {
+    /// Every kind, in the order in which they are looked at.
+    pub const ALL: [Self; 3] = [Self::Startup, Self::Liveness, Self::Readiness];
+
+    /// As it begins a sentence in Kubernetes' events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Startup => "Startup",
+            Self::Liveness => "Liveness",
+            Self::Readiness => "Readiness",
+        }
+    }
+}
+
+impl HookKind {
+    /// As Kubernetes calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PostStart => "postStart",
+            Self::PreStop => "preStop",
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::decode::{Fields, Item, Purpose};
 use super::fields::Place;
 use super::name;
-use super::pod::{ContainerPort, HttpHeader, Probe, ProbeHandler, ProbeHost};
+use super::pod::{ContainerPort, HttpGet, HttpHeader, HttpScheme, Probe, ProbeHandler, ProbeHost};
 use super::problem::{Problem, Severity};
 use super::suggest::nearest;
 use super::tree::Value;
@@ -129,7 +129,8 @@ fn http_get_action(item: &Item<'_>, ports: &[ContainerPort]) -> Option<ProbeHand
             Some(items) => items?.iter().map(http_header).collect::<Option<Vec<_>>>()?,
             None => Vec::new(),
         };
-        Some(ProbeHandler::HttpGet { host: host?, port: port?, path: path?, http_headers })
+        let scheme = HttpScheme::Http;
+        Some(ProbeHandler::HttpGet(HttpGet { scheme, host: host?, port: port?, path: path?, http_headers }))
     })?
 }
 

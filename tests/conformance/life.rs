@@ -8,9 +8,7 @@ use podinit::pod::{
     TerminatedReason, WaitingReason,
 };
 use podinit::sim::{Attempt, Behaviour, Entry, World};
-use podinit::spec::{
-    Container, CrashLoopBackOff, Metadata, Pod, Probe, ProbeHandler, Profile, RestartPolicy,
-};
+use podinit::spec::{Container, Pod, Probe, ProbeHandler, RestartPolicy};
 
 /// A pod and how its containers behave.
 #[derive(Clone)]
@@ -39,23 +37,7 @@ impl<const N: usize> Behaves for [Attempt; N] {
 
 /// A pod with Kubernetes' defaults and nothing in it yet.
 pub fn pod(restart_policy: RestartPolicy) -> PodUnderTest {
-    let metadata = Metadata {
-        name: "pod".into(),
-        namespace: "default".into(),
-        labels: Default::default(),
-        annotations: Default::default(),
-    };
-    let pod = Pod {
-        metadata,
-        profile: Profile::Pod,
-        restart_policy,
-        termination_grace_period: secs(30),
-        crash_loop_back_off: CrashLoopBackOff::default(),
-        init_containers: Vec::new(),
-        containers: Vec::new(),
-        ephemeral_containers: Vec::new(),
-        resources: Default::default(),
-    };
+    let pod = Pod { restart_policy, ..Pod::named("pod") };
     PodUnderTest { pod, init: Vec::new(), main: Vec::new() }
 }
 

@@ -2,7 +2,7 @@
 
 use podinit::pod::{Phase, TerminatedReason};
 use podinit::spec::RestartPolicy::{self, Always, Never, OnFailure};
-use podinit::spec::{ExitCodeOperator, RestartRule};
+use podinit::spec::{ExitCodeOperator, RestartAction, RestartRule};
 
 use crate::life::{Life, at, exits, pod, runs};
 
@@ -12,7 +12,11 @@ fn own(policy: RestartPolicy, own: RestartPolicy, rule: bool, code: u8) -> Life 
     let pod = pod(policy).main("main", exits(code, 1)).with("main", |container| {
         container.restart_policy = Some(own);
         if rule {
-            let rule = RestartRule { operator: ExitCodeOperator::In, values: vec![42] };
+            let rule = RestartRule {
+                action: RestartAction::Restart,
+                operator: ExitCodeOperator::In,
+                values: vec![42],
+            };
             container.restart_policy_rules = vec![rule];
         }
     });

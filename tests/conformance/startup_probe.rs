@@ -2,7 +2,7 @@
 
 use podinit::pod::{Phase, TerminatedReason};
 use podinit::spec::RestartPolicy::{Always, Never, OnFailure};
-use podinit::spec::{ExitCodeOperator, RestartRule};
+use podinit::spec::{ExitCodeOperator, RestartAction, RestartRule};
 
 use crate::life::Step::{Exited, Starting};
 use crate::life::{Behaves, Life, PodUnderTest, at, exits, pod, probe, runs, secs};
@@ -171,8 +171,11 @@ fn u_probe_009_what_is_to_run_again_is_probed_again() {
     let by_policy = pod(OnFailure).main("probed", twice());
     let by_rule = pod(Never).main("probed", twice()).with("probed", |container| {
         container.restart_policy = Some(Never);
-        container.restart_policy_rules =
-            vec![RestartRule { operator: ExitCodeOperator::In, values: vec![42] }];
+        container.restart_policy_rules = vec![RestartRule {
+            action: RestartAction::Restart,
+            operator: ExitCodeOperator::In,
+            values: vec![42],
+        }];
     });
     for pod in [by_policy, by_rule] {
         let mut life = pod.probed("probed", probe(0, 100)).begin();

@@ -74,7 +74,7 @@ impl Supervisor {
             Action::Start(attempt) => Some(format!("start {}", name(attempt))),
             Action::Signal { attempt, target: Target::Main, .. } => Some(format!("stop {}", name(attempt))),
             Action::Kill(attempt) => Some(format!("kill {}", name(attempt))),
-            Action::StartProbe { attempt, run } => {
+            Action::StartProbe { attempt, run, .. } => {
                 let word = format!("probe {}", name(attempt));
                 self.run = Some(*run);
                 Some(word)

@@ -5,8 +5,8 @@ use std::time::Duration;
 use podinit::pod::{Event, ExitStatus, ProbeOutcome, Signal, StartFailure, StartStage, StopRequest};
 use podinit::sim::{Attempt, Behaviour, OnTerm, Rest, World};
 use podinit::spec::{
-    Container, ContainerId, CrashLoopBackOff, ExitCodeOperator, Metadata, Pod, Probe, ProbeHandler, Profile,
-    RestartPolicy, RestartRule,
+    Container, ContainerId, CrashLoopBackOff, ExitCodeOperator, Pod, Probe, ProbeHandler, Profile,
+    RestartAction, RestartPolicy, RestartRule,
 };
 
 /// The source of one life's accidents.
@@ -22,12 +22,6 @@ impl Life {
         let init = self.0.usize(0..4);
         let main = self.0.usize(1..4);
         let pod = Pod {
-            metadata: Metadata {
-                name: "random".into(),
-                namespace: "default".into(),
-                labels: Default::default(),
-                annotations: Default::default(),
-            },
             profile: if self.0.bool() { Profile::Process } else { Profile::Pod },
             restart_policy: self.policy(),
             termination_grace_period: self.pick(&[0, 1, 2, 5, 30]),
@@ -37,8 +31,7 @@ impl Life {
             },
             init_containers: (0..init).map(|n| self.init_container(n)).collect(),
             containers: (0..main).map(|n| self.main_container(n)).collect(),
-            ephemeral_containers: Vec::new(),
-            resources: Default::default(),
+            ..Pod::named("random")
         };
         // Without a delay between restarts, attempts that end at once would never let time pass.
         let shortest = match pod.crash_loop_back_off.initial_delay {
@@ -124,8 +117,11 @@ impl Life {
         if self.0.u8(0..4) == 0 {
             container.restart_policy = Some(self.policy());
             if self.0.bool() {
-                container.restart_policy_rules =
-                    vec![RestartRule { operator: ExitCodeOperator::In, values: vec![1, 42] }];
+                container.restart_policy_rules = vec![RestartRule {
+                    action: RestartAction::Restart,
+                    operator: ExitCodeOperator::In,
+                    values: vec![1, 42],
+                }];
             }
         }
         if self.0.u8(0..4) == 0 {

@@ -3,25 +3,16 @@
 use std::time::Duration;
 
 use podinit::sim::{Attempt, Behaviour, Entry, Rest, World};
-use podinit::spec::{Container, Metadata, Pod, Profile, RestartPolicy};
+use podinit::spec::{Container, Pod, Profile, RestartPolicy};
 
 /// A pod whose only container exits with 3 after a second, and leaves this behind.
 fn leaving(rest: Rest, grace: Duration) -> World {
     let pod = Pod {
-        metadata: Metadata {
-            name: "pod".into(),
-            namespace: "default".into(),
-            labels: Default::default(),
-            annotations: Default::default(),
-        },
         profile: Profile::Process,
         restart_policy: RestartPolicy::Never,
         termination_grace_period: grace,
-        crash_loop_back_off: Default::default(),
-        resources: Default::default(),
-        init_containers: Vec::new(),
         containers: vec![Container::named("main")],
-        ephemeral_containers: Vec::new(),
+        ..Pod::named("pod")
     };
     let attempt = Attempt { rest: Some(rest), ..Attempt::exits(3, Duration::from_secs(1)) };
     World::new(pod, vec![Behaviour::always(attempt)])

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::report::{Group, Origin, Told, Valued};
 use crate::plan::{self, CPU_PERIOD};
 use crate::spec::{
-    Container, ContainerKind, ExitCodeOperator, Pod, Probe, ProbeHandler, ProbeHost, Profile, Protocol,
-    RestartPolicy,
+    Container, ContainerKind, ExitCodeOperator, HttpGet, HttpScheme, Pod, Probe, ProbeHandler, ProbeHost,
+    Profile, Protocol, RestartPolicy,
 };
 
 /// Not in any manifest, and so by this profile's nature.
@@ -242,6 +242,7 @@ fn handler(handler: &ProbeHandler) -> String {
         ProbeHost::Pod => format!("127.0.0.1:{port}"),
         ProbeHost::Localhost => format!("localhost:{port}"),
         ProbeHost::Address(address) => std::net::SocketAddr::new(*address, *port).to_string(),
+        ProbeHost::Name(name) => format!("{name}:{port}"),
     };
     match handler {
         ProbeHandler::Exec { command } => {
@@ -249,14 +250,20 @@ fn handler(handler: &ProbeHandler) -> String {
             format!("exec {}", words.join(" "))
         }
         ProbeHandler::TcpSocket { host, port } => format!("tcpSocket {}", address(host, port)),
-        ProbeHandler::HttpGet { host, port, path, http_headers } => {
+        ProbeHandler::HttpGet(HttpGet { scheme, host, port, path, http_headers }) => {
+            let scheme = match scheme {
+                HttpScheme::Http => "http",
+                HttpScheme::Https => "https",
+            };
             let headers = match http_headers.len() {
                 0 => String::new(),
                 1 => " with a header of its own".to_owned(),
                 count => format!(" with {count} headers of its own"),
             };
-            format!("httpGet http://{}{path}{headers}", address(host, port))
+            format!("httpGet {scheme}://{}{path}{headers}", address(host, port))
         }
+        ProbeHandler::Grpc { port, service } if service.is_empty() => format!("grpc 127.0.0.1:{port}"),
+        ProbeHandler::Grpc { port, service } => format!("grpc 127.0.0.1:{port} {service}"),
     }
 }
 

@@ -69,7 +69,7 @@ impl Exchange {
         headers: &[HttpHeader],
     ) -> std::result::Result<Self, Result> {
         Ok(Self {
-            connection: Connection::open(host, port)?,
+            connection: Connection::open(&host, port)?,
             host,
             port,
             path: path.to_owned(),
@@ -171,7 +171,7 @@ impl Exchange {
             return Progress::Done((ProbeOutcome::Failure, format!("stopped after {REDIRECTS} redirects")));
         }
         (self.port, self.path, self.state) = (port, path, State::Connecting);
-        match Connection::open(self.host, port) {
+        match Connection::open(&self.host, port) {
             Ok(connection) => {
                 self.connection.replace(connection, epoll);
                 Progress::Reconnected
@@ -211,17 +211,20 @@ impl Exchange {
     }
 
     fn host_name(&self) -> String {
-        match self.host {
+        match &self.host {
             ProbeHost::Pod => "127.0.0.1".to_owned(),
             ProbeHost::Localhost => "localhost".to_owned(),
             ProbeHost::Address(address) => address.to_string(),
+            ProbeHost::Name(name) => name.to_string(),
         }
     }
 
     fn authority(&self) -> String {
-        match self.host {
-            ProbeHost::Address(address) => SocketAddr::new(address, self.port).to_string(),
-            ProbeHost::Pod | ProbeHost::Localhost => format!("{}:{}", self.host_name(), self.port),
+        match &self.host {
+            ProbeHost::Address(address) => SocketAddr::new(*address, self.port).to_string(),
+            ProbeHost::Pod | ProbeHost::Localhost | ProbeHost::Name(_) => {
+                format!("{}:{}", self.host_name(), self.port)
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use nix::sys::socket::{
 use super::attempts::Executed;
 use super::{cause, unwatch};
 use crate::pod::{ExitStatus, ProbeOutcome, RunId};
-use crate::spec::{ProbeHandler, ProbeHost};
+use crate::spec::{HttpGet, HttpScheme, ProbeHandler, ProbeHost};
 use http::Exchange;
 
 /// So much of what a probe prints or answers is kept (rules 60, 62).
@@ -68,9 +68,13 @@ impl Probes {
         token: u64,
     ) -> Option<Result> {
         let execution = match handler {
-            ProbeHandler::TcpSocket { host, port } => Connection::open(*host, *port).map(Execution::Connect),
-            ProbeHandler::HttpGet { host, port, path, http_headers } => {
-                Exchange::open(*host, *port, path, http_headers).map(Box::new).map(Execution::Http)
+            ProbeHandler::TcpSocket { host, port } => Connection::open(host, *port).map(Execution::Connect),
+            ProbeHandler::HttpGet(HttpGet { host, port, path, http_headers, scheme: HttpScheme::Http }) => {
+                Exchange::open(host.clone(), *port, path, http_headers).map(Box::new).map(Execution::Http)
+            }
+            // No manifest that asks for these is accepted yet.
+            ProbeHandler::HttpGet(HttpGet { scheme: HttpScheme::Https, .. }) | ProbeHandler::Grpc { .. } => {
+                return Some(cannot("probe", Errno::ENOSYS));
             }
             ProbeHandler::Exec { .. } => return None,
         };
@@ -179,12 +183,13 @@ impl Execution {
 
 impl Connection {
     /// Begins to connect. Fails at once where no address can even be tried.
-    pub(super) fn open(host: ProbeHost, port: u16) -> std::result::Result<Self, Result> {
+    pub(super) fn open(host: &ProbeHost, port: u16) -> std::result::Result<Self, Result> {
         let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        let addresses = match &host {
+        let addresses = match host {
             ProbeHost::Pod => local.get(..1).unwrap_or_default(),
             ProbeHost::Localhost => &local,
             ProbeHost::Address(address) => std::slice::from_ref(address),
+            ProbeHost::Name(_) => &[],
         };
         let addresses = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
         Self::try_each(addresses, Errno::EADDRNOTAVAIL)
