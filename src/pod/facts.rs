@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use super::back_off::BackOff;
 use super::event::{
-    AttemptId, Event, Exit, ProbeOutcome, RunId, StartFailure, StartStage, StopRequest, Text,
+    AttemptId, Event, Exit, HookOutcome, ProbeOutcome, RunId, StartFailure, StartStage, StopRequest, Text,
 };
+use super::hook::PostStart;
 use super::pod_event::PodEvent;
-use super::record::{End, Ended, Live, Record, Refusal, Stage, State};
-use super::startup::Startup;
+use super::record::{
+    End, Ended, Live, Notified, Record, Refusal, Resize, Running, Stage, State, StopStep, Then,
+};
 use super::status::WaitingReason;
 use super::stop::StopCause;
 use super::{Action, PodMachine, RETRY_AFTER, Sandbox, Signal, Target};
-use crate::spec::{Container, ContainerId, ContainerKind, Pod, ProbeKind};
+use crate::spec::{Container, ContainerId, ContainerKind, HookKind, Pod};
 
 impl PodMachine {
     pub(super) fn learn(&mut self, event: Event) {
@@ -45,13 +47,12 @@ impl PodMachine {
             Event::SpecChanged(pod) => self.spec_changed(*pod),
             Event::EphemeralAdded(container) => self.ephemeral_added(*container),
             Event::ActionFailed { message } => self.record(PodEvent::FailedSync(Arc::from(message))),
-            // Words of the machine's language that nothing says yet: hooks, resources, notification and
-            // the network helper have no manifest field, so no action asks for them.
-            Event::HookDone { .. }
-            | Event::Notified { .. }
-            | Event::ResizeDone { .. }
-            | Event::ResizeFailed { .. }
-            | Event::NetworkHelperDied => {}
+            Event::HookDone { run, outcome, output: _ } => self.hook_done(run, outcome),
+            Event::Notified { attempt, ready, status: _ } => self.notified(attempt, ready),
+            Event::ResizeDone { container } => self.resize_done(container),
+            Event::ResizeFailed { container, message } => self.resize_failed(container, &message),
+            // No action asks for such a helper yet.
+            Event::NetworkHelperDied => {}
         }
     }
 
@@ -65,13 +66,13 @@ impl PodMachine {
     fn started(&mut self, attempt: AttemptId) {
         let now = self.now;
         let Some(container) = self.pod.container(attempt.container) else { return };
-        let startup = Startup::begin(container.startup_probe.as_ref(), now.mono);
+        let running = Running::new(container, now);
         let name = Arc::clone(&container.name);
         let Some(record) = self.current(attempt) else { return };
         if let Some(Live { stage: Stage::Starting { .. }, .. }) = record.live() {
             record.count_attempt();
             let is_main = record.kind == ContainerKind::Main;
-            record.set_stage(Stage::Running { since: now, startup });
+            record.set_stage(Stage::Running(running));
             self.initialized |= is_main;
             self.status_changed = true;
             self.record(PodEvent::Started(name));
@@ -92,7 +93,8 @@ impl PodMachine {
             let until = now.mono + RETRY_AFTER;
             record.refusal = Some(Refusal { reason, message: Arc::clone(&message), until });
         } else {
-            let ended = Ended { end: End::NeverRan(failure), started: since.wall, finished: now };
+            let ended =
+                Ended { end: End::NeverRan(failure), killed: None, started: since.wall, finished: now };
             let is_main = record.kind == ContainerKind::Main;
             record.count_attempt();
             record.state = State::Ended(ended);
@@ -106,21 +108,37 @@ impl PodMachine {
     fn exited(&mut self, attempt: AttemptId, exit: Exit) {
         let now = self.now;
         let Some(record) = self.current(attempt) else { return };
-        let Some(live) = record.live() else { return };
-        let (started, run) = match &live.stage {
-            Stage::Running { since, startup } => (since.wall, startup.run()),
+        let Some(live) = record.live_mut() else { return };
+        let mut over: Vec<Action> = Vec::new();
+        let started = match &mut live.stage {
+            Stage::Running(running) => {
+                over.extend(running.probes.end().map(Action::CancelProbe));
+                over.extend(running.post_start.run().map(Action::AbandonHook));
+                running.since.wall
+            }
             // The program ran and ended before its start was noticed.
-            Stage::Starting { since, .. } => (since.wall, None),
+            Stage::Starting { since, .. } => since.wall,
             Stage::Emptying { .. } => return,
         };
-        record.restart_intended = live.stop.as_ref().is_some_and(|stop| stop.then_restart);
+        let mut killed = None;
+        let mut intended = false;
+        if let Some(stop) = &mut live.stop {
+            over.extend(stop.hook_run().map(Action::AbandonHook));
+            // What is left is signalled anew.
+            if let StopStep::PreStop(_) = stop.step {
+                stop.step = StopStep::AwaitingTurn;
+            }
+            (killed, intended) = (Some(stop.reason), stop.then == Then::Restart);
+        }
+        record.restart_intended = intended;
         record.count_attempt();
-        let ended = Ended { end: End::Exited(exit), started, finished: now };
         let is_main = record.kind == ContainerKind::Main;
+        record.has_started = true;
+        let ended = Ended { end: End::Exited(exit), killed, started, finished: now };
         record.set_stage(Stage::Emptying { ended, rest_signalled: false });
         self.initialized |= is_main;
         self.status_changed = true;
-        self.actions.extend(run.map(Action::CancelProbe));
+        self.abandon(over);
     }
 
     fn emptied(&mut self, attempt: AttemptId) {
@@ -132,29 +150,57 @@ impl PodMachine {
 
     fn probe_done(&mut self, run: RunId, outcome: ProbeOutcome, output: &str) {
         let now = self.now.mono;
-        let running =
-            |record: &Record| record.live().and_then(|live| live.stage.startup()?.run()) == Some(run);
-        let Some(id) = self.records.iter().find(|(_, record)| running(record)).map(|(id, _)| id) else {
-            return;
-        };
+        // It was cancelled, or its attempt is over.
+        let Some(id) = self.runs.remove(&run) else { return };
         let Some(container) = self.pod.container(id) else { return };
-        let Some(probe) = &container.startup_probe else { return };
-        let (name, output) = (Arc::clone(&container.name), Arc::from(output));
-        let mut is_final = false;
-        let live = self.records[id].live_mut();
-        if let Some(Stage::Running { startup, .. }) = live.map(|live| &mut live.stage) {
-            startup.done(probe, outcome, now);
-            self.status_changed |= startup.succeeded();
-            is_final = startup.failed();
-        }
+        let Some(running) = self.records.get_mut(id).and_then(Record::running_mut) else { return };
+        let Some(kind) = running.probes.kind_of(run) else { return };
+        let Some(probe) = container.probe(kind) else { return running.probes.forget(kind) };
+        let has_changed = running.probes.done(kind, probe, outcome, now);
+        let is_final = has_changed && running.probes.failed() == Some(kind);
+        let name = Arc::clone(&container.name);
+        self.probe_result_changed(has_changed);
         match outcome {
             ProbeOutcome::Success => {}
-            ProbeOutcome::Warning => self.record(PodEvent::ProbeWarning(name, ProbeKind::Startup, output)),
+            ProbeOutcome::Warning => self.record(PodEvent::ProbeWarning(name, kind, Arc::from(output))),
             ProbeOutcome::Failure => {
-                self.record(PodEvent::Unhealthy { name, probe: ProbeKind::Startup, output, is_final })
+                self.record(PodEvent::Unhealthy { name, probe: kind, output: Arc::from(output), is_final });
             }
-            ProbeOutcome::Error => self.record(PodEvent::ProbeError(name, ProbeKind::Startup, output)),
+            ProbeOutcome::Error => self.record(PodEvent::ProbeError(name, kind, Arc::from(output))),
         }
+    }
+
+    fn hook_done(&mut self, run: RunId, outcome: HookOutcome) {
+        let Some(id) = self.runs.remove(&run) else { return };
+        let Some(live) = self.records.get_mut(id).and_then(Record::live_mut) else { return };
+        let succeeded = outcome != HookOutcome::Failure;
+        let kind = match (&mut live.stop, &mut live.stage) {
+            (Some(stop), _) if stop.hook_run() == Some(run) => {
+                stop.step = StopStep::AwaitingTurn;
+                HookKind::PreStop
+            }
+            (_, Stage::Running(running)) if running.post_start.run() == Some(run) => {
+                running.post_start = if succeeded { PostStart::Done } else { PostStart::Failed };
+                HookKind::PostStart
+            }
+            (_, Stage::Starting { .. } | Stage::Running(_) | Stage::Emptying { .. }) => return,
+        };
+        let name = self.name(id);
+        match outcome {
+            HookOutcome::Success => {}
+            HookOutcome::PlainHttp => self.record(PodEvent::LifecycleHTTPFallback(name, kind)),
+            HookOutcome::Failure => self.record(PodEvent::FailedHook(name, kind)),
+        }
+    }
+
+    fn notified(&mut self, attempt: AttemptId, ready: bool) {
+        let Some(running) = self.current(attempt).and_then(Record::running_mut) else { return };
+        running.notified = match (ready, running.notified) {
+            (true, _) => Notified::Ready,
+            (false, Notified::Ready | Notified::Withdrawn) => Notified::Withdrawn,
+            (false, Notified::Awaited) => Notified::Awaited,
+        };
+        self.status_changed = true;
     }
 
     fn forward(&mut self, signal: Signal, container: Option<ContainerId>) {
@@ -181,7 +227,7 @@ impl PodMachine {
         }
     }
 
-    /// Only what a container runs may change: containers neither come nor go nor move.
+    /// Containers may change, but neither come nor go nor move.
     fn spec_changed(&mut self, pod: Pod) {
         let names =
             |pod: &Pod| pod.iter().map(|(_, kind, c)| (kind, Arc::clone(&c.name))).collect::<Vec<_>>();
@@ -190,14 +236,39 @@ impl PodMachine {
             return self.record(PodEvent::FailedValidation(Arc::from(cause)));
         }
         for ((id, _, old), (_, _, new)) in self.pod.iter().zip(pod.iter()) {
-            if old.image != new.image {
-                let record = &mut self.records[id];
+            let record = &mut self.records[id];
+            if runs_otherwise(old, new) {
+                record.changed = record.is_live();
                 record.back_off = BackOff::default();
                 record.refusal = None;
+            }
+            // Rule 108.
+            if old.resources != new.resources {
+                record.resize = Resize::Settled;
+                record.back_off = BackOff::default();
             }
         }
         self.pod = pod;
         self.status_changed = true;
+    }
+
+    fn resize_done(&mut self, id: ContainerId) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        let Resize::Asked(resources) = record.resize else { return };
+        (record.resources, record.resize) = (resources, Resize::Settled);
+        self.status_changed = true;
+        let name = self.name(id);
+        self.record(PodEvent::ResizeCompleted(name));
+    }
+
+    fn resize_failed(&mut self, id: ContainerId, message: &str) {
+        let until = self.now.mono + RETRY_AFTER;
+        let Some(record) = self.records.get_mut(id) else { return };
+        let Resize::Asked(_) = record.resize else { return };
+        record.resize = Resize::Refused(until);
+        self.status_changed = true;
+        let name = self.name(id);
+        self.record(PodEvent::ResizeError(name, Arc::from(message)));
     }
 
     fn ephemeral_added(&mut self, container: Container) {
@@ -205,7 +276,7 @@ impl PodMachine {
             let message = format!("container name {} is taken", container.name);
             return self.record(PodEvent::FailedValidation(Arc::from(message)));
         }
-        self.records.push(Record::new(ContainerKind::Ephemeral, Arc::clone(&container.image)));
+        self.records.push(Record::new(ContainerKind::Ephemeral, &container));
         self.pod.ephemeral_containers.push(container);
         self.status_changed = true;
     }
@@ -214,4 +285,14 @@ impl PodMachine {
     pub(super) fn stop_request(&self) -> Option<StopRequest> {
         self.stop_request
     }
+}
+
+/// Whether the two differ in more than what a running container can be given.
+fn runs_otherwise(old: &Container, new: &Container) -> bool {
+    let apart_from_resources = |container: &Container| Container {
+        resources: Default::default(),
+        resize_policy: Default::default(),
+        ..container.clone()
+    };
+    apart_from_resources(old) != apart_from_resources(new)
 }

@@ -13,18 +13,22 @@ mod action;
 mod back_off;
 mod event;
 mod facts;
+mod hook;
 mod outcome;
 mod phase;
 mod pod_event;
+mod probe;
 mod reconcile;
 mod record;
-mod startup;
+mod resize;
+mod restart_all;
+mod running;
 mod status;
 mod stop;
 mod time;
 mod view;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +40,7 @@ pub use event::{
 pub use outcome::Cause;
 pub use phase::{Progress, phase};
 pub use pod_event::{KillingReason, PodEvent};
-use record::{Record, Records, StopStep};
+use record::{Record, Records, Resize, StopStep};
 pub use status::{
     ContainerState, ContainerStatus, Phase, PodStatus, Terminated, TerminatedReason, WaitingReason,
 };
@@ -64,12 +68,27 @@ pub struct PodMachine {
     /// Who asked first that the pod stop.
     stop_request: Option<StopRequest>,
     exit_code_from: Option<ContainerId>,
+    /// How long the pod had been active when this machine began, at that time (rule 92).
+    active: (Duration, Time),
+    /// Every container is being ended so that all start again from the first on (rule 102).
+    restarting_all: bool,
     next_run: u64,
+    /// Whose the probes and hooks are that somebody else carries out now.
+    runs: BTreeMap<RunId, ContainerId>,
     actions: VecDeque<Action>,
-    /// Something is known that `reconcile` has not seen.
-    dirty: bool,
+    dirty: Dirty,
     /// The status differs from the one last announced.
     status_changed: bool,
+}
+
+/// What `reconcile` has not seen yet. A pod of a thousand probes hears of one of them every millisecond,
+/// and most results change nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Dirty {
+    Nothing,
+    /// Probes may be due.
+    Probes,
+    Everything,
 }
 
 /// The pod's shared surroundings.
@@ -85,7 +104,7 @@ enum Sandbox {
 impl PodMachine {
     /// A pod that has just been accepted. The first actions are ready to be polled.
     pub fn new(pod: Pod, now: Now) -> Self {
-        let records = pod.iter().map(|(_, kind, c)| Record::new(kind, Arc::clone(&c.image))).collect();
+        let records = pod.iter().map(|(_, kind, container)| Record::new(kind, container)).collect();
         Self {
             pod,
             start_time: now.wall,
@@ -96,9 +115,12 @@ impl PodMachine {
             stop: None,
             stop_request: None,
             exit_code_from: None,
+            active: (Duration::ZERO, now.mono),
+            restarting_all: false,
             next_run: 0,
+            runs: BTreeMap::new(),
             actions: VecDeque::new(),
-            dirty: true,
+            dirty: Dirty::Everything,
             status_changed: false,
         }
     }
@@ -118,21 +140,29 @@ impl PodMachine {
     /// Takes note of a fact.
     pub fn handle_event(&mut self, now: Now, event: Event) {
         self.now = now;
-        self.dirty = true;
+        if !matches!(event, Event::ProbeDone { .. }) {
+            self.dirty = Dirty::Everything;
+        }
         self.learn(event);
     }
 
     /// Takes note of the time. Afterwards [`poll_timeout`](Self::poll_timeout) is `None` or later.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
-        self.dirty = true;
+        let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now.mono);
+        let only_probes = !is_due(self.deadline())
+            && !self.records.iter().any(|(_, record)| is_due(self.timeout_of(record)));
+        self.dirty = self.dirty.max(if only_probes { Dirty::Probes } else { Dirty::Everything });
     }
 
     /// The next thing to do, if there is one.
     pub fn poll_action(&mut self) -> Option<Action> {
-        if self.dirty {
-            self.dirty = false;
-            self.reconcile();
+        let dirty = std::mem::replace(&mut self.dirty, Dirty::Nothing);
+        if dirty != Dirty::Nothing {
+            match dirty {
+                Dirty::Everything => self.reconcile(),
+                Dirty::Probes | Dirty::Nothing => self.advance_probes(),
+            }
             if std::mem::take(&mut self.status_changed) {
                 self.actions.push_back(Action::StatusChanged);
             }
@@ -146,9 +176,13 @@ impl PodMachine {
         if self.sandbox == Sandbox::Finished {
             return None;
         }
-        self.records.iter().filter_map(|(_, record)| self.timeout_of(record)).min()
+        let of_probes = |record: &Record| record.running().and_then(|running| running.probes.timeout());
+        let of_records =
+            self.records.iter().flat_map(|(_, record)| [of_probes(record), self.timeout_of(record)]);
+        of_records.chain([self.deadline()]).flatten().min()
     }
 
+    /// When something of a container is due, its probes aside.
     fn timeout_of(&self, record: &Record) -> Option<Time> {
         let Some(live) = record.live() else {
             return record.refusal.as_ref().map(|refusal| refusal.until);
@@ -156,8 +190,22 @@ impl PodMachine {
         match &live.stop {
             Some(stop) if matches!(stop.step, StopStep::Killed(_)) && !self.is_ending() => None,
             Some(stop) => Some(stop.due()),
-            None => live.stage.startup().and_then(|startup| startup.timeout()),
+            None => {
+                let hook = record.running().and_then(|running| running.post_start.timeout());
+                let resize = match record.resize {
+                    Resize::Refused(until) => Some(until),
+                    Resize::Settled | Resize::Asked(_) => None,
+                };
+                [hook, resize].into_iter().flatten().min()
+            }
         }
+    }
+
+    /// When the pod has been active for as long as it may be, while that matters (rule 92).
+    fn deadline(&self) -> Option<Time> {
+        let (before, began) = self.active;
+        let deadline = began + self.pod.active_deadline?.saturating_sub(before);
+        self.stop.is_none_or(|stop| stop.cause == StopCause::SandboxLost).then_some(deadline)
     }
 
     fn container(&self, id: ContainerId) -> Option<&Container> {
@@ -170,6 +218,24 @@ impl PodMachine {
 
     fn record(&mut self, event: PodEvent) {
         self.actions.push_back(Action::Record(event));
+    }
+
+    /// Gives up executions whose results matter no more.
+    fn abandon(&mut self, actions: impl IntoIterator<Item = Action>) {
+        for action in actions {
+            if let Action::CancelProbe(run) | Action::AbandonHook(run) = &action {
+                self.runs.remove(run);
+            }
+            self.actions.push_back(action);
+        }
+    }
+
+    /// The number of an execution that somebody else is to carry out for this container.
+    fn new_run(&mut self, id: ContainerId) -> RunId {
+        let run = RunId(self.next_run);
+        self.next_run += 1;
+        self.runs.insert(run, id);
+        run
     }
 
     /// Whether a main container's main process runs or is about to.

@@ -5,6 +5,7 @@ use super::event::{Signal, StartStage, StopRequest};
 use super::record::End;
 use super::status::Phase;
 use super::stop::StopCause;
+use super::time::Time;
 use crate::spec::{ContainerId, ContainerKind};
 
 /// What decided the exit code.
@@ -16,12 +17,17 @@ pub enum Cause {
     Container(ContainerId),
     /// The pod was stopped before a main container could decide anything.
     Stopped,
+    /// The pod was active for as long as it may be, and no main container had failed by then.
+    DeadlineExceeded,
     /// The pod's surroundings could not be made.
     SandboxFailed,
 }
 
 /// Exit code for what podinit itself could not do.
 const CANNOT: u8 = 125;
+
+/// Exit code for a pod that was active for too long, as timeout(1) has it.
+const TIMED_OUT: u8 = 124;
 
 impl PodMachine {
     /// The code of the first main container, in time, that failed for good, or of the init
@@ -31,7 +37,7 @@ impl PodMachine {
             return (CANNOT, Cause::SandboxFailed);
         }
         let named = self.exit_code_from.and_then(|id| Some((self.exit_code_of(id)?, Cause::Container(id))));
-        named.or_else(|| self.failed_init()).or_else(|| self.failed_main()).unwrap_or_else(|| {
+        named.or_else(|| self.deciding()).or_else(|| self.failed_main(None)).unwrap_or_else(|| {
             match self.status().phase {
                 Phase::Succeeded => (0, Cause::Succeeded),
                 Phase::Pending | Phase::Running | Phase::Failed => (self.stopped_code(), Cause::Stopped),
@@ -39,9 +45,19 @@ impl PodMachine {
         })
     }
 
-    fn failed_init(&self) -> Option<(u8, Cause)> {
-        match self.stop?.cause {
+    /// What decides where the pod ended for one cause.
+    fn deciding(&self) -> Option<(u8, Cause)> {
+        let stop = self.stop?;
+        match stop.cause {
             StopCause::InitFailed(id) => Some((self.exit_code_of(id)?, Cause::Container(id))),
+            StopCause::KeystoneEnded(id) => match self.exit_code_of(id)? {
+                0 => Some((0, Cause::Succeeded)),
+                code => Some((code, Cause::Container(id))),
+            },
+            // What fails because it is stopped for this does not hide the reason.
+            StopCause::DeadlineExceeded => {
+                Some(self.failed_main(Some(stop.began)).unwrap_or((TIMED_OUT, Cause::DeadlineExceeded)))
+            }
             StopCause::Completed
             | StopCause::Requested
             | StopCause::SandboxFailed
@@ -49,10 +65,12 @@ impl PodMachine {
         }
     }
 
-    fn failed_main(&self) -> Option<(u8, Cause)> {
+    /// The first main container, in time, that failed for good, before a time if there is one.
+    fn failed_main(&self, before: Option<Time>) -> Option<(u8, Cause)> {
         let failed = |(id, record): (ContainerId, &super::Record)| {
             let ended = record.ended()?;
-            ended.is_failure().then_some((ended.finished.mono, id))
+            let in_time = before.is_none_or(|before| ended.finished.mono < before);
+            (ended.is_failure() && in_time).then_some((ended.finished.mono, id))
         };
         let (_, id) = self.records.of(ContainerKind::Main).filter_map(failed).min()?;
         Some((self.exit_code_of(id)?, Cause::Container(id)))

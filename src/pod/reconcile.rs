@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
+use super::hook::PostStart;
 use super::phase::restarts_after;
 use super::pod_event::{KillingReason, PodEvent, go_duration};
-use super::record::{End, Ended, Live, Refusal, Stage, State};
-use super::startup::{Due, Startup};
+use super::record::{End, Ended, Live, Refusal, Resize, Stage, State, Stop, Then};
 use super::status::WaitingReason;
 use super::stop::StopCause;
-use super::{Action, ExitStatus, PodMachine, ProbeOutcome, RunId, Sandbox};
-use crate::spec::{ContainerId, ContainerKind, Metadata, ProbeKind, RestartPolicy};
+use super::{Action, ExitStatus, PodMachine, Sandbox};
+use crate::spec::{ContainerId, ContainerKind, Metadata, RestartPolicy};
 
 /// What is to become of a main container.
 enum Fate {
@@ -19,7 +19,7 @@ enum Fate {
     /// It is due to start.
     Start,
     /// It is up and to be ended.
-    Stop { reason: KillingReason, then_restart: bool },
+    Stop { reason: KillingReason, then: Then },
     /// It ended for good, or is being ended for good.
     Done,
 }
@@ -29,8 +29,9 @@ impl Fate {
     /// that is to be ended for good does not hold the pod; its end becomes part of the pod's (rule 52).
     fn is_over(&self) -> bool {
         match self {
-            Self::Done | Self::Stop { then_restart: false, .. } => true,
-            Self::Keep | Self::Start | Self::Stop { then_restart: true, .. } => false,
+            Self::Done => true,
+            Self::Keep | Self::Start => false,
+            Self::Stop { reason, then } => !Stop::keeps_pod(*then, *reason),
         }
     }
 }
@@ -49,11 +50,12 @@ impl PodMachine {
             return;
         }
         self.expire_refusals();
-        self.advance_probes();
+        self.advance_running();
         if self.stop.is_none() {
             self.decide();
         }
         self.advance_stops();
+        self.conclude_restart_all();
         self.conclude_stop();
         // Only after the surroundings were lost: the pod begins anew.
         if self.stop.is_none() && self.sandbox == Sandbox::Absent {
@@ -71,9 +73,20 @@ impl PodMachine {
         }
     }
 
-    fn decide(&mut self) {
+    pub(super) fn decide(&mut self) {
+        let grace = self.pod.termination_grace_period;
+        if self.deadline().is_some_and(|deadline| deadline <= self.now.mono) {
+            self.record(PodEvent::DeadlineExceeded);
+            return self.begin_stop(StopCause::DeadlineExceeded, grace);
+        }
+        if self.wants_to_restart_all() {
+            return self.end_all_to_restart();
+        }
+        if let Some(id) = self.keystone_that_is_over() {
+            return self.begin_stop(StopCause::KeystoneEnded(id), grace);
+        }
         if self.mains().all(|id| self.fate(id).is_over()) {
-            return self.begin_stop(StopCause::Completed, self.pod.termination_grace_period);
+            return self.begin_stop(StopCause::Completed, grace);
         }
         match self.sandbox {
             Sandbox::Absent => {
@@ -87,18 +100,53 @@ impl PodMachine {
         match self.advance_init() {
             Init::Ongoing => {}
             Init::Failed(id) => {
-                self.begin_stop(StopCause::InitFailed(id), self.pod.termination_grace_period);
+                self.begin_stop(StopCause::InitFailed(id), grace);
             }
-            Init::Done => {
-                for id in self.mains() {
-                    match self.fate(id) {
-                        Fate::Start => self.start(id),
-                        Fate::Stop { reason, then_restart } => self.stop_container(id, reason, then_restart),
-                        Fate::Keep | Fate::Done => {}
-                    }
-                }
-            }
+            Init::Done => self.advance_mains(),
         }
+        self.advance_resizes();
+    }
+
+    /// Main containers start in the pod's order; at its first start one waits for the postStart hooks of
+    /// those before it (rule 4) and for those it is to start after.
+    fn advance_mains(&mut self) {
+        let mut is_held = false;
+        for id in self.mains() {
+            let is_first_start = matches!(self.records[id].state, State::Absent);
+            match self.fate(id) {
+                Fate::Start if is_first_start && (is_held || !self.may_follow(id)) => {}
+                Fate::Start => self.start(id),
+                Fate::Stop { reason, then } => self.stop_container(id, reason, then),
+                Fate::Keep | Fate::Done => {}
+            }
+            is_held |= self.holds_next(id);
+        }
+    }
+
+    /// Its postStart hook is not done.
+    fn holds_next(&self, id: ContainerId) -> bool {
+        let has_hook = self.container(id).is_some_and(|container| container.post_start.is_some());
+        has_hook
+            && match self.records[id].live() {
+                Some(Live { stage: Stage::Starting { .. }, stop: None }) => true,
+                Some(Live { stage: Stage::Running(running), stop: None }) => running.post_start.is_pending(),
+                Some(_) | None => false,
+            }
+    }
+
+    /// Everything that it is to start after has started.
+    fn may_follow(&self, id: ContainerId) -> bool {
+        self.start_after(id).all(|other| self.records[other].has_started)
+    }
+
+    fn start_after(&self, id: ContainerId) -> impl Iterator<Item = ContainerId> {
+        self.container(id).into_iter().flat_map(|container| container.start_after.iter().copied())
+    }
+
+    /// A keystone that ended for good, or is to: the first in the pod's order (kubernetes#25908).
+    fn keystone_that_is_over(&self) -> Option<ContainerId> {
+        let is_keystone = |id: &ContainerId| self.container(*id).is_some_and(|container| container.keystone);
+        self.mains().filter(is_keystone).find(|id| self.fate(*id).is_over())
     }
 
     fn mains(&self) -> impl Iterator<Item = ContainerId> + use<> {
@@ -109,36 +157,47 @@ impl PodMachine {
     fn fate(&self, id: ContainerId) -> Fate {
         let record = &self.records[id];
         match &record.state {
+            // What it is to start after never will: neither will it.
+            State::Absent if self.start_after(id).any(|other| self.never_starts(other)) => Fate::Done,
             State::Absent => Fate::Start,
             State::Ended(_) if self.restarts(id) => Fate::Start,
             State::Live(Live { stage: Stage::Emptying { .. }, .. }) if self.restarts(id) => Fate::Keep,
             State::Ended(_) | State::Live(Live { stage: Stage::Emptying { .. }, .. }) => Fate::Done,
-            State::Live(Live { stop: Some(stop), .. }) if stop.then_restart => Fate::Keep,
+            State::Live(Live { stop: Some(stop), .. }) if Stop::keeps_pod(stop.then, stop.reason) => {
+                Fate::Keep
+            }
             State::Live(Live { stop: Some(_), .. }) => Fate::Done,
             State::Live(Live { stop: None, .. }) => match self.reason_to_stop(id) {
-                Some((reason, then_restart)) => Fate::Stop { reason, then_restart },
+                Some((reason, then)) => Fate::Stop { reason, then },
                 None => Fate::Keep,
             },
         }
     }
 
+    /// It is over and has never been what others wait for.
+    fn never_starts(&self, id: ContainerId) -> bool {
+        !self.records[id].has_started && self.fate(id).is_over()
+    }
+
     /// Why a container that is up should not stay so, and whether it starts again afterwards.
-    fn reason_to_stop(&self, id: ContainerId) -> Option<(KillingReason, bool)> {
+    fn reason_to_stop(&self, id: ContainerId) -> Option<(KillingReason, Then)> {
         let record = &self.records[id];
         let container = self.container(id)?;
         let policy = container.restart_policy.unwrap_or(self.pod.restart_policy);
-        let live = record.live()?;
-        if record.image != container.image {
-            Some((KillingReason::DefinitionChanged, true))
-        } else if record.restart_requested {
-            Some((KillingReason::RestartRequested, true))
-        } else if let Some(Startup::Failed) = live.stage.startup() {
-            // Rule 52: decided by the policy alone; there is no exit code yet for rules to look at.
-            let restarts = record.kind == ContainerKind::Sidecar || policy != RestartPolicy::Never;
-            Some((KillingReason::Probe { kind: ProbeKind::Startup, restarts }, restarts))
-        } else {
-            None
+        if record.image != container.image || record.changed {
+            return Some((KillingReason::DefinitionChanged, Then::Restart));
         }
+        if record.restart_requested {
+            return Some((KillingReason::RestartRequested, Then::Restart));
+        }
+        let running = record.running()?;
+        if running.post_start == PostStart::Failed {
+            return Some((KillingReason::PostStartHook, Then::AsPolicySays));
+        }
+        // Rule 52: decided by the policy alone; there is no exit code yet for rules to look at.
+        let restarts = record.kind == ContainerKind::Sidecar || policy != RestartPolicy::Never;
+        let then = if restarts { Then::Restart } else { Then::AsPolicySays };
+        running.probes.failed().map(|kind| (KillingReason::Probe { kind, restarts }, then))
     }
 
     /// Whether the container's newest end leads to another attempt (rules 16, 28, 99, 100).
@@ -193,8 +252,8 @@ impl PodMachine {
                 State::Live(_) | State::Ended(_) if passed && !is_sidecar => continue,
                 State::Live(live) if is_sidecar => {
                     lets_next_start = record.is_started();
-                    if let (None, Some((reason, then_restart))) = (&live.stop, self.reason_to_stop(id)) {
-                        self.stop_container(id, reason, then_restart);
+                    if let (None, Some((reason, then))) = (&live.stop, self.reason_to_stop(id)) {
+                        self.stop_container(id, reason, then);
                     }
                 }
                 State::Live(_) if record.ended().is_some_and(Ended::is_failure) && !self.restarts(id) => {
@@ -247,9 +306,9 @@ impl PodMachine {
                 return self.record(PodEvent::BackOff(name, delay));
             }
         }
-        let setting = self.pod.crash_loop_back_off;
-        let image =
-            self.container(id).map_or_else(|| Arc::from(""), |container| Arc::clone(&container.image));
+        let Some(container) = self.pod.container(id) else { return };
+        let setting = container.crash_loop_back_off.unwrap_or(self.pod.crash_loop_back_off);
+        let (image, resources) = (Arc::clone(&container.image), container.resources);
         let record = &mut self.records[id];
         if let Some(finished) = finished {
             record.back_off.restarted(now.mono, finished, setting);
@@ -260,49 +319,13 @@ impl PodMachine {
         };
         record.state = State::Live(Live { stage: Stage::Starting { since: now, previous }, stop: None });
         record.image = image;
+        record.changed = false;
+        (record.resources, record.resize) = (resources, Resize::Settled);
         record.restart_requested = false;
         record.restart_intended = false;
         record.attempts += 1;
         let attempt = record.attempt(id);
         self.status_changed = true;
         self.actions.push_back(Action::Start(attempt));
-    }
-
-    /// Starts the probes that are due and ends those whose time is up.
-    fn advance_probes(&mut self) {
-        let now = self.now.mono;
-        for id in self.records.ids() {
-            let Some(Live { stage: Stage::Running { startup, .. }, stop: None }) = self.records[id].live()
-            else {
-                continue;
-            };
-            let Some(due) = startup.due(now) else { continue };
-            let Some(probe) = self.pod.container(id).and_then(|container| container.startup_probe.clone())
-            else {
-                continue;
-            };
-            let attempt = self.records[id].attempt(id);
-            let run = RunId(self.next_run);
-            let Some(Stage::Running { startup, .. }) =
-                self.records[id].live_mut().map(|live| &mut live.stage)
-            else {
-                continue;
-            };
-            match due {
-                Due::Start => {
-                    startup.started(run, now + probe.timeout);
-                    self.next_run += 1;
-                    self.actions.push_back(Action::StartProbe { run, attempt, kind: ProbeKind::Startup });
-                }
-                Due::TimedOut(run) => {
-                    startup.done(&probe, ProbeOutcome::Failure, now);
-                    let is_final = startup.failed();
-                    self.actions.push_back(Action::CancelProbe(run));
-                    let name = self.name(id);
-                    let output = Arc::from(format!("no answer within {:?}", probe.timeout));
-                    self.record(PodEvent::Unhealthy { name, probe: ProbeKind::Startup, output, is_final });
-                }
-            }
-        }
     }
 }

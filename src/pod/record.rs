@@ -5,12 +5,13 @@ use std::ops::{Index, IndexMut};
 use std::time::Duration;
 
 use super::back_off::BackOff;
-use super::event::{AttemptId, Exit, ExitStatus, StartFailure, Text};
+use super::event::{AttemptId, Exit, ExitStatus, RunId, StartFailure, Text};
+use super::hook::{HookRun, PostStart};
 use super::pod_event::KillingReason;
-use super::startup::Startup;
+use super::probe::Probes;
 use super::status::{TerminatedReason, WaitingReason};
 use super::time::{Now, Time, Timestamp};
-use crate::spec::{ContainerId, ContainerKind};
+use crate::spec::{Container, ContainerId, ContainerKind, Notify, Resources};
 
 /// One container's record.
 #[derive(Clone, Debug)]
@@ -33,6 +34,24 @@ pub(super) struct Record {
     pub(super) back_off: BackOff,
     /// The image of the newest attempt, by which a changed definition is known (rule 17).
     pub(super) image: Text,
+    /// The definition changed since the newest attempt was asked for.
+    pub(super) changed: bool,
+    /// It has started in the sandbox that stands, in this attempt or an earlier one.
+    pub(super) has_started: bool,
+    /// The resources of the newest attempt, and whether others are on their way.
+    pub(super) resources: Resources,
+    pub(super) resize: Resize,
+}
+
+/// How far a change of the resources of a running attempt is (rule 174).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resize {
+    /// None, or not begun.
+    Settled,
+    /// These were asked for; no answer yet.
+    Asked(Resources),
+    /// They could not be given; asked for again at this time.
+    Refused(Time),
 }
 
 #[derive(Clone, Debug)]
@@ -57,15 +76,39 @@ pub(super) enum Stage {
     /// Asked for; the program does not run yet. `previous` is how the attempt before ended.
     Starting { since: Now, previous: Option<Ended> },
     /// The program runs.
-    Running { since: Now, startup: Startup },
+    Running(Running),
     /// The main process ended; what it left behind is being ended.
     Emptying { ended: Ended, rest_signalled: bool },
+}
+
+/// A program that runs.
+#[derive(Clone, Debug)]
+pub(super) struct Running {
+    pub(super) since: Now,
+    pub(super) post_start: PostStart,
+    pub(super) notified: Notified,
+    pub(super) probes: Probes,
+    /// The hook is through, the container said so if it is to, the startup probe succeeded (rule 7).
+    pub(super) started: bool,
+}
+
+/// What the container says about itself (sd_notify(3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notified {
+    /// It is to say that it is ready, and has not.
+    Awaited,
+    /// It is ready, or nobody asked.
+    Ready,
+    /// It was ready and says that it is not any more.
+    Withdrawn,
 }
 
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
     pub(super) end: End,
+    /// Why it was being ended, if it was.
+    pub(super) killed: Option<KillingReason>,
     /// When its program was started; when it was asked for if it never ran.
     pub(super) started: Timestamp,
     pub(super) finished: Now,
@@ -84,12 +127,24 @@ pub(super) struct Stop {
     pub(super) deadline: Time,
     pub(super) step: StopStep,
     pub(super) reason: KillingReason,
-    /// Another attempt follows, whatever the policy.
-    pub(super) then_restart: bool,
+    pub(super) then: Then,
+}
+
+/// What follows a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Another attempt, whatever the policy.
+    Restart,
+    /// What rules and policy make of its exit code (rule 100).
+    AsPolicySays,
+    /// Nothing.
+    Stay,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StopStep {
+    /// Its preStop hook runs. It began with the stop itself, whoever else has to end first (rule 80).
+    PreStop(HookRun),
     /// Others must end first (rule 81).
     AwaitingTurn,
     /// Signalled at this time; SIGKILL follows.
@@ -107,7 +162,7 @@ pub(super) struct Refusal {
 }
 
 impl Record {
-    pub(super) fn new(kind: ContainerKind, image: Text) -> Self {
+    pub(super) fn new(kind: ContainerKind, container: &Container) -> Self {
         Self {
             kind,
             state: State::Absent,
@@ -118,7 +173,11 @@ impl Record {
             restart_intended: false,
             refusal: None,
             back_off: BackOff::default(),
-            image,
+            image: Text::clone(&container.image),
+            changed: false,
+            has_started: false,
+            resources: container.resources,
+            resize: Resize::Settled,
         }
     }
 
@@ -128,13 +187,35 @@ impl Record {
 
     /// The main process runs or is about to.
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.state, State::Live(Live { stage: Stage::Starting { .. } | Stage::Running { .. }, .. }))
+        matches!(self.state, State::Live(Live { stage: Stage::Starting { .. } | Stage::Running(_), .. }))
     }
 
-    /// Running, and its startup probe is no concern any more (rule 55).
+    /// Running and started (rules 7, 55).
     pub(super) fn is_started(&self) -> bool {
-        matches!(&self.state, State::Live(Live { stage: Stage::Running { startup, .. }, .. })
-            if startup.succeeded())
+        self.running().is_some_and(|running| running.started)
+    }
+
+    /// Running, started, and neither its readiness probe nor itself says otherwise (rule 55).
+    pub(super) fn is_ready(&self) -> bool {
+        self.running().is_some_and(Running::is_ready)
+    }
+
+    pub(super) fn running(&self) -> Option<&Running> {
+        match &self.state {
+            State::Live(Live { stage: Stage::Running(running), .. }) => Some(running),
+            State::Live(Live { stage: Stage::Starting { .. } | Stage::Emptying { .. }, .. })
+            | State::Absent
+            | State::Ended(_) => None,
+        }
+    }
+
+    pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.state {
+            State::Live(Live { stage: Stage::Running(running), .. }) => Some(running),
+            State::Live(Live { stage: Stage::Starting { .. } | Stage::Emptying { .. }, .. })
+            | State::Absent
+            | State::Ended(_) => None,
+        }
     }
 
     pub(super) fn live(&self) -> Option<&Live> {
@@ -163,8 +244,9 @@ impl Record {
             State::Ended(ended) | State::Live(Live { stage: Stage::Emptying { ended, .. }, .. }) => {
                 Some(ended)
             }
-            State::Absent
-            | State::Live(Live { stage: Stage::Starting { .. } | Stage::Running { .. }, .. }) => None,
+            State::Absent | State::Live(Live { stage: Stage::Starting { .. } | Stage::Running(_), .. }) => {
+                None
+            }
         }
     }
 
@@ -197,20 +279,53 @@ impl Record {
     }
 }
 
-impl Stage {
-    /// The startup probe, while the program runs.
-    pub(super) fn startup(&self) -> Option<&Startup> {
-        match self {
-            Self::Running { startup, .. } => Some(startup),
-            Self::Starting { .. } | Self::Emptying { .. } => None,
+impl Running {
+    /// The program has just begun to run.
+    pub(super) fn new(container: &Container, since: Now) -> Self {
+        let notified = match container.notify {
+            Some(Notify::Socket | Notify::Descriptor(_)) => Notified::Awaited,
+            None => Notified::Ready,
+        };
+        Self {
+            since,
+            post_start: if container.post_start.is_some() { PostStart::Due } else { PostStart::Done },
+            notified,
+            probes: Probes::new(container, since.mono),
+            started: false,
         }
+    }
+
+    /// Nothing holds back its being started (rule 7).
+    pub(super) fn has_passed_every_gate(&self) -> bool {
+        self.post_start == PostStart::Done
+            && self.notified != Notified::Awaited
+            && self.probes.startup_passed()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.started && self.notified == Notified::Ready && self.probes.is_ready()
     }
 }
 
 impl Ended {
     /// It did not end with exit code 0.
     pub(super) fn is_failure(&self) -> bool {
-        self.end.code() != 0
+        self.code() != 0
+    }
+
+    /// As Kubernetes shows it: 137 for whatever was ended so that all containers restart (rule 105).
+    pub(super) fn code(&self) -> u8 {
+        match self.killed {
+            Some(KillingReason::RestartAllContainers) => 137,
+            Some(_) | None => self.end.code(),
+        }
+    }
+
+    pub(super) fn reason(&self) -> TerminatedReason {
+        match self.killed {
+            Some(KillingReason::RestartAllContainers) => TerminatedReason::RestartingAllContainers,
+            Some(_) | None => self.end.reason(),
+        }
     }
 }
 
@@ -223,7 +338,7 @@ impl End {
         }
     }
 
-    pub(super) fn reason(&self) -> TerminatedReason {
+    fn reason(&self) -> TerminatedReason {
         match self {
             Self::NeverRan(_) => TerminatedReason::StartError,
             Self::Exited(exit) => match exit.status {
@@ -243,13 +358,31 @@ impl Stop {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     /// A stop whose turn has not come.
-    pub(super) fn new(deadline: Time, reason: KillingReason, then_restart: bool) -> Self {
-        Self { deadline, step: StopStep::AwaitingTurn, reason, then_restart }
+    pub(super) fn new(deadline: Time, reason: KillingReason, then: Then) -> Self {
+        Self { deadline, step: StopStep::AwaitingTurn, reason, then }
+    }
+
+    /// Whether a container that is stopped like this stays in the pod's plans: it may start again (rule 52).
+    pub(super) fn keeps_pod(then: Then, reason: KillingReason) -> bool {
+        match (then, reason) {
+            // What becomes of it is known when its exit code is.
+            (Then::Restart, _) | (Then::AsPolicySays, KillingReason::PostStartHook) => true,
+            (Then::AsPolicySays | Then::Stay, _) => false,
+        }
+    }
+
+    /// The hook under way that somebody else does.
+    pub(super) fn hook_run(&self) -> Option<RunId> {
+        match self.step {
+            StopStep::PreStop(hook) => hook.run(),
+            StopStep::AwaitingTurn | StopStep::Signalled(_) | StopStep::Killed(_) => None,
+        }
     }
 
     /// When the next step is due by itself.
     pub(super) fn due(&self) -> Time {
         match self.step {
+            StopStep::PreStop(hook) => hook.timeout().map_or(self.deadline, |until| until.min(self.deadline)),
             StopStep::AwaitingTurn => self.deadline,
             StopStep::Signalled(at) => self.deadline.max(at + Self::MINIMUM),
             StopStep::Killed(at) => at + Self::PATIENCE,

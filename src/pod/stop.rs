@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use super::event::Signal;
+use super::hook::{HookRun, PostStart};
 use super::pod_event::{KillingReason, PodEvent};
-use super::record::{End, Ended, Live, Record, Stage, State, Stop, StopStep};
+use super::record::{End, Ended, Live, Record, Stage, State, Stop, StopStep, Then};
 use super::time::Time;
 use super::{Action, Exit, ExitStatus, PodMachine, Sandbox, Target};
-use crate::spec::{ContainerId, ContainerKind, Profile, RestartPolicy};
+use crate::spec::{ContainerId, ContainerKind, HookKind, Profile, RestartPolicy};
 
 /// The shortest grace that a repeated request may leave (rule 78).
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -17,6 +18,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PodStop {
     pub(super) cause: StopCause,
+    pub(super) began: Time,
     /// One clock for all containers (rule 82).
     pub(super) deadline: Time,
     /// Do not wait for it: SIGKILL now.
@@ -28,6 +30,10 @@ pub(super) struct PodStop {
 pub enum StopCause {
     /// The main containers are done (rule 30).
     Completed,
+    /// A keystone ended for good (kubernetes#25908).
+    KeystoneEnded(ContainerId),
+    /// The pod was active for as long as it may be (rule 92).
+    DeadlineExceeded,
     /// A plain init container failed for good (rule 21).
     InitFailed(ContainerId),
     /// Somebody asked.
@@ -48,14 +54,15 @@ impl PodMachine {
     pub(super) fn begin_stop(&mut self, cause: StopCause, grace: Duration) {
         let now = self.now.mono;
         match &mut self.stop {
-            None => self.stop = Some(PodStop { cause, deadline: now + grace, kill: false }),
+            None => self.stop = Some(PodStop { cause, began: now, deadline: now + grace, kill: false }),
             Some(stop) => {
                 stop.deadline = stop.deadline.min(now + grace.max(SHORTEST));
                 if stop.cause == StopCause::SandboxLost {
-                    stop.cause = cause;
+                    (stop.cause, stop.began) = (cause, now);
                 }
             }
         }
+        self.restarting_all = false;
         self.status_changed = true;
     }
 
@@ -80,7 +87,7 @@ impl PodMachine {
     }
 
     /// A single container is to be ended while the pod goes on: unordered (rule 83).
-    pub(super) fn stop_container(&mut self, id: ContainerId, reason: KillingReason, then_restart: bool) {
+    pub(super) fn stop_container(&mut self, id: ContainerId, reason: KillingReason, then: Then) {
         let grace = match reason {
             KillingReason::Probe { kind, .. } => self
                 .container(id)
@@ -93,20 +100,36 @@ impl PodMachine {
             | KillingReason::RestartAllContainers
             | KillingReason::Resize => self.pod.termination_grace_period,
         };
-        self.give_stop(id, Stop::new(self.now.mono + grace, reason, then_restart));
+        self.give_stop(id, Stop::new(self.now.mono + grace, reason, then));
     }
 
-    /// The attempt is being ended from now on. Its startup probe is over (rule 57).
-    fn give_stop(&mut self, id: ContainerId, stop: Stop) {
-        let reason = stop.reason;
+    /// The attempt is being ended from now on. Its startup and liveness probes are over (rules 57, 58),
+    /// and so is its hook after the start.
+    pub(super) fn give_stop(&mut self, id: ContainerId, stop: Stop) {
+        let (reason, has_grace) = (stop.reason, stop.deadline > self.now.mono);
         let Some(live) = self.records[id].live_mut() else { return };
         live.stop = Some(stop);
-        if let Stage::Running { startup, .. } = &mut live.stage {
-            let run = startup.abandon(reason == KillingReason::PodStop);
-            self.actions.extend(run.map(Action::CancelProbe));
-        }
+        let is_running = if let Stage::Running(running) = &mut live.stage {
+            let hook = running.post_start.run().map(Action::AbandonHook);
+            if running.post_start.is_pending() {
+                running.post_start = PostStart::Done;
+            }
+            let probes = running.probes.stop(reason == KillingReason::PodStop).map(Action::CancelProbe);
+            self.abandon(probes.chain(hook).collect::<Vec<_>>());
+            true
+        } else {
+            false
+        };
         let name = self.name(id);
         self.record(PodEvent::Killing(name, reason));
+        let kill = self.stop.is_some_and(|stop| stop.kill);
+        if is_running
+            && has_grace
+            && !kill
+            && let Some(hook) = self.begin_hook(id, HookKind::PreStop)
+        {
+            self.set_step(id, StopStep::PreStop(hook));
+        }
     }
 
     /// Takes every stop that is under way as far as it can go now.
@@ -134,7 +157,7 @@ impl PodMachine {
     /// containers first, then one another in reverse order (rule 81). Only when the whole pod ends (rule 83).
     fn advance_stop(&mut self, id: ContainerId, is_turn: bool) {
         match self.records[id].live().map(|live| &live.stage) {
-            Some(Stage::Starting { .. } | Stage::Running { .. }) => self.advance_main_process(id, is_turn),
+            Some(Stage::Starting { .. } | Stage::Running(_)) => self.advance_main_process(id, is_turn),
             Some(Stage::Emptying { .. }) => self.advance_rest(id),
             None => {}
         }
@@ -149,10 +172,13 @@ impl PodMachine {
         match record.live_mut().map(|live| &mut live.stop) {
             Some(Some(stop)) => {
                 stop.deadline = stop.deadline.min(pod_stop.deadline);
-                stop.then_restart &= anew;
+                if !anew {
+                    stop.then = Then::Stay;
+                }
             }
             Some(None) if is_up => {
-                self.give_stop(id, Stop::new(pod_stop.deadline, KillingReason::PodStop, anew));
+                let then = if anew { Then::Restart } else { Then::Stay };
+                self.give_stop(id, Stop::new(pod_stop.deadline, KillingReason::PodStop, then));
             }
             Some(None) | None => {}
         }
@@ -163,7 +189,15 @@ impl PodMachine {
         let attempt = self.records[id].attempt(id);
         let Some(stop) = self.records[id].live().and_then(|live| live.stop.clone()) else { return };
         let kill_now = self.stop.is_some_and(|stop| stop.kill);
+        if let StopStep::PreStop(hook) = stop.step {
+            if !kill_now && now < stop.due() {
+                return;
+            }
+            self.end_pre_stop(id, hook, &stop);
+            return self.advance_main_process(id, is_turn);
+        }
         let next = match stop.step {
+            StopStep::PreStop(_) => return,
             StopStep::AwaitingTurn | StopStep::Signalled(_) if kill_now => StopStep::Killed(now),
             StopStep::AwaitingTurn if is_turn || stop.due() <= now => StopStep::Signalled(now),
             StopStep::Signalled(_) if stop.due() <= now => {
@@ -177,14 +211,32 @@ impl PodMachine {
         self.set_step(id, next);
         match next {
             StopStep::Signalled(_) => {
+                let signal = self.container(id).and_then(|container| container.stop_signal);
                 self.actions.push_back(Action::Signal {
                     attempt,
-                    signal: Signal::TERM,
+                    signal: signal.unwrap_or(Signal::TERM),
                     target: Target::Main,
                 });
             }
-            StopStep::Killed(_) => self.actions.push_back(Action::Kill(attempt)),
-            StopStep::AwaitingTurn => {}
+            StopStep::Killed(_) => {
+                if let Some(running) = self.records[id].running_mut() {
+                    let probes = running.probes.end().map(Action::CancelProbe);
+                    self.abandon(probes);
+                }
+                self.actions.push_back(Action::Kill(attempt));
+            }
+            StopStep::AwaitingTurn | StopStep::PreStop(_) => {}
+        }
+    }
+
+    /// The hook's time is up: it is no longer waited for (rule 71).
+    fn end_pre_stop(&mut self, id: ContainerId, hook: HookRun, stop: &Stop) {
+        let in_time = hook.succeeds_in_time() && hook.timeout().is_some_and(|until| until <= stop.deadline);
+        self.abandon(hook.run().map(Action::AbandonHook));
+        self.set_step(id, StopStep::AwaitingTurn);
+        if !in_time {
+            let name = self.name(id);
+            self.record(PodEvent::FailedHook(name, HookKind::PreStop));
         }
     }
 
@@ -201,16 +253,18 @@ impl PodMachine {
         let Some(live) = self.records[id].live_mut() else { return };
         let Stage::Emptying { rest_signalled, .. } = &mut live.stage else { return };
         // Where the main process ended unasked, the whole grace is there: no minimum is added (rule 79).
-        let stop = live.stop.get_or_insert(Stop::new(deadline, KillingReason::PodStop, false));
+        let stop = live.stop.get_or_insert(Stop::new(deadline, KillingReason::PodStop, Then::AsPolicySays));
         match stop.step {
-            StopStep::AwaitingTurn | StopStep::Signalled(_) if at_once || stop.due() <= now => {
+            StopStep::PreStop(_) | StopStep::AwaitingTurn | StopStep::Signalled(_)
+                if at_once || stop.due() <= now =>
+            {
                 stop.step = StopStep::Killed(now);
                 self.actions.push_back(Action::Kill(attempt));
                 if !at_once {
                     self.record(PodEvent::ExceededGracePeriod(name));
                 }
             }
-            StopStep::AwaitingTurn | StopStep::Signalled(_) if !*rest_signalled => {
+            StopStep::PreStop(_) | StopStep::AwaitingTurn | StopStep::Signalled(_) if !*rest_signalled => {
                 *rest_signalled = true;
                 self.actions.push_back(Action::Signal {
                     attempt,
@@ -219,7 +273,7 @@ impl PodMachine {
                 });
             }
             StopStep::Killed(_) if is_ending && stop.due() <= now => self.give_up(id),
-            StopStep::AwaitingTurn | StopStep::Signalled(_) | StopStep::Killed(_) => {}
+            StopStep::PreStop(_) | StopStep::AwaitingTurn | StopStep::Signalled(_) | StopStep::Killed(_) => {}
         }
     }
 
@@ -235,11 +289,17 @@ impl PodMachine {
         let now = self.now;
         let attempt = self.records[id].attempt(id);
         let record = &mut self.records[id];
-        let State::Live(Live { stage, .. }) = &record.state else { return };
-        let unseen =
-            |started| Ended { end: End::Exited(Exit::plain(ExitStatus::Unknown)), started, finished: now };
+        let State::Live(Live { stage, stop }) = &record.state else { return };
+        let killed = stop.as_ref().map(|stop| stop.reason);
+        let unseen = |started| Ended {
+            end: End::Exited(Exit::plain(ExitStatus::Unknown)),
+            killed,
+            started,
+            finished: now,
+        };
         let ended = match stage {
-            Stage::Starting { since, .. } | Stage::Running { since, .. } => unseen(since.wall),
+            Stage::Starting { since, .. } => unseen(since.wall),
+            Stage::Running(running) => unseen(running.since.wall),
             Stage::Emptying { ended, .. } => ended.clone(),
         };
         record.count_attempt();
@@ -308,6 +368,7 @@ impl PodMachine {
         let again: Vec<_> = self.records.ids().filter(|id| !self.rests(*id)).collect();
         for id in again {
             let record = &mut self.records[id];
+            record.has_started = false;
             if let State::Ended(ended) = std::mem::replace(&mut record.state, State::Absent) {
                 record.last = Some(ended);
             }

@@ -56,4 +56,9 @@ impl Timestamp {
     pub fn as_nanos(self) -> i64 {
         self.0
     }
+
+    /// How long `earlier` was before this; zero if it was not, or the clock was set back.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
 }

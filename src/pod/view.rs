@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::event::{Exit, ExitStatus, StartFailure, StartStage};
+use super::hook::PostStart;
 use super::phase::{self, Progress};
-use super::record::{End, Ended, Live, Record, Stage, State};
-use super::startup::Startup;
+use super::pod_event::KillingReason;
+use super::record::{End, Ended, Live, Notified, Record, Running, Stage, State};
 use super::status::{
     ContainerState, ContainerStatus, Phase, PodStatus, Terminated, TerminatedReason, WaitingReason,
 };
+use super::stop::StopCause;
 use super::{Now, PodMachine, Sandbox};
 use crate::spec::{Container, ContainerKind, Pod};
 
@@ -25,11 +27,16 @@ impl PodMachine {
         let progress = Progress { initialized: self.initialized, terminal: self.is_ending() };
         let phase = match self.phase_of(&init_container_statuses, &container_statuses, progress) {
             // Rule 90: a pod that is over and neither succeeded nor failed has failed.
-            Phase::Pending | Phase::Running if self.sandbox == Sandbox::Finished => Phase::Failed,
+            Phase::Pending | Phase::Running if self.sandbox == Sandbox::Finished => {
+                self.verdict().unwrap_or(Phase::Failed)
+            }
             // The ends of an earlier sandbox are not seen as such in the statuses.
             Phase::Running if self.is_initializing() => Phase::Pending,
             // A start under way is not seen in the statuses, but nothing is over before it is.
             Phase::Succeeded | Phase::Failed if self.is_any_starting() => Phase::Running,
+            Phase::Succeeded | Phase::Failed if self.verdict().is_some() => {
+                self.verdict().unwrap_or(Phase::Failed)
+            }
             phase @ (Phase::Pending | Phase::Running | Phase::Succeeded | Phase::Failed) => phase,
         };
         PodStatus {
@@ -43,6 +50,22 @@ impl PodMachine {
 
     fn phase_of(&self, init: &[ContainerStatus], main: &[ContainerStatus], progress: Progress) -> Phase {
         phase::decide(&self.pod, init, main, progress, &|id, _| self.restarts(id))
+    }
+
+    /// How the pod ends where one thing decides it, whatever its containers' exit codes are.
+    fn verdict(&self) -> Option<Phase> {
+        match self.stop?.cause {
+            StopCause::KeystoneEnded(id) => match self.records[id].ended() {
+                Some(ended) if !ended.is_failure() => Some(Phase::Succeeded),
+                Some(_) | None => Some(Phase::Failed),
+            },
+            StopCause::DeadlineExceeded => Some(Phase::Failed),
+            StopCause::Completed
+            | StopCause::InitFailed(_)
+            | StopCause::Requested
+            | StopCause::SandboxFailed
+            | StopCause::SandboxLost => None,
+        }
     }
 
     /// The init containers are not through, and the pod is not on its way out.
@@ -71,11 +94,11 @@ impl PodMachine {
             last_state: last.map(terminated),
             ready: match record.kind {
                 ContainerKind::Init => ended_well,
-                ContainerKind::Sidecar | ContainerKind::Main => record.is_started(),
+                ContainerKind::Sidecar | ContainerKind::Main => record.is_ready(),
                 ContainerKind::Ephemeral => false,
             },
             started: match record.kind {
-                ContainerKind::Init | ContainerKind::Ephemeral => record.is_running(),
+                ContainerKind::Init | ContainerKind::Ephemeral => record.running().is_some(),
                 ContainerKind::Sidecar | ContainerKind::Main => record.is_started(),
             },
             restart_count: record.restart_count,
@@ -85,9 +108,12 @@ impl PodMachine {
     /// What the container is doing, and the end before that.
     fn container_state<'a>(&self, record: &'a Record) -> (ContainerState, Option<&'a Ended>) {
         let last = record.last.as_ref();
+        if let Some(ended) = self.is_down_to_restart(record) {
+            return (waiting(WaitingReason::RestartingAllContainers), Some(ended));
+        }
         match (&record.state, &record.refusal) {
-            (State::Live(Live { stage: Stage::Running { since, .. }, .. }), _) => {
-                (ContainerState::Running { started_at: since.wall }, last)
+            (State::Live(Live { stage: Stage::Running(running), .. }), _) => {
+                (ContainerState::Running { started_at: running.since.wall }, last)
             }
             (State::Live(Live { stage: Stage::Starting { previous, .. }, .. }), _) => {
                 (waiting(WaitingReason::ContainerCreating), previous.as_ref().or(last))
@@ -118,6 +144,7 @@ impl PodMachine {
     pub fn restore(pod: Pod, status: &PodStatus, now: Now) -> Self {
         let mut machine = Self::new(pod, now);
         machine.start_time = status.start_time;
+        machine.active = (now.wall.since(status.start_time), now.mono);
         for (id, kind, container) in machine.pod.iter() {
             let Some(status) = status.container(&container.name) else { continue };
             let record = &mut machine.records[id];
@@ -125,20 +152,22 @@ impl PodMachine {
             record.restart_count = status.restart_count;
             record.last = status.last_state.as_ref().map(|end| ended(end, now));
             record.state = match &status.state {
-                ContainerState::Waiting { .. } => match record.last.take() {
-                    Some(last) => State::Ended(last),
-                    None => State::Absent,
-                },
+                ContainerState::Waiting { reason, .. } => {
+                    machine.restarting_all |= *reason == WaitingReason::RestartingAllContainers;
+                    was_waiting(*reason, record)
+                }
                 ContainerState::Terminated(end) => State::Ended(ended(end, now)),
                 ContainerState::Running { started_at } => {
                     let since = Now { mono: now.mono, wall: *started_at };
-                    let probe = container.startup_probe.as_ref().filter(|_| !status.started);
-                    let startup = Startup::begin(probe, now.mono);
-                    State::Live(Live { stage: Stage::Running { since, startup }, stop: None })
+                    let running = was_running(container, since, status);
+                    record.has_started = running.started;
+                    State::Live(Live { stage: Stage::Running(running), stop: None })
                 }
             };
-            if !matches!(record.state, State::Absent) {
+            if record.last.is_some() || !matches!(record.state, State::Absent) {
                 record.attempts = status.restart_count.saturating_add(1);
+            }
+            if !matches!(record.state, State::Absent) {
                 machine.sandbox = Sandbox::Ready;
                 machine.initialized |= kind == ContainerKind::Main;
             }
@@ -160,15 +189,44 @@ impl PodMachine {
         for (_, record) in self.records.iter_mut().filter(|(_, record)| is_lost(record)) {
             let exit = Exit { termination_message: MESSAGE.to_owned(), ..Exit::plain(ExitStatus::Code(0)) };
             record.attempts = record.restart_count.saturating_add(1);
-            record.state = State::Ended(Ended { end: End::Exited(exit), started, finished: now });
+            let end = End::Exited(exit);
+            record.state = State::Ended(Ended { end, killed: None, started, finished: now });
         }
     }
 }
 
-impl Record {
-    fn is_running(&self) -> bool {
-        matches!(self.state, State::Live(Live { stage: Stage::Running { .. }, .. }))
+/// A container that waits: for its delay after an end, or for its turn from the beginning.
+fn was_waiting(reason: WaitingReason, record: &mut Record) -> State {
+    match reason {
+        WaitingReason::PodInitializing | WaitingReason::ContainerCreating => State::Absent,
+        WaitingReason::CrashLoopBackOff
+        | WaitingReason::CreateContainerConfigError
+        | WaitingReason::CreateContainerError
+        | WaitingReason::PostStartHookError
+        | WaitingReason::RestartingAllContainers => match record.last.take() {
+            Some(last) => {
+                // Whatever its policy makes of that end, another start was to follow.
+                record.restart_intended = true;
+                State::Ended(last)
+            }
+            None => State::Absent,
+        },
     }
+}
+
+/// A container that runs is as far as it was (rule 180): its hook is not run again.
+fn was_running(container: &Container, since: Now, status: &ContainerStatus) -> Running {
+    let mut running = Running::new(container, since);
+    running.post_start = PostStart::Done;
+    running.probes.assume(status.started, status.ready);
+    if status.started {
+        running.notified = Notified::Ready;
+    }
+    running.started = status.started;
+    if running.started {
+        running.probes.release_others(since.mono);
+    }
+    running
 }
 
 fn waiting(reason: WaitingReason) -> ContainerState {
@@ -180,6 +238,7 @@ fn terminated(ended: &Ended) -> Terminated {
         End::NeverRan(failure) => (None, Some(Arc::from(failure.message.as_str()))),
         End::Exited(exit) => {
             let signal = match exit.status {
+                ExitStatus::Signal(_) if ended.reason() == TerminatedReason::RestartingAllContainers => None,
                 ExitStatus::Signal(signal) => Some(signal),
                 ExitStatus::Code(_) | ExitStatus::Unknown => None,
             };
@@ -188,9 +247,9 @@ fn terminated(ended: &Ended) -> Terminated {
         }
     };
     Terminated {
-        exit_code: ended.end.code(),
+        exit_code: ended.code(),
         signal,
-        reason: ended.end.reason(),
+        reason: ended.reason(),
         message,
         started_at: ended.started,
         finished_at: ended.finished.wall,
@@ -217,5 +276,7 @@ fn ended(end: &Terminated, now: Now) -> Ended {
         | TerminatedReason::RestartingAllContainers => End::Exited(exit),
     };
     let finished = Now { mono: now.mono, wall: end.finished_at };
-    Ended { end: end_of, started: end.started_at, finished }
+    let killed = (end.reason == TerminatedReason::RestartingAllContainers)
+        .then_some(KillingReason::RestartAllContainers);
+    Ended { end: end_of, killed, started: end.started_at, finished }
 }

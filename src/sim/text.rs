@@ -64,6 +64,7 @@ impl Timeline {
                 }
             }
             Cause::Stopped => "stopped before a main container decided it".to_owned(),
+            Cause::DeadlineExceeded => "the deadline was exceeded".to_owned(),
             Cause::SandboxFailed => "the pod could not be set up".to_owned(),
         }
     }
@@ -137,6 +138,10 @@ impl Timeline {
             StopCause::InitFailed(id) => {
                 format!("init container {} failed", self.row(id).map_or("", |row| &row.name))
             }
+            StopCause::KeystoneEnded(id) => {
+                format!("keystone {} ended", self.row(id).map_or("", |row| &row.name))
+            }
+            StopCause::DeadlineExceeded => "the pod was active for as long as it may be".to_owned(),
             StopCause::Requested => "stopping".to_owned(),
             StopCause::SandboxFailed => "the pod cannot be set up".to_owned(),
             StopCause::SandboxLost => "the surroundings are gone".to_owned(),

@@ -436,6 +436,11 @@ impl Container {
         }
     }
 
+    /// The first rule that says something about this exit code (rule 98).
+    pub fn rule_for(&self, code: u8) -> Option<&RestartRule> {
+        self.restart_policy_rules.iter().find(|rule| rule.matches(code))
+    }
+
     /// What this container is as an entry of `initContainers` (rule 97).
     pub fn kind_among_init(&self) -> ContainerKind {
         match self.restart_policy {

@@ -173,6 +173,8 @@ impl Timeline {
             What::Ending(..) if occurrence.at == self.end() => return None,
             What::Ending(StopCause::Completed, _) => "main containers are done".to_owned(),
             What::Ending(StopCause::InitFailed(_), _) => "init container failed".to_owned(),
+            What::Ending(StopCause::KeystoneEnded(_), _) => "keystone ended".to_owned(),
+            What::Ending(StopCause::DeadlineExceeded, _) => "deadline exceeded".to_owned(),
             What::Ending(StopCause::SandboxFailed | StopCause::SandboxLost, _) => {
                 "surroundings are gone".to_owned()
             }
