@@ -301,10 +301,11 @@ impl Supervisor {
             Action::CancelProbe(run) => self.probes.cancel(run, &self.epoll),
             Action::Record(event) => self.record(&event),
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
+            // Nothing enforces resources yet, which was said when the manifest was read.
+            Action::Resize(container) => self.fact(Event::ResizeDone { container }),
             // No manifest field asks for these yet.
             Action::RunHook { .. }
             | Action::AbandonHook(_)
-            | Action::Resize(_)
             | Action::RefreshVolumes
             | Action::RestartNetworkHelper => {}
         }
@@ -440,6 +441,10 @@ impl Supervisor {
         {
             let pod = self.machine.pod();
             log::error!("pod {} ends with {code}, as container {} did", pod.metadata.name, name(pod, id));
+        }
+        if cause == Cause::DeadlineExceeded {
+            let name = &self.machine.pod().metadata.name;
+            log::error!("pod {name} ends with {code}: it was active for its activeDeadlineSeconds");
         }
         self.tell();
         if let Some(output) = &mut self.output {
