@@ -12,7 +12,7 @@ mod trace;
 
 use std::time::Duration;
 
-pub use behaviour::{Attempt, Behaviour, OnTerm, Rest};
+pub use behaviour::{Attempt, Behaviour, HookConduct, OnTerm, Rest};
 use invariants::Invariants;
 pub use invariants::Violation;
 use kernel::Kernel;
@@ -64,7 +64,7 @@ impl World {
 
     fn with(machine: PodMachine, behaviours: Vec<Behaviour>, now: Time, timeline: Option<Timeline>) -> Self {
         let status = machine.status();
-        let mut kernel = Kernel::new(behaviours);
+        let mut kernel = Kernel::new(machine.pod(), behaviours);
         kernel.adopt(machine.pod(), &status, now);
         let mut invariants = Invariants::new(machine.pod());
         invariants.adopt(machine.pod(), &status);
