@@ -78,6 +78,15 @@ pub(super) enum Place {
     HttpGetAction,
     HttpHeader,
     TcpSocketAction,
+    GrpcAction,
+    Lifecycle,
+    LifecycleHandler,
+    SleepAction,
+    ReadinessGate,
+    ResizePolicy,
+    /// A container's table in TOML, and a hook's, besides the fields of Kubernetes.
+    TomlContainer,
+    TomlLifecycleHandler,
     /// What stands around a pod's template.
     DeploymentSpec,
     StatefulSetSpec,
@@ -132,6 +141,14 @@ impl Place {
             Self::HttpGetAction => "probe.httpGet",
             Self::HttpHeader => "probe.httpGet.httpHeaders[]",
             Self::TcpSocketAction => "probe.tcpSocket",
+            Self::GrpcAction => "probe.grpc",
+            Self::Lifecycle => "containers[].lifecycle",
+            Self::LifecycleHandler => "hook",
+            Self::SleepAction => "hook.sleep",
+            Self::ReadinessGate => "spec.readinessGates[]",
+            Self::ResizePolicy => "containers[].resizePolicy[]",
+            Self::TomlContainer => "(TOML) containers[]",
+            Self::TomlLifecycleHandler => "(TOML) hook",
             Self::DeploymentSpec => "Deployment.spec",
             Self::StatefulSetSpec => "StatefulSet.spec",
             Self::DaemonSetSpec => "DaemonSet.spec",
@@ -175,6 +192,11 @@ impl Place {
             Self::Container => Some(("in a container", "an entry of containers")),
             Self::ContainerPort => Some(("in a port", "an entry of ports")),
             Self::Probe => Some(("in a probe", "the probe")),
+            Self::LifecycleHandler => Some(("in a hook", "postStart or preStop")),
+            Self::Lifecycle => Some(("in lifecycle", "lifecycle")),
+            Self::TomlContainer => Some(("in a container", "an entry of containers")),
+            Self::GrpcAction | Self::SleepAction | Self::ReadinessGate => None,
+            Self::ResizePolicy | Self::TomlLifecycleHandler => None,
             Self::HttpGetAction => Some(("in httpGet", "httpGet")),
             Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
             Self::ScriptRun => Some(("in a run", "an entry of runs")),
@@ -250,9 +272,17 @@ impl Place {
             Self::LabelSelector | Self::SelectorRequirement | Self::ClaimRequests => &[],
             Self::ListMetadata => &[],
             Self::Toml => &[Self::Container],
-            Self::Container => &[Self::Spec, Self::Toml, Self::Metadata, Self::ContainerPort, Self::Probe],
+            Self::Container => {
+                &[Self::Spec, Self::Toml, Self::Metadata, Self::ContainerPort, Self::Probe, Self::Lifecycle]
+            }
+            Self::Lifecycle => &[Self::LifecycleHandler, Self::Container],
+            Self::LifecycleHandler | Self::SleepAction => {
+                &[Self::Lifecycle, Self::HttpGetAction, Self::SleepAction, Self::Container]
+            }
+            Self::TomlContainer | Self::TomlLifecycleHandler => &[],
+            Self::ReadinessGate | Self::ResizePolicy => &[],
             Self::Probe => &[Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml],
-            Self::HttpGetAction | Self::ExecAction | Self::TcpSocketAction => {
+            Self::HttpGetAction | Self::ExecAction | Self::TcpSocketAction | Self::GrpcAction => {
                 &[Self::Probe, Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml]
             }
             Self::EnvVar | Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {

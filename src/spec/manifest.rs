@@ -2,17 +2,19 @@
 //! pod; its parts read themselves.
 
 use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container};
+use super::container_settings::start_after;
 use super::decode::{Fields, Item};
 use super::fields::Place;
 use super::kind::{Restarts, Workload};
 use super::metadata::{annotations, file_name, generated_name, labels, namespace, pod_name};
+use super::name;
 use super::object::{Head, ObjectMetadata, head};
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::resources::resources;
 use super::settings::Settings;
 use super::tree::{Span, Value, cut};
 use super::{Options, Source, Syntax, workload};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,20 +38,25 @@ impl<'a> Form<'a> {
     }
 
     fn pod(&self, fields: &mut Fields<'_>) -> Option<Pod> {
-        let (metadata, settings) = self.yaml_metadata(fields);
+        let (metadata, mut settings) = self.yaml_metadata(fields);
         let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
         let back_off = settings.back_off();
-        let pod = self.spec_below(fields, profile)?;
+        let pod = self.spec_below(fields, profile, &mut settings)?;
         Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
     }
 
     /// The field `spec` of an object or a template; metadata and delays are the caller's.
-    fn spec_below(&self, fields: &mut Fields<'_>, profile: Profile) -> Option<Pod> {
+    fn spec_below<'f>(
+        &self,
+        fields: &mut Fields<'f>,
+        profile: Profile,
+        settings: &mut Settings<'f>,
+    ) -> Option<Pod> {
         let Some(spec) = fields.take("spec") else {
             fields.missing("spec", "write `spec:` with `containers:` below it");
             return None;
         };
-        spec.fields(&[Place::Spec], |fields| self.spec(fields, profile))
+        spec.fields(&[Place::Spec], |fields| self.spec(fields, profile, settings))
     }
 
     /// The pod of a template in an object of this name.
@@ -59,12 +66,12 @@ impl<'a> Form<'a> {
             let read = metadata.and_then(|item| {
                 item.fields(&[Place::TemplateMetadata], |fields| (labels(fields), annotations(fields)))
             });
-            let (labels, (annotations, settings)) = read.unwrap_or_default();
+            let (labels, (annotations, mut settings)) = read.unwrap_or_default();
             let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
             let back_off = settings.back_off();
             let named = self.metadata_of(owner.name.unwrap_or_default(), owner.namespace);
             let metadata = Metadata { labels, annotations, ..named };
-            let pod = self.spec_below(fields, profile)?;
+            let pod = self.spec_below(fields, profile, &mut settings)?;
             Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
         })?
     }
@@ -96,10 +103,10 @@ impl<'a> Form<'a> {
             let (metadata, _) = self.metadata(fields);
             let profile = fields.take("profile");
             let back_off = fields.take("crashLoopBackOff");
-            let settings = Settings::take_keys(profile, back_off.as_ref());
+            let mut settings = Settings::take_keys(profile, back_off.as_ref());
             let profile = settings.profile(self.options, Profile::Process, (self.root, self.head.place));
             let back_off = settings.back_off();
-            let spec = self.spec(fields, profile);
+            let spec = self.spec(fields, profile, &mut settings);
             Pod { metadata, crash_loop_back_off: back_off, ..spec }
         })
     }
@@ -129,12 +136,15 @@ impl<'a> Form<'a> {
     }
 
     /// The fields of the spec; metadata and delays are the caller's.
-    fn spec(&self, fields: &mut Fields<'_>, profile: Profile) -> Pod {
+    fn spec<'f>(&self, fields: &mut Fields<'f>, profile: Profile, settings: &mut Settings<'f>) -> Pod {
         let restart_policy = self.restart_policy(fields, profile);
         self.host_namespaces(fields);
         operating_system(fields);
+        let termination_grace_period = self.grace(fields);
         let surroundings = Surroundings {
             profile,
+            grace: termination_grace_period,
+            start_after: RefCell::default(),
             image_told: Cell::new(false),
             limits_told: Cell::new(false),
             strict: self.options.strict,
@@ -170,20 +180,31 @@ impl<'a> Form<'a> {
         let mut names = Names::default();
         let init_containers = containers(init.as_ref(), ContainerList::Init, &surroundings, &mut names);
         let containers = containers(main.as_ref(), ContainerList::Main, &surroundings, &mut names);
-        Pod {
+        let active_deadline = fields.take("activeDeadlineSeconds").and_then(|item| item.integer(1, i64::MAX));
+        let mut pod = Pod {
             metadata: self.metadata_of("", "default"),
-            active_deadline: None,
-            readiness_gates: Vec::new(),
+            active_deadline: active_deadline.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
+            readiness_gates: fields
+                .take("readinessGates")
+                .map(|item| readiness_gates(&item))
+                .unwrap_or_default(),
             job: None,
             profile,
             restart_policy,
-            termination_grace_period: self.grace(fields),
+            termination_grace_period,
             crash_loop_back_off: Default::default(),
             resources: resources.unwrap_or_default(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),
+        };
+        let mut written = settings.apply_to_containers(&mut pod);
+        for (name, item) in surroundings.start_after.take() {
+            let found = pod.iter().find(|(_, _, container)| *container.name == *name).map(|(id, ..)| id);
+            written.extend(found.map(|id| (id, item)));
         }
+        start_after(&mut pod, written);
+        pod
     }
 
     /// What the manifest, or else the kind of object, or else the profile says.
@@ -237,6 +258,25 @@ impl<'a> Form<'a> {
     }
 }
 
+/// Types of conditions that have to be True before the pod is Ready (rule 123).
+fn readiness_gates(item: &Item<'_>) -> Vec<Arc<str>> {
+    let gates = item.list().unwrap_or_default();
+    let read = gates.iter().filter_map(|item| {
+        item.fields_with_main(&[Place::ReadinessGate], "conditionType", |fields| {
+            let Some(item) = fields.take("conditionType") else {
+                fields.missing("conditionType", "write the type of a condition, such as `example.com/ready`");
+                return None;
+            };
+            let text = item.string()?;
+            if let Err(broken) = name::qualified(text) {
+                item.refuse(broken, "write the type of a condition, such as `example.com/ready`");
+            }
+            Some(Arc::from(text))
+        })?
+    });
+    read.collect()
+}
+
 fn operating_system(fields: &mut Fields<'_>) {
     let Some(item) = fields.take("os") else { return };
     item.fields(&[Place::Os], |fields| {
@@ -257,10 +297,10 @@ fn operating_system(fields: &mut Fields<'_>) {
 /// The containers' names with their places (rule 19).
 type Names = BTreeMap<String, Span>;
 
-fn containers(
-    item: Option<&Item<'_>>,
+fn containers<'a>(
+    item: Option<&Item<'a>>,
     list: ContainerList,
-    surroundings: &Surroundings,
+    surroundings: &Surroundings<'a>,
     names: &mut Names,
 ) -> Vec<Container> {
     let items = item.and_then(|item| item.list()).unwrap_or_default();

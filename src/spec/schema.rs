@@ -54,7 +54,15 @@ impl Writer {
         if !self.definitions.contains_key(name) {
             // Its own place is taken, so that a mapping may have one of its kind inside.
             self.definitions.insert(name.to_owned(), Value::Null);
-            let mut mapping = self.mapping(&[place]);
+            // What Kubernetes has no field for is beside its fields in TOML.
+            let places: &[Place] = match (self.syntax, place) {
+                (Syntax::Toml, Place::Container) => &[Place::Container, Place::TomlContainer],
+                (Syntax::Toml, Place::LifecycleHandler) => {
+                    &[Place::LifecycleHandler, Place::TomlLifecycleHandler]
+                }
+                (Syntax::Toml | Syntax::Yaml, place) => &[place],
+            };
+            let mut mapping = self.mapping(places);
             if self.may_be_null(place) {
                 *within(&mut mapping, "type") = json!(["object", "null"]);
             }
@@ -193,6 +201,13 @@ fn definition(place: Place) -> &'static str {
         Place::HttpGetAction => "httpGet",
         Place::HttpHeader => "httpHeader",
         Place::TcpSocketAction => "tcpSocket",
+        Place::GrpcAction => "grpc",
+        Place::Lifecycle => "lifecycle",
+        Place::LifecycleHandler | Place::TomlLifecycleHandler => "hook",
+        Place::SleepAction => "sleep",
+        Place::ReadinessGate => "readinessGate",
+        Place::ResizePolicy => "resizePolicy",
+        Place::TomlContainer => "container",
         Place::Resources => "resources",
         Place::Amounts => "amounts",
         Place::DeploymentSpec => "deploymentSpec",

@@ -9,22 +9,31 @@ use serde_json::{Value, json};
 /// What a mapping asks of its fields together.
 pub(super) fn between_fields(place: Place) -> Option<Value> {
     match place {
-        // Rules need a policy beside them (rule 98).
-        Container => Some(json!({
-            "if": {
-                "properties": {"restartPolicyRules": {"type": "array", "minItems": 1}},
-                "required": ["restartPolicyRules"],
-            },
-            "then": {
-                "properties": {"restartPolicy": {"type": "string"}},
-                "required": ["restartPolicy"],
-            },
-        })),
-        // A probe does one thing.
-        Probe => {
+        // Rules need a policy beside them (rule 98); only readiness comes and goes (rule 38).
+        Container => {
+            let once = json!({"properties": {"successThreshold": {"maximum": 1}}});
+            Some(json!({
+                "if": {
+                    "properties": {"restartPolicyRules": {"type": "array", "minItems": 1}},
+                    "required": ["restartPolicyRules"],
+                },
+                "then": {
+                    "properties": {"restartPolicy": {"type": "string"}},
+                    "required": ["restartPolicy"],
+                },
+                "properties": {
+                    "startupProbe": once,
+                    "livenessProbe": once,
+                    "readinessProbe": {"properties": {"terminationGracePeriodSeconds": {"type": "null"}}},
+                },
+            }))
+        }
+        // A probe or a hook does one thing.
+        Probe | LifecycleHandler => {
             let is_action = |row: &&Row| row.place == place && matches!(row.form, Form::Object(_));
             let names: Vec<_> = ROWS.iter().filter(is_action).map(|row| row.name).collect();
-            let message = format!("a probe does one of {}", names.join(", "));
+            let whose = if place == Probe { "probe" } else { "hook" };
+            let message = format!("a {whose} does one of {}", names.join(", "));
             let is_there = |name: &str| {
                 json!({
                     "required": [name],
@@ -63,6 +72,8 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         RestartRule | ExitCodes | ExecAction | HttpGetAction | HttpHeader | TcpSocketAction => None,
         PodTemplate | TemplateMetadata | LabelSelector | ConfigMap | Secret | List | ListMetadata => None,
         ClaimSpec | ClaimResources | ClaimRequests | Resources | Amounts => None,
+        GrpcAction | Lifecycle | SleepAction | ReadinessGate | ResizePolicy => None,
+        TomlContainer | TomlLifecycleHandler => None,
         Script | ScriptContainer | ScriptRun | ScriptEvent | Below(_) => None,
     }
 }
