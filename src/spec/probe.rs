@@ -50,7 +50,8 @@ fn is_zero(value: &Value) -> bool {
 
 /// Seconds, with a fraction; Kubernetes has whole ones only (kubernetes/enhancements#3066).
 fn seconds(item: &Item<'_>, least: f64) -> Option<Duration> {
-    let whole = || item.integer(0, SECONDS).map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
+    let from = i64::from(least > 0.0);
+    let whole = || item.integer(from, SECONDS).map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
     let Value::Float(value) = item.node.value else { return whole() };
     if value.fract() == 0.0 || !value.is_finite() || item.scope.purpose == Purpose::Kubernetes {
         return whole();
