@@ -4,8 +4,9 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::Syntax;
 use super::decode::{Fields, Item, Purpose};
-use super::environment::environment;
+use super::environment::{env_from, environment, named_strings};
 use super::fields::Place;
 use super::name;
 use super::pod::{
@@ -15,10 +16,10 @@ use super::pod::{
 use super::probe::startup_probe;
 use super::problem::Problem;
 use super::resources::{Resources, resources};
-use super::tree::cut;
+use super::tree::{Value, cut};
 
 /// What the containers of one pod have in common.
-pub(super) struct Surroundings {
+pub(super) struct Surroundings<'a> {
     pub profile: Profile,
     /// Whether it has been said that an image is only a label.
     pub image_told: Cell<bool>,
@@ -26,9 +27,11 @@ pub(super) struct Surroundings {
     pub limits_told: Cell<bool>,
     /// Refuse what would only be warned of.
     pub strict: bool,
+    /// What paths of files are relative to, with a `/` behind it; empty is the supervisor's directory.
+    pub directory: &'a str,
 }
 
-impl Surroundings {
+impl Surroundings<'_> {
     /// Nothing enforces limits yet, which is said once and nothing to be silent about (SPEC-07).
     pub fn limits_are_not_enforced(&self, item: &Item<'_>, resources: &Resources) {
         let runs = item.scope.purpose == Purpose::Run;
@@ -64,9 +67,13 @@ pub(super) const RESTART_POLICIES: &[(&str, RestartPolicy)] = &[
 pub(super) fn container(
     item: &Item<'_>,
     list: ContainerList,
-    surroundings: &Surroundings,
+    surroundings: &Surroundings<'_>,
 ) -> Option<Container> {
-    item.fields(&[Place::Container], |fields| {
+    let places: &[Place] = match item.scope.syntax {
+        Syntax::Yaml => &[Place::Container],
+        Syntax::Toml => &[Place::TomlContainer, Place::Container],
+    };
+    item.fields(places, |fields| {
         let sidecar = list == ContainerList::Init
             && fields.peek("restartPolicy").is_some_and(|item| item.node.as_string() == Some("Always"));
         let kind = match list {
@@ -98,6 +105,9 @@ pub(super) fn container(
                 .filter(|directory| !directory.is_empty())
                 .map(str::to_owned),
             env: fields.take("env").map(|item| environment(&item)).unwrap_or_default(),
+            env_from: fields.take("envFrom").map(|item| env_from(&item)).unwrap_or_default(),
+            env_files: env_files(fields, surroundings),
+            env_from_files: env_from_files(fields, surroundings),
             ports,
             restart_policy,
             restart_policy_rules: restart_rules(fields),
@@ -106,6 +116,35 @@ pub(super) fn container(
             ..Container::named("")
         }
     })
+}
+
+/// One path or several.
+fn env_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<String> {
+    let Some(item) = fields.take("envFile") else { return Vec::new() };
+    let items = match &item.node.value {
+        Value::List(_) => item.list().unwrap_or_default(),
+        _ => vec![item],
+    };
+    items.iter().filter_map(|item| path(item, item.string()?, surroundings)).collect()
+}
+
+fn env_from_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<(String, String)> {
+    let Some(item) = fields.take("envFromFiles") else { return Vec::new() };
+    let named = |(name, written): (String, String)| Some((name, path(&item, &written, surroundings)?));
+    named_strings(&item).into_iter().filter_map(named).collect()
+}
+
+/// A path as the supervisor finds it.
+fn path(item: &Item<'_>, written: &str, surroundings: &Surroundings<'_>) -> Option<String> {
+    if written.is_empty() || written.ends_with('/') {
+        item.refuse(
+            "this is no path of a file",
+            "write a path such as \"settings.env\" or \"/run/secrets/db\"",
+        );
+        return None;
+    }
+    let directory = if written.starts_with('/') { "" } else { surroundings.directory };
+    Some(format!("{directory}{written}"))
 }
 
 fn container_name<'a>(fields: &mut Fields<'a>, kind: &str) -> Option<&'a str> {
@@ -132,7 +171,7 @@ fn image<'a>(fields: &mut Fields<'a>) -> &'a str {
     image
 }
 
-fn image_is_a_label(fields: &Fields<'_>, surroundings: &Surroundings) {
+fn image_is_a_label(fields: &Fields<'_>, surroundings: &Surroundings<'_>) {
     let Some(item) = fields.peek("image") else { return };
     if surroundings.profile == Profile::Process && !surroundings.image_told.replace(true) {
         let message =
@@ -179,7 +218,7 @@ fn command(fields: &mut Fields<'_>, described: &str, profile: Profile) -> Vec<St
     }
 }
 
-fn limits(fields: &mut Fields<'_>, described: &str, surroundings: &Surroundings) -> Resources {
+fn limits(fields: &mut Fields<'_>, described: &str, surroundings: &Surroundings<'_>) -> Resources {
     let Some(item) = fields.take("resources") else { return Resources::default() };
     let resources = resources(&item, described);
     surroundings.limits_are_not_enforced(&item, &resources);

@@ -70,6 +70,16 @@ pub(super) enum Place {
     Os,
     Container,
     EnvVar,
+    EnvVarSource,
+    /// A key of a ConfigMap or a Secret.
+    KeyRef,
+    FieldRef,
+    ResourceFieldRef,
+    EnvFrom,
+    /// A ConfigMap or a Secret as a whole.
+    ObjectRef,
+    /// A container's own keys in TOML, besides those of a container.
+    TomlContainer,
     ContainerPort,
     RestartRule,
     ExitCodes,
@@ -124,6 +134,13 @@ impl Place {
             Self::Os => "spec.os",
             Self::Container => "containers[]",
             Self::EnvVar => "containers[].env[]",
+            Self::EnvVarSource => "containers[].env[].valueFrom",
+            Self::KeyRef => "containers[].env[].valueFrom.configMapKeyRef",
+            Self::FieldRef => "containers[].env[].valueFrom.fieldRef",
+            Self::ResourceFieldRef => "containers[].env[].valueFrom.resourceFieldRef",
+            Self::EnvFrom => "containers[].envFrom[]",
+            Self::ObjectRef => "containers[].envFrom[].configMapRef",
+            Self::TomlContainer => "(TOML) containers[]",
             Self::ContainerPort => "containers[].ports[]",
             Self::RestartRule => "containers[].restartPolicyRules[]",
             Self::ExitCodes => "containers[].restartPolicyRules[].exitCodes",
@@ -179,6 +196,10 @@ impl Place {
             Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
             Self::ScriptRun => Some(("in a run", "an entry of runs")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
+            Self::EnvVarSource => Some(("in valueFrom", "valueFrom")),
+            Self::EnvFrom => Some(("in an entry of envFrom", "an entry of envFrom")),
+            Self::KeyRef | Self::FieldRef | Self::ResourceFieldRef | Self::ObjectRef => None,
+            Self::TomlContainer => Some(("in a container", "an entry of containers")),
             Self::DeploymentSpec | Self::DaemonSetSpec | Self::ReplicaSetSpec => {
                 Some(("in the spec of a Deployment", "the spec of the Deployment"))
             }
@@ -255,9 +276,15 @@ impl Place {
             Self::HttpGetAction | Self::ExecAction | Self::TcpSocketAction => {
                 &[Self::Probe, Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml]
             }
-            Self::EnvVar | Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
+            Self::EnvVar => &[Self::EnvVarSource, Self::Container, Self::Spec, Self::Toml],
+            Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
                 &[Self::Container, Self::Spec, Self::Toml]
             }
+            Self::EnvVarSource | Self::KeyRef | Self::FieldRef | Self::ResourceFieldRef => {
+                &[Self::EnvVarSource]
+            }
+            Self::EnvFrom | Self::ObjectRef => &[Self::EnvFrom, Self::ObjectRef],
+            Self::TomlContainer => &[],
             Self::ScriptContainer => &[Self::ScriptRun],
             Self::ScriptRun => &[Self::ScriptContainer],
             Self::Script | Self::ScriptEvent => &[],
@@ -423,18 +450,25 @@ mod tests {
             include_str!("../../tests/manifests/good/full-cronjob.yaml"),
         ];
         let keys = texts.into_iter().flat_map(|text| each_key_is_missed(text, Syntax::Yaml)).collect();
-        let in_toml = |place| matches!(place, Place::Toml | Place::CrashLoopBackOff);
+        let in_toml = |place| matches!(place, Place::Toml | Place::CrashLoopBackOff | Place::TomlContainer);
         each_implemented_is_among(&keys, |place| !in_toml(place));
         let keys = each_key_is_missed(include_str!("../../tests/manifests/good/full.toml"), Syntax::Toml);
         // What is below the spec is the same in both; only YAML has objects around it.
         each_implemented_is_among(&keys, |place| in_toml(place) || PARTS_OF_SPEC.contains(&place));
     }
 
-    const PARTS_OF_SPEC: [Place; 14] = [
+    const PARTS_OF_SPEC: [Place; 21] = [
         Place::Spec,
         Place::Os,
         Place::Container,
         Place::EnvVar,
+        Place::EnvVarSource,
+        Place::KeyRef,
+        Place::FieldRef,
+        Place::ResourceFieldRef,
+        Place::EnvFrom,
+        Place::ObjectRef,
+        Place::TomlContainer,
         Place::ContainerPort,
         Place::RestartRule,
         Place::ExitCodes,

@@ -138,6 +138,7 @@ impl<'a> Form<'a> {
             image_told: Cell::new(false),
             limits_told: Cell::new(false),
             strict: self.options.strict,
+            directory: directory(self.source),
         };
         let resources = fields.take("resources").map(|item| {
             let resources = resources(&item, "the pod");
@@ -180,6 +181,9 @@ impl<'a> Form<'a> {
             termination_grace_period: self.grace(fields),
             crash_loop_back_off: Default::default(),
             resources: resources.unwrap_or_default(),
+            service_account_name: service_account_name(fields),
+            // The caller has them.
+            objects: Arc::default(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),
@@ -237,6 +241,15 @@ impl<'a> Form<'a> {
     }
 }
 
+/// Of no effect but for variables that tell it; what is wrong with it is reported where it is ignored.
+fn service_account_name(fields: &Fields<'_>) -> Arc<str> {
+    let written = ["serviceAccountName", "serviceAccount"].into_iter().find_map(|name| {
+        let item = fields.peek(name)?;
+        item.node.as_string().filter(|name| !name.is_empty()).map(Arc::from)
+    });
+    written.unwrap_or_else(|| Arc::from("default"))
+}
+
 fn operating_system(fields: &mut Fields<'_>) {
     let Some(item) = fields.take("os") else { return };
     item.fields(&[Place::Os], |fields| {
@@ -254,13 +267,21 @@ fn operating_system(fields: &mut Fields<'_>) {
     });
 }
 
+/// The directory that the manifest stands in, with a `/` behind it; empty where that is the supervisor's.
+fn directory(source: &Source) -> &str {
+    source
+        .name
+        .rsplit_once('/')
+        .map_or("", |(directory, _)| source.name.get(..=directory.len()).unwrap_or(""))
+}
+
 /// The containers' names with their places (rule 19).
 type Names = BTreeMap<String, Span>;
 
 fn containers(
     item: Option<&Item<'_>>,
     list: ContainerList,
-    surroundings: &Surroundings,
+    surroundings: &Surroundings<'_>,
     names: &mut Names,
 ) -> Vec<Container> {
     let items = item.and_then(|item| item.list()).unwrap_or_default();

@@ -54,7 +54,10 @@ impl Writer {
         if !self.definitions.contains_key(name) {
             // Its own place is taken, so that a mapping may have one of its kind inside.
             self.definitions.insert(name.to_owned(), Value::Null);
-            let mut mapping = self.mapping(&[place]);
+            let mut mapping = match place {
+                Place::TomlContainer => self.mapping(&[place, Place::Container]),
+                _ => self.mapping(&[place]),
+            };
             if self.may_be_null(place) {
                 *within(&mut mapping, "type") = json!(["object", "null"]);
             }
@@ -185,6 +188,13 @@ fn definition(place: Place) -> &'static str {
         Place::Os => "os",
         Place::Container => "container",
         Place::EnvVar => "envVar",
+        Place::EnvVarSource => "envVarSource",
+        Place::KeyRef => "keyRef",
+        Place::FieldRef => "fieldRef",
+        Place::ResourceFieldRef => "resourceFieldRef",
+        Place::EnvFrom => "envFrom",
+        Place::ObjectRef => "objectRef",
+        Place::TomlContainer => "containerOfToml",
         Place::ContainerPort => "containerPort",
         Place::RestartRule => "restartRule",
         Place::ExitCodes => "exitCodes",
@@ -366,7 +376,10 @@ mod tests {
         }
         let places: BTreeSet<Place> = Field::all().map(|field| field.place).collect();
         let places = places.difference(&of_objects).filter(|place| !matches!(place, Place::Below(_)));
-        mappings.extend(places.map(|place| (definition(*place).to_owned(), vec![*place])));
+        mappings.extend(places.map(|place| match place {
+            Place::TomlContainer => (definition(*place).to_owned(), vec![*place, Place::Container]),
+            place => (definition(*place).to_owned(), vec![*place]),
+        }));
         let mut names: BTreeSet<&str> = nothing().into_iter().map(|(name, _)| name).collect();
         names.insert(kinds::OBJECT);
         for (name, places) in &mappings {
@@ -409,9 +422,13 @@ mod tests {
             let spec = if syntax == Syntax::Toml { &schema } else { &schema["definitions"]["spec"] };
             let mut found = BTreeSet::new();
             explained(spec, "spec", &mut found);
-            for (name, path) in
-                [("container", "containers[]"), ("probe", "probe"), ("envVar", "containers[].env[]")]
-            {
+            let container = if syntax == Syntax::Toml { "containerOfToml" } else { "container" };
+            for (name, path) in [
+                (container, "containers[]"),
+                ("probe", "probe"),
+                ("envVar", "containers[].env[]"),
+                ("envVarSource", "containers[].env[].valueFrom"),
+            ] {
                 explained(&schema["definitions"][name], path, &mut found);
             }
             for field in Field::all().filter(|field| matches!(field.place, Place::Below(_))) {

@@ -52,6 +52,10 @@ pub(super) enum Form {
     /// A quantity of more than 0.
     Size,
     Environment,
+    /// A path of a file, or several.
+    Paths,
+    /// Paths under names of variables.
+    NamedPaths,
     /// A number, or a name.
     Port,
     /// A numeric address, or `localhost`.
@@ -94,6 +98,19 @@ pub(super) const SUBDOMAIN: Rule =
 pub(super) const NAME_PREFIX: Rule =
     short(253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*[-.]*$", NO_SUBDOMAIN);
 pub(super) const VARIABLE: Rule = rule("^[ -<>-~]+$", "a variable's name is printable ASCII without `=`");
+pub(super) const VARIABLE_PREFIX: Rule =
+    rule("^[ -<>-~]*$", "the beginning of a variable's name is printable ASCII without `=`");
+/// What a variable may tell of the pod, with keys as labels and annotations have them.
+pub(super) const FIELD_PATH: Rule = rule(
+    concat!(
+        r"^(metadata\.(name|namespace|uid",
+        r"|labels\['([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?'\]",
+        r"|annotations\['([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?'\])",
+        r"|spec\.(nodeName|serviceAccountName)|status\.(hostIPs?|podIPs?))$",
+    ),
+    "a variable tells of metadata.name, namespace, uid, labels['key'] or annotations['key'], of spec.nodeName or serviceAccountName, of status.hostIP, hostIPs, podIP or podIPs",
+);
+const PATH: Rule = rule(r"^[^\u0000]*[^/\u0000]$", "this is no path of a file");
 /// Words between single `-`, one of them with a letter.
 const PORT_NAME: Rule = short(15, "^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", NO_PORT_NAME);
 pub(super) const OPTIONAL_PORT_NAME: Rule =
@@ -120,7 +137,7 @@ const ANNOTATION_KEY: Rule = rule(
     NO_KEY,
 );
 /// It becomes the name of a file.
-const CONFIG_KEY: Rule = short(
+pub(super) const CONFIG_KEY: Rule = short(
     253,
     r"^([A-Za-z0-9_-]|\.[A-Za-z0-9_-])[A-Za-z0-9._-]*$",
     "a key is such as `settings.json` or `LOG_LEVEL`",
@@ -190,10 +207,10 @@ impl Form {
                 schema
             }
             Self::Containers => {
-                json!({"type": "array", "items": writer.reference(Place::Container), "minItems": 1})
+                json!({"type": "array", "items": container(writer), "minItems": 1})
             }
             Self::InitContainers => {
-                json!({"type": "array", "items": {"allOf": [writer.reference(Place::Container), sidecar(writer.syntax)]}})
+                json!({"type": "array", "items": {"allOf": [container(writer), sidecar(writer.syntax)]}})
             }
             Self::Labels => json!({
                 "type": "object",
@@ -229,6 +246,17 @@ impl Form {
                 }
                 schema
             }
+            Self::Paths => {
+                let mut schema = PATH.schema();
+                *within(&mut schema, "type") = json!(["string", "array"]);
+                *within(&mut schema, "items") = PATH.schema();
+                schema
+            }
+            Self::NamedPaths => json!({
+                "type": "object",
+                "propertyNames": VARIABLE.schema(),
+                "additionalProperties": PATH.schema(),
+            }),
             Self::Port => {
                 let mut schema = PORT_NAME.schema();
                 *within(&mut schema, "type") = json!(["integer", "string"]);
@@ -242,6 +270,14 @@ impl Form {
             }),
         }
     }
+}
+
+/// One entry of a list of containers.
+fn container(writer: &mut Writer) -> Value {
+    writer.reference(match writer.syntax {
+        Syntax::Toml => Place::TomlContainer,
+        Syntax::Yaml => Place::Container,
+    })
 }
 
 /// A mapping of values under keys of ConfigMaps and Secrets.
