@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    const NO_FILES: FilesRead = FilesRead::new();
+    static NO_FILES: FilesRead = FilesRead::new();
 
     fn inputs<'a>(environment: &'a [&'static CStr]) -> AttemptInputs<'a> {
         AttemptInputs { environment, marker: None, surroundings: None, files: &NO_FILES }
@@ -232,7 +232,8 @@ mod tests {
         let started = container(&of, inputs(&[]));
         let plan = hook(&of, &["z".to_owned(), "$(A)$$".to_owned()], &started.environment);
         assert_eq!(plan.arguments, [c"z".to_owned(), c"$(A)$$".to_owned()]);
-        assert_eq!((environment(&plan), plan.programs), (vec!["A=1", "PATH=/x"], vec![c"/x/z".to_owned()]));
+        assert_eq!(environment(&plan), ["A=1", "PATH=/x"]);
+        assert_eq!(plan.programs, [c"/x/z".to_owned()]);
     }
 
     #[test]

@@ -118,9 +118,17 @@ pub(super) fn container(
     })
 }
 
+/// A key that Kubernetes has no field for, and YAML no place.
+fn own_key<'a>(fields: &mut Fields<'a>, name: &'static str) -> Option<Item<'a>> {
+    match fields.item.scope.syntax {
+        Syntax::Toml => fields.take(name),
+        Syntax::Yaml => None,
+    }
+}
+
 /// One path or several.
 fn env_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<String> {
-    let Some(item) = fields.take("envFile") else { return Vec::new() };
+    let Some(item) = own_key(fields, "envFile") else { return Vec::new() };
     let items = match &item.node.value {
         Value::List(_) => item.list().unwrap_or_default(),
         _ => vec![item],
@@ -129,7 +137,7 @@ fn env_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<St
 }
 
 fn env_from_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<(String, String)> {
-    let Some(item) = fields.take("envFromFiles") else { return Vec::new() };
+    let Some(item) = own_key(fields, "envFromFiles") else { return Vec::new() };
     let named = |(name, written): (String, String)| Some((name, path(&item, &written, surroundings)?));
     named_strings(&item).into_iter().filter_map(named).collect()
 }

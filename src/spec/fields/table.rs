@@ -23,7 +23,7 @@ const NO_SECURITY: &str = "leave it out to run as the user that podinit runs as,
 const NO_ISOLATION: &str = "leave it out; in profile `process` the containers share this host's namespaces";
 const NOT_ENFORCED: &str = "shown by `explain`; limits are not enforced yet, which a run says";
 const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
-const NO_FILE_KEYS: &str = "volumes are not built yet; in TOML `envFile` reads a file of this host";
+const NO_FILE_KEYS: &str = "leave it out; in TOML `envFile` reads a file of this host";
 const NO_HOST_PORT: &str = "leave it out; in profile `process` the container listens on this host itself";
 const SO_ALREADY: &str =
     "so already in profile `process`, where `false` says no more than leaving it out, as it is the default";
