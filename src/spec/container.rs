@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Syntax;
 use super::decode::{Fields, Item, Purpose};
-use super::environment::{env_from, environment, named_strings};
+use super::environment::{env_from, environment, named};
 use super::fields::Place;
 use super::name;
 use super::pod::{
@@ -133,17 +133,18 @@ fn env_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<St
         Value::List(_) => item.list().unwrap_or_default(),
         _ => vec![item],
     };
-    items.iter().filter_map(|item| path(item, item.string()?, surroundings)).collect()
+    items.iter().filter_map(|item| path(item, surroundings)).collect()
 }
 
 fn env_from_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<(String, String)> {
     let Some(item) = own_key(fields, "envFromFiles") else { return Vec::new() };
-    let named = |(name, written): (String, String)| Some((name, path(&item, &written, surroundings)?));
-    named_strings(&item).into_iter().filter_map(named).collect()
+    let path = |(name, item): (&str, Item<'_>)| Some((name.to_owned(), path(&item, surroundings)?));
+    named(&item).into_iter().filter_map(path).collect()
 }
 
 /// A path as the supervisor finds it.
-fn path(item: &Item<'_>, written: &str, surroundings: &Surroundings<'_>) -> Option<String> {
+fn path(item: &Item<'_>, surroundings: &Surroundings<'_>) -> Option<String> {
+    let written = item.string()?;
     if written.is_empty() || written.ends_with('/') {
         item.refuse(
             "this is no path of a file",

@@ -109,7 +109,8 @@ pub(super) fn read<'a>(
     let (mut pod, origins) = pods(sources, &candidates, options, purpose, problems);
     if let Some(pod) = &mut pod {
         pod.objects = Arc::clone(&objects);
-        if purpose == Purpose::Run {
+        // What is wrong may be what is missing.
+        if purpose == Purpose::Run && problems.iter().all(|problem| problem.severity == Severity::Warning) {
             problems.extend(references::unmet(pod, &origins));
         }
     }

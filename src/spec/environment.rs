@@ -153,8 +153,11 @@ impl PodField {
 pub(super) fn environment(item: &Item<'_>) -> Vec<EnvVar> {
     match (&item.node.value, item.scope.syntax) {
         (Value::Mapping(_), Syntax::Toml) => {
-            let variable = |(name, value)| EnvVar { name, value: EnvValue::Literal(value) };
-            named_strings(item).into_iter().map(variable).collect()
+            let variable = |(name, item): (&str, Item<'_>)| {
+                let value = EnvValue::Literal(item.string()?.to_owned());
+                Some(EnvVar { name: name.to_owned(), value })
+            };
+            named(item).into_iter().filter_map(variable).collect()
         }
         (Value::Mapping(_), Syntax::Yaml) => {
             item.refuse(
@@ -167,18 +170,18 @@ pub(super) fn environment(item: &Item<'_>) -> Vec<EnvVar> {
     }
 }
 
-/// A table of strings under names of variables, in the order of the file.
-pub(super) fn named_strings(item: &Item<'_>) -> Vec<(String, String)> {
-    let entry = |(name, item): (&str, Item<'_>)| {
+/// The entries of a table under names of variables, in the order of the file.
+pub(super) fn named<'a>(item: &Item<'a>) -> Vec<(&'a str, Item<'a>)> {
+    let entries = item.entries().unwrap_or_default().into_iter();
+    let checked = entries.map(|(name, item)| {
         if let Err(broken) = name::variable(name) {
             let message = format!("cannot use variable \"{}\"{}", item.name, item.owner);
             let problem = item.scope.error(item.key, message).path(item.path.clone());
             item.scope.report(problem.label(broken).help("write a name such as LOG_LEVEL"));
         }
-        let item = Item { name: format!("variable \"{}\"", item.name), ..item };
-        Some((name.to_owned(), item.string()?.to_owned()))
-    };
-    item.entries().unwrap_or_default().into_iter().filter_map(entry).collect()
+        (name, Item { name: format!("variable \"{}\"", item.name), ..item })
+    });
+    checked.collect()
 }
 
 fn variable(item: &Item<'_>) -> Option<EnvVar> {

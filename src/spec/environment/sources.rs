@@ -169,7 +169,7 @@ fn field_path(item: &Item<'_>) -> Option<PodField> {
             (Some(key), _) => (key, PodField::Label),
             (None, Some(key)) => (key, PodField::Annotation),
             (None, None) => {
-                item.refuse("a variable cannot tell of this", format!("write `{}`", meant(path)));
+                item.refuse("a variable cannot tell of this", meant(path));
                 return None;
             }
         };
@@ -187,17 +187,23 @@ fn field_path(item: &Item<'_>) -> Option<PodField> {
     Some(make(key.to_owned()))
 }
 
-/// The path that was probably meant.
-fn meant(path: &str) -> &str {
+/// Help with the path that was probably meant.
+fn meant(path: &str) -> String {
     for (map, example) in [
         ("metadata.labels", "metadata.labels['app']"),
         ("metadata.annotations", "metadata.annotations['example.com/owner']"),
     ] {
         if path.starts_with(map) {
-            return example;
+            return format!("write `{example}`");
         }
     }
-    nearest(path, PATHS.iter().map(|(path, _)| *path)).unwrap_or("metadata.name")
+    let paths = PATHS.map(|(path, _)| path);
+    match nearest(path, paths.into_iter()) {
+        Some(path) => format!("write `{path}`"),
+        None => {
+            format!("known are {}, metadata.labels['...'] and metadata.annotations['...']", paths.join(", "))
+        }
+    }
 }
 
 fn resource_ref(item: &Item<'_>) -> Option<ResourceRef> {
