@@ -51,9 +51,8 @@ impl Environment {
         if self.surroundings.is_none() && plan::asks_for_surroundings(container) {
             self.surroundings = Some(host::surroundings());
         }
-        let files: FilesRead = plan::files(container)
-            .map(|path| (path.to_owned(), read(path).map_err(|error| cause(error))))
-            .collect();
+        let files: FilesRead =
+            plan::files(container).map(|path| (path.to_owned(), read(path).map_err(cause))).collect();
         let (environment, surroundings) = (self.inherited.as_slice(), self.surroundings.as_ref());
         let inputs = AttemptInputs { environment, marker, surroundings, files: &files };
         let plan = plan::container(pod, container, inputs).map_err(|message| StartFailure {

@@ -129,10 +129,8 @@ fn own_key<'a>(fields: &mut Fields<'a>, name: &'static str) -> Option<Item<'a>> 
 /// One path or several.
 fn env_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<String> {
     let Some(item) = own_key(fields, "envFile") else { return Vec::new() };
-    let items = match &item.node.value {
-        Value::List(_) => item.list().unwrap_or_default(),
-        _ => vec![item],
-    };
+    let is_list = matches!(item.node.value, Value::List(_));
+    let items = if is_list { item.list().unwrap_or_default() } else { vec![item] };
     items.iter().filter_map(|item| path(item, surroundings)).collect()
 }
 

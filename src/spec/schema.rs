@@ -54,10 +54,7 @@ impl Writer {
         if !self.definitions.contains_key(name) {
             // Its own place is taken, so that a mapping may have one of its kind inside.
             self.definitions.insert(name.to_owned(), Value::Null);
-            let mut mapping = match place {
-                Place::TomlContainer => self.mapping(&[place, Place::Container]),
-                _ => self.mapping(&[place]),
-            };
+            let mut mapping = self.mapping(with_base(&place));
             if self.may_be_null(place) {
                 *within(&mut mapping, "type") = json!(["object", "null"]);
             }
@@ -150,6 +147,12 @@ impl Writer {
         }
         schema
     }
+}
+
+/// A place and what it stands in addition to: a container has keys of its own in TOML.
+fn with_base(place: &Place) -> &[Place] {
+    const CONTAINER: &[Place] = &[Place::TomlContainer, Place::Container];
+    if *place == Place::TomlContainer { CONTAINER } else { std::slice::from_ref(place) }
 }
 
 /// What a schema has under a word, null if there is nothing yet.
@@ -376,10 +379,7 @@ mod tests {
         }
         let places: BTreeSet<Place> = Field::all().map(|field| field.place).collect();
         let places = places.difference(&of_objects).filter(|place| !matches!(place, Place::Below(_)));
-        mappings.extend(places.map(|place| match place {
-            Place::TomlContainer => (definition(*place).to_owned(), vec![*place, Place::Container]),
-            place => (definition(*place).to_owned(), vec![*place]),
-        }));
+        mappings.extend(places.map(|place| (definition(*place).to_owned(), with_base(place).to_vec())));
         let mut names: BTreeSet<&str> = nothing().into_iter().map(|(name, _)| name).collect();
         names.insert(kinds::OBJECT);
         for (name, places) in &mappings {
