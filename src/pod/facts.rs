@@ -133,8 +133,9 @@ impl PodMachine {
         record.restart_intended = intended;
         record.count_attempt();
         let is_main = record.kind == ContainerKind::Main;
-        record.has_started = true;
         let ended = Ended { end: End::Exited(exit), killed, started, finished: now };
+        // It has done its work: nothing waits for it any longer.
+        record.has_started |= is_main && !ended.is_failure();
         record.set_stage(Stage::Emptying { ended, rest_signalled: false });
         self.initialized |= is_main;
         self.status_changed = true;

@@ -51,6 +51,10 @@ impl PodMachine {
         }
         self.expire_refusals();
         self.advance_running();
+        if self.deadline().is_some_and(|deadline| deadline <= self.now.mono) {
+            self.record(PodEvent::DeadlineExceeded);
+            self.begin_stop(StopCause::DeadlineExceeded, self.pod.termination_grace_period);
+        }
         if self.stop.is_none() {
             self.decide();
         }
@@ -75,10 +79,6 @@ impl PodMachine {
 
     pub(super) fn decide(&mut self) {
         let grace = self.pod.termination_grace_period;
-        if self.deadline().is_some_and(|deadline| deadline <= self.now.mono) {
-            self.record(PodEvent::DeadlineExceeded);
-            return self.begin_stop(StopCause::DeadlineExceeded, grace);
-        }
         if self.wants_to_restart_all() {
             return self.end_all_to_restart();
         }

@@ -46,6 +46,10 @@ impl PodMachine {
         if let Some(running) = self.records[id].running_mut() {
             running.post_start = next;
         }
+        // A sleep of no time is over at once.
+        if next.timeout().is_some_and(|until| until <= now) {
+            self.advance_post_start(id);
+        }
     }
 
     /// Begins a hook, if the container has it.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::pod::{ExitStatus, ProbeOutcome, Signal, StartFailure};
+use crate::pod::{ExitStatus, HookOutcome, ProbeOutcome, Signal, StartFailure};
+use crate::spec::ProbeKind;
 
 /// The attempts of one container, one after the other; the last one is repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +28,52 @@ pub struct Attempt {
     pub rest: Option<Rest>,
     /// SIGKILL does not end it (a process in D state).
     pub unkillable: bool,
-    /// From the program's start until its startup probe begins to give `probe`; before that it fails.
+    /// From the program's start until its startup probe begins to succeed.
     pub ready_after: Duration,
-    /// What the probe gives from then on.
+    /// What a probe gives when it succeeds.
     pub probe: ProbeOutcome,
-    /// How long one execution of the probe takes.
+    /// How long one execution of any probe takes.
     pub probe_takes: Duration,
+    /// From the program's start until its liveness probe begins to fail; `None`: never.
+    pub healthy_for: Option<Duration>,
+    /// From the program's start until its readiness probe succeeds.
+    pub serves_from: Duration,
+    /// From the program's start until its readiness probe fails again; `None`: never.
+    pub serves_until: Option<Duration>,
+    /// From the program's start until it says that it is ready (sd_notify(3)); `None`: never.
+    pub notifies_after: Option<Duration>,
+    /// How its hook after the start goes.
+    pub post_start: HookConduct,
+    /// How its hook before the stop goes.
+    pub pre_stop: HookConduct,
+    /// It cannot be given other resources.
+    pub resize_fails: bool,
+}
+
+/// How a hook goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HookConduct {
+    /// How long it takes; `None`: for ever.
+    pub takes: Option<Duration>,
+    /// What it comes to.
+    pub outcome: HookOutcome,
+}
+
+impl HookConduct {
+    /// Succeeds after a while.
+    pub fn takes(duration: Duration) -> Self {
+        Self { takes: Some(duration), outcome: HookOutcome::Success }
+    }
+
+    /// Fails after a while.
+    pub fn fails(duration: Duration) -> Self {
+        Self { takes: Some(duration), outcome: HookOutcome::Failure }
+    }
+
+    /// Never ends by itself.
+    pub fn hangs() -> Self {
+        Self { takes: None, outcome: HookOutcome::Success }
+    }
 }
 
 /// What a stop signal does to a main process.
@@ -90,6 +131,13 @@ impl Default for Attempt {
             ready_after: Duration::ZERO,
             probe: ProbeOutcome::Success,
             probe_takes: Duration::ZERO,
+            healthy_for: None,
+            serves_from: Duration::ZERO,
+            serves_until: None,
+            notifies_after: Some(Duration::ZERO),
+            post_start: HookConduct::takes(Duration::ZERO),
+            pre_stop: HookConduct::takes(Duration::ZERO),
+            resize_fails: false,
         }
     }
 }
@@ -121,5 +169,46 @@ impl Attempt {
     #[must_use]
     pub fn ready_after(self, after: Duration) -> Self {
         Self { ready_after: after, ..self }
+    }
+
+    /// Its liveness probe fails after a while.
+    #[must_use]
+    pub fn healthy_for(self, duration: Duration) -> Self {
+        Self { healthy_for: Some(duration), ..self }
+    }
+
+    /// Its readiness probe succeeds after a while.
+    #[must_use]
+    pub fn serves_from(self, after: Duration) -> Self {
+        Self { serves_from: after, ..self }
+    }
+
+    /// Its readiness probe fails again after a while.
+    #[must_use]
+    pub fn serves_until(self, after: Duration) -> Self {
+        Self { serves_until: Some(after), ..self }
+    }
+
+    /// Its hook after the start goes like this.
+    #[must_use]
+    pub fn post_start(self, post_start: HookConduct) -> Self {
+        Self { post_start, ..self }
+    }
+
+    /// Its hook before the stop goes like this.
+    #[must_use]
+    pub fn pre_stop(self, pre_stop: HookConduct) -> Self {
+        Self { pre_stop, ..self }
+    }
+
+    /// Whether a probe of this kind succeeds so long after the program's start.
+    pub(super) fn answers(&self, kind: ProbeKind, since_start: Duration) -> bool {
+        match kind {
+            ProbeKind::Startup => since_start >= self.ready_after,
+            ProbeKind::Liveness => self.healthy_for.is_none_or(|healthy| since_start < healthy),
+            ProbeKind::Readiness => {
+                since_start >= self.serves_from && self.serves_until.is_none_or(|until| since_start < until)
+            }
+        }
     }
 }

@@ -8,7 +8,9 @@ use crate::pod::{
     Action, AttemptId, ContainerState, ContainerStatus, Event, ExitStatus, KillingReason, Phase, PodEvent,
     PodStatus, ProbeOutcome, RunId, Signal, Target, TerminatedReason, Time, WaitingReason,
 };
-use crate::spec::{Container, ContainerId, ContainerKind, Pod};
+use crate::spec::{ContainerId, ContainerKind, Pod, ProbeKind, RestartAction};
+
+use super::gates::Gates;
 
 /// SIGKILL comes at most this long after the grace is over (rule 82).
 const AFTER_GRACE: Duration = Duration::from_secs(2);
@@ -41,13 +43,24 @@ struct Seen {
     live: Option<AttemptId>,
     next: u32,
     killed: bool,
-    /// Plain init: ended with 0. Sidecar: its program ran and its startup probe, if it has one,
-    /// succeeded. Since the sandbox was set up.
+    /// Plain init: ended with 0. Others: have started. Since the sandbox was set up, or all restarted.
     passed: bool,
-    has_probe: bool,
-    /// The execution of its probe that was asked for last.
+    /// An attempt has been asked for since then, or was over before: what ended for good is not reset.
+    asked: bool,
+    /// Nothing of it was there when the sandbox was lost.
+    rests: bool,
+    /// What the attempt that lives has been through.
+    gates: Gates,
+    /// The execution of its startup probe that was asked for last.
     run: Option<RunId>,
     restarts: u32,
+}
+
+impl Seen {
+    /// New surroundings, or everything restarts.
+    fn begin_anew(&mut self) {
+        (self.passed, self.asked, self.rests) = (self.passed && self.rests, self.rests, false);
+    }
 }
 
 /// The judge.
@@ -59,6 +72,10 @@ pub(super) struct Invariants {
     initialized: bool,
     /// The sandbox is lost and not set up again.
     lost: bool,
+    /// Everything is being ended so that it starts again (rule 102).
+    restarting_all: bool,
+    /// When the pod was accepted.
+    accepted: Time,
     /// When the grace of the pod's end is over, once it has begun.
     deadline: Option<Time>,
     /// The pod is ending for good.
@@ -71,13 +88,13 @@ type Verdict = Result<(), Violation>;
 
 impl Invariants {
     pub(super) fn new(pod: &Pod) -> Self {
-        let has_probe = |container: &Container| container.startup_probe.is_some();
-        let seen = |container| Seen { has_probe: has_probe(container), ..Seen::default() };
         Self {
-            seen: pod.iter().map(|(_, _, container)| seen(container)).collect(),
+            seen: pod.iter().map(|_| Seen::default()).collect(),
             kinds: pod.iter().map(|(_, kind, _)| kind).collect(),
             initialized: false,
             lost: false,
+            restarting_all: false,
+            accepted: Time::default(),
             deadline: None,
             ending: false,
             phase: Phase::Pending,
@@ -87,7 +104,7 @@ impl Invariants {
 
     /// A status that a machine is restored from: what it shows has been seen. An init container that
     /// has a record, or a main container that runs, means that everything before it has passed (rule 9).
-    pub(super) fn adopt(&mut self, pod: &Pod, status: &PodStatus) {
+    pub(super) fn adopt(&mut self, now: Time, pod: &Pod, status: &PodStatus) {
         let containers: Vec<_> = pod.iter().collect();
         let mut has_passed = false;
         for (id, kind, container) in containers.into_iter().rev() {
@@ -102,9 +119,14 @@ impl Invariants {
             let itself = match kind {
                 ContainerKind::Init => status.is_some_and(|status| status.ready),
                 ContainerKind::Sidecar => status.is_some_and(|status| status.started),
-                ContainerKind::Main | ContainerKind::Ephemeral => false,
+                ContainerKind::Main => status.is_some_and(|status| status.started) || is_terminated,
+                ContainerKind::Ephemeral => false,
             };
+            self.restarting_all |= status.is_some_and(is_down_to_restart);
             let seen = self.of(id);
+            if let Some(status) = running {
+                seen.gates = Gates::restored(container, status.started, now);
+            }
             seen.live = running.map(|status| AttemptId { container: id, attempt: status.restart_count });
             seen.next = if has_run { restarts } else { 0 };
             seen.passed = has_passed || itself;
@@ -123,32 +145,52 @@ impl Invariants {
     pub(super) fn saw(&mut self, now: Time, pod: &Pod, event: &Event) {
         match event {
             Event::Exited { attempt, exit } => {
-                let is_init = self.kind(attempt.container) == ContainerKind::Init;
-                self.of(attempt.container).passed |= is_init && exit.status == ExitStatus::Code(0);
+                let kind = self.kind(attempt.container);
+                let rule = pod.container(attempt.container).and_then(|c| c.rule_for(exit.status.code()));
+                let restarts_all =
+                    rule.is_some_and(|rule| rule.action == RestartAction::RestartAllContainers);
+                let is_ending = self.ending || self.lost;
+                let seen = self.of(attempt.container);
+                seen.passed |= match kind {
+                    ContainerKind::Init | ContainerKind::Main => exit.status == ExitStatus::Code(0),
+                    ContainerKind::Sidecar | ContainerKind::Ephemeral => false,
+                };
+                let by_itself = seen.gates.stopping != Some(KillingReason::RestartAllContainers);
+                seen.gates.end();
+                self.restarting_all |=
+                    restarts_all && by_itself && !is_ending && kind != ContainerKind::Ephemeral;
             }
             Event::Emptied { attempt } | Event::StartFailed { attempt, .. } => {
-                self.of(attempt.container).live = None;
+                let seen = self.of(attempt.container);
+                (seen.live, seen.gates) = (None, Gates::default());
             }
             Event::Started { attempt } => {
-                let is_sidecar = self.kind(attempt.container) == ContainerKind::Sidecar;
-                let seen = self.of(attempt.container);
-                seen.passed |= is_sidecar && !seen.has_probe;
+                if let Some(container) = pod.container(attempt.container) {
+                    let seen = self.of(attempt.container);
+                    seen.gates.begin(container, now);
+                }
             }
             Event::ProbeDone { run, outcome: ProbeOutcome::Success | ProbeOutcome::Warning, .. } => {
-                self.seen
-                    .iter_mut()
-                    .filter(|seen| seen.run == Some(*run))
-                    .for_each(|seen| seen.passed = true);
+                let probed = self.seen.iter_mut().filter(|seen| seen.run == Some(*run));
+                probed.for_each(|seen| seen.gates.startup_succeeded());
             }
+            Event::HookDone { run, outcome, .. } => {
+                self.seen.iter_mut().for_each(|seen| seen.gates.hook_over(*run, Some(*outcome)));
+            }
+            Event::Notified { attempt, ready: true, .. } => self.of(attempt.container).gates.notified(),
             Event::StopRequested { grace, .. } => {
                 self.shorten(now, grace.unwrap_or(pod.termination_grace_period));
             }
             Event::KillRequested => self.shorten(now, Duration::ZERO),
-            Event::SandboxLost => self.lost = !self.ending,
+            Event::SandboxLost => {
+                self.lost = !self.ending;
+                for (seen, kind) in self.seen.iter_mut().zip(&self.kinds) {
+                    seen.rests = *kind == ContainerKind::Main && seen.asked && seen.live.is_none();
+                }
+            }
             Event::SandboxReady
             | Event::SandboxFailed { .. }
             | Event::ProbeDone { .. }
-            | Event::HookDone { .. }
             | Event::Notified { .. }
             | Event::ForwardSignal { .. }
             | Event::RestartRequested { .. }
@@ -159,38 +201,94 @@ impl Invariants {
             | Event::NetworkHelperDied
             | Event::ActionFailed { .. } => {}
         }
+        self.pass(now);
+    }
+
+    /// What has started has passed; once everything is down that is to restart, nothing has.
+    fn pass(&mut self, now: Time) {
+        let not_init = |kind: &ContainerKind| *kind != ContainerKind::Init;
+        let kinds = self.kinds.iter().zip(&mut self.seen);
+        for (_, seen) in kinds.filter(|(kind, _)| not_init(kind)) {
+            seen.passed |= seen.gates.has_started(now);
+        }
+        let is_counted = |(kind, _): &(&ContainerKind, &Seen)| **kind != ContainerKind::Ephemeral;
+        let mut counted = self.kinds.iter().zip(&self.seen).filter(is_counted);
+        if self.restarting_all && counted.all(|(_, seen)| seen.live.is_none()) {
+            (self.restarting_all, self.initialized) = (false, false);
+            self.seen.iter_mut().for_each(Seen::begin_anew);
+        }
     }
 
     /// An action comes out.
     pub(super) fn wants(&mut self, now: Time, pod: &Pod, action: &Action) -> Verdict {
+        self.pass(now);
         if self.finished {
             return fail("finish is last", now, format!("{action:?} after Finish"));
         }
         match action {
             Action::SetUpSandbox => {
                 (self.lost, self.initialized, self.deadline) = (false, false, None);
-                self.seen.iter_mut().for_each(|seen| seen.passed = false);
+                self.restarting_all = false;
+                self.seen.iter_mut().for_each(Seen::begin_anew);
                 Ok(())
             }
-            Action::Start(attempt) => self.may_start(now, *attempt),
-            Action::Signal { attempt, signal: Signal::TERM, target: Target::Main } => {
+            Action::Start(attempt) => self.may_start(now, pod, *attempt),
+            Action::Signal { attempt, signal, target: Target::Main } if is_stop(pod, *attempt, *signal) => {
                 self.may_signal(now, attempt.container)
             }
             Action::Kill(attempt) => {
-                self.of(attempt.container).killed = true;
-                Ok(())
+                let seen = self.of(attempt.container);
+                seen.killed = true;
+                match seen.gates.has_hook_to_wait_for() {
+                    true => fail("no kill while a hook is waited for", now, format!("{attempt:?}")),
+                    false => Ok(()),
+                }
             }
             Action::Remove(attempt) => {
                 let seen = self.of(attempt.container);
                 seen.live = None;
                 if seen.killed { Ok(()) } else { fail("kill before giving up", now, format!("{attempt:?}")) }
             }
-            Action::StartProbe { run, attempt, .. } => {
-                self.of(attempt.container).run = Some(*run);
+            Action::StartProbe { run, attempt, kind } => {
+                let seen = self.of(attempt.container);
+                if *kind == ProbeKind::Startup {
+                    seen.run = Some(*run);
+                }
+                let wrong = seen.gates.run_probe(*kind, now);
+                wrong.map_or(Ok(()), |why| {
+                    fail("probes in time", now, format!("{kind:?} of {attempt:?}: {why}"))
+                })
+            }
+            Action::RunHook { run, attempt, kind } => {
+                let wrong = self.of(attempt.container).gates.run_hook(*kind, *run);
+                wrong.map_or(Ok(()), |why| {
+                    fail("hooks in time", now, format!("{kind:?} of {attempt:?}: {why}"))
+                })
+            }
+            Action::AbandonHook(run) => {
+                self.seen.iter_mut().for_each(|seen| seen.gates.hook_over(*run, None));
                 Ok(())
             }
-            Action::Record(PodEvent::Killing(_, KillingReason::PodStop)) => {
-                self.ending |= !self.lost;
+            Action::Resize(id) => {
+                let gates = &self.of(*id).gates;
+                match gates.is_running() && gates.stopping.is_none() {
+                    true => Ok(()),
+                    false => fail("only what runs is resized", now, format!("{id:?}")),
+                }
+            }
+            Action::Record(PodEvent::Killing(name, reason)) => {
+                if let Some((id, ..)) = pod.iter().find(|(_, _, container)| container.name == *name) {
+                    self.of(id).gates.stopping = Some(*reason);
+                }
+                if *reason == KillingReason::PodStop {
+                    self.ending |= !self.lost;
+                    self.restarting_all = false;
+                    self.deadline.get_or_insert(now + pod.termination_grace_period);
+                }
+                Ok(())
+            }
+            Action::Record(PodEvent::DeadlineExceeded) => {
+                (self.ending, self.restarting_all) = (true, false);
                 self.deadline.get_or_insert(now + pod.termination_grace_period);
                 Ok(())
             }
@@ -204,9 +302,6 @@ impl Invariants {
             Action::TearDownSandbox
             | Action::Signal { .. }
             | Action::CancelProbe(_)
-            | Action::RunHook { .. }
-            | Action::AbandonHook(_)
-            | Action::Resize(_)
             | Action::RefreshVolumes
             | Action::RestartNetworkHelper
             | Action::Record(_)
@@ -214,11 +309,15 @@ impl Invariants {
         }
     }
 
-    fn may_start(&mut self, now: Time, attempt: AttemptId) -> Verdict {
+    fn may_start(&mut self, now: Time, pod: &Pod, attempt: AttemptId) -> Verdict {
         let kind = self.kind(attempt.container);
         if self.ending {
             return fail("no start after a stop", now, format!("{attempt:?}"));
         }
+        if self.restarting_all && kind != ContainerKind::Ephemeral {
+            return fail("all end before all start", now, format!("{attempt:?}"));
+        }
+        self.may_follow(now, pod, attempt.container)?;
         let not_passed = |(seen, kind): &(&Seen, &ContainerKind)| match kind {
             ContainerKind::Init | ContainerKind::Sidecar => !seen.passed,
             ContainerKind::Main | ContainerKind::Ephemeral => false,
@@ -243,13 +342,41 @@ impl Invariants {
             return fail("attempts are numbered", now, format!("{attempt:?}, expected {}", seen.next));
         }
         (seen.live, seen.next, seen.killed) = (Some(attempt), attempt.attempt + 1, false);
+        (seen.asked, seen.gates) = (true, Gates::default());
         Ok(())
+    }
+
+    /// At its first start a main container waits for what it is to start after, and for the postStart
+    /// hooks of those before it (rule 4).
+    fn may_follow(&self, now: Time, pod: &Pod, id: ContainerId) -> Verdict {
+        let is_first = self.seen.get(id.position()).is_some_and(|seen| !seen.passed && !seen.asked);
+        let Some(container) = pod.container(id).filter(|_| is_first && self.kind(id) == ContainerKind::Main)
+        else {
+            return Ok(());
+        };
+        let has_passed = |id: &ContainerId| self.seen.get(id.position()).is_some_and(|seen| seen.passed);
+        if let Some(other) = container.start_after.iter().find(|id| !has_passed(id)) {
+            return fail("start order", now, format!("{id:?} starts before {other:?} has started"));
+        }
+        let before = self.kinds.iter().zip(&self.seen).take(id.position());
+        let mut mains = before.filter(|(kind, _)| **kind == ContainerKind::Main);
+        match mains.find(|(_, seen)| seen.gates.holds_next(now)) {
+            Some((_, seen)) => {
+                fail("hooks before the next start", now, format!("{id:?} beside {:?}", seen.live))
+            }
+            None => Ok(()),
+        }
     }
 
     /// In the pod's end a sidecar's turn comes when the main containers and the later sidecars are
     /// gone, or when the grace is over (rules 81, 82).
     fn may_signal(&mut self, now: Time, id: ContainerId) -> Verdict {
-        let in_time = self.deadline.is_some_and(|deadline| now < deadline);
+        if self.of(id).gates.has_hook_to_wait_for() {
+            return fail("no signal while a hook is waited for", now, format!("{id:?}"));
+        }
+        // What was being stopped for itself before the pod was keeps its own time (rule 83).
+        let with_pod = self.of(id).gates.stopping == Some(KillingReason::PodStop);
+        let in_time = with_pod && self.deadline.is_some_and(|deadline| now < deadline);
         if !self.ending || !in_time || self.kind(id) != ContainerKind::Sidecar {
             return Ok(());
         }
@@ -279,12 +406,26 @@ impl Invariants {
             }
             seen.restarts = status.restart_count;
         }
+        for (seen, status) in self.seen.iter().zip(status.iter()) {
+            let is_early = status.started && seen.gates.is_running() && !seen.gates.has_started(now);
+            if is_early
+                && seen.gates.stopping.is_none()
+                && pod.init_containers.iter().all(|c| c.name != status.name || c.restart_policy.is_some())
+            {
+                return fail("started when it has", now, format!("{status:?}"));
+            }
+        }
         self.check_phase(now, status)?;
         status.iter().zip(&self.kinds).try_for_each(|(status, kind)| check_container(now, pod, status, *kind))
     }
 
     /// Everything has been done that is to be done at this moment.
-    pub(super) fn check(&self, now: Time) -> Verdict {
+    pub(super) fn check(&self, now: Time, pod: &Pod) -> Verdict {
+        let is_up = |seen: &&Seen| seen.gates.is_running() && seen.gates.stopping.is_none();
+        let is_over = pod.active_deadline.is_some_and(|deadline| now > self.accepted + deadline);
+        if is_over && let Some(seen) = self.seen.iter().find(is_up) {
+            return fail("stopped at the deadline", now, format!("{:?}", seen.live));
+        }
         let Some(deadline) = self.deadline else { return Ok(()) };
         let late = |seen: &&Seen| seen.live.is_some() && !seen.killed;
         if let Some(seen) = self.seen.iter().find(late).filter(|_| now > deadline + AFTER_GRACE) {
@@ -330,6 +471,16 @@ impl Invariants {
     }
 }
 
+/// Whether this is the signal that asks the container to end.
+fn is_stop(pod: &Pod, attempt: AttemptId, signal: Signal) -> bool {
+    let own = pod.container(attempt.container).and_then(|container| container.stop_signal);
+    signal == own.unwrap_or(Signal::TERM)
+}
+
+fn is_down_to_restart(status: &ContainerStatus) -> bool {
+    matches!(status.state, ContainerState::Waiting { reason: WaitingReason::RestartingAllContainers, .. })
+}
+
 /// A container's status is one that Kubernetes could show (rules 55, 126 to 128).
 fn check_container(now: Time, pod: &Pod, status: &ContainerStatus, kind: ContainerKind) -> Verdict {
     let newest = match &status.state {
@@ -351,7 +502,7 @@ fn check_container(now: Time, pod: &Pod, status: &ContainerStatus, kind: Contain
     }
     let is_running = matches!(status.state, ContainerState::Running { .. });
     let possible = match &status.state {
-        ContainerState::Running { .. } => status.ready == status.started || kind == ContainerKind::Init,
+        ContainerState::Running { .. } => !status.ready || status.started,
         ContainerState::Terminated(end) => {
             !status.started && status.ready == (kind == ContainerKind::Init && end.exit_code == 0)
         }

@@ -4,18 +4,23 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use super::behaviour::{Attempt, Behaviour, OnTerm};
+use super::behaviour::{Attempt, Behaviour, HookConduct, OnTerm};
 use crate::pod::{
-    Action, AttemptId, ContainerState, Event, Exit, ExitStatus, PodStatus, ProbeOutcome, RunId, Signal,
-    Target, Time,
+    Action, AttemptId, ContainerState, Event, Exit, ExitStatus, HookOutcome, PodStatus, ProbeOutcome, RunId,
+    Signal, Target, Time,
 };
-use crate::spec::{ContainerId, Pod};
+use crate::spec::{ContainerId, HookKind, Pod, ProbeKind};
 
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
     behaviours: Vec<Behaviour>,
+    /// Containers that are to say when they are ready.
+    notifying: Vec<ContainerId>,
+    /// What they are stopped by, where that is not TERM.
+    stop_signals: BTreeMap<ContainerId, Signal>,
     live: BTreeMap<AttemptId, Process>,
-    probes: BTreeMap<RunId, ()>,
+    /// Probes and hooks under way.
+    runs: BTreeMap<RunId, AttemptId>,
     queue: BinaryHeap<Reverse<(Time, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     next: u64,
@@ -39,14 +44,19 @@ enum Happening {
     Starts(AttemptId),
     MainEnds(AttemptId, ExitStatus),
     RestEnds(AttemptId),
-    ProbeEnds(RunId, AttemptId),
+    ProbeEnds(RunId, ProbeKind),
+    HookEnds(RunId, HookOutcome),
+    Notifies(AttemptId),
     /// Facts that come right after another.
     Tell(Event),
 }
 
 impl Kernel {
-    pub(super) fn new(behaviours: Vec<Behaviour>) -> Self {
-        Self { behaviours, ..Self::default() }
+    pub(super) fn new(pod: &Pod, behaviours: Vec<Behaviour>) -> Self {
+        let notifying =
+            pod.iter().filter(|(_, _, container)| container.notify.is_some()).map(|(id, ..)| id).collect();
+        let stop_signals = pod.iter().filter_map(|(id, _, container)| Some((id, container.stop_signal?)));
+        Self { behaviours, notifying, stop_signals: stop_signals.collect(), ..Self::default() }
     }
 
     /// What a restored machine takes as running runs.
@@ -93,7 +103,7 @@ impl Kernel {
                 let takes = self.fork(*id);
                 self.later(now + takes, Happening::Starts(*id));
             }
-            Action::Signal { attempt, signal: Signal::TERM, target: Target::Main } => {
+            Action::Signal { attempt, signal, target: Target::Main } if self.is_stop(*attempt, *signal) => {
                 self.terminate(*attempt, now)
             }
             Action::Signal { attempt, signal: Signal::TERM, target: Target::Rest } => {
@@ -103,28 +113,53 @@ impl Kernel {
                 }
             }
             Action::Kill(attempt) => self.kill(*attempt, now),
-            Action::StartProbe { run, attempt, .. } => {
-                self.probes.insert(*run, ());
+            Action::StartProbe { run, attempt, kind } => {
+                self.runs.insert(*run, *attempt);
                 let takes =
                     self.live.get(attempt).map_or(Duration::ZERO, |process| process.attempt.probe_takes);
-                self.later(now + takes, Happening::ProbeEnds(*run, *attempt));
+                self.later(now + takes, Happening::ProbeEnds(*run, *kind));
             }
-            Action::CancelProbe(run) => {
-                self.probes.remove(run);
+            Action::RunHook { run, attempt, kind } => {
+                self.runs.insert(*run, *attempt);
+                let conduct = self.live.get(attempt).map(|process| match kind {
+                    HookKind::PostStart => process.attempt.post_start,
+                    HookKind::PreStop => process.attempt.pre_stop,
+                });
+                if let Some(HookConduct { takes: Some(takes), outcome }) = conduct {
+                    self.later(now + takes, Happening::HookEnds(*run, outcome));
+                }
+            }
+            Action::CancelProbe(run) | Action::AbandonHook(run) => {
+                self.runs.remove(run);
+            }
+            Action::Resize(container) => {
+                let mut attempts = self.live.iter().filter(|(id, _)| id.container == *container);
+                let fails = attempts.any(|(_, process)| process.attempt.resize_fails);
+                let (container, message) = (*container, "as simulated".to_owned());
+                self.later(
+                    now,
+                    Happening::Tell(match fails {
+                        true => Event::ResizeFailed { container, message },
+                        false => Event::ResizeDone { container },
+                    }),
+                );
             }
             // A forwarded signal does what the program makes of it: here, nothing.
             Action::Signal { .. }
             | Action::TearDownSandbox
             | Action::Remove(_)
-            | Action::RunHook { .. }
-            | Action::AbandonHook(_)
-            | Action::Resize(_)
             | Action::RefreshVolumes
             | Action::RestartNetworkHelper
             | Action::Record(_)
             | Action::StatusChanged
             | Action::Finish { .. } => {}
         }
+    }
+
+    /// TERM, or the signal that the container has been given to stop by.
+    fn is_stop(&self, attempt: AttemptId, signal: Signal) -> bool {
+        let own = self.stop_signals.get(&attempt.container);
+        signal == *own.unwrap_or(&Signal::TERM)
     }
 
     fn later(&mut self, at: Time, happening: Happening) {
@@ -144,7 +179,11 @@ impl Kernel {
     fn start(&mut self, id: AttemptId, now: Time) {
         let Some(process) = self.live.get_mut(&id) else { return };
         process.started = Some(now);
-        let (lasts, exit) = (process.attempt.lasts, process.attempt.exit);
+        let (lasts, exit, notifies) =
+            (process.attempt.lasts, process.attempt.exit, process.attempt.notifies_after);
+        if let Some(after) = notifies.filter(|_| self.notifying.contains(&id.container)) {
+            self.later(now + after, Happening::Notifies(id));
+        }
         if let Some(lasts) = lasts {
             self.later(now + lasts, Happening::MainEnds(id, exit));
         }
@@ -185,18 +224,26 @@ impl Kernel {
                 self.live.remove(&id);
                 Some(Event::Emptied { attempt: id })
             }
-            Happening::ProbeEnds(run, id) => {
-                self.probes.remove(&run)?;
-                let process = self.live.get(&id)?;
+            Happening::ProbeEnds(run, kind) => {
+                let process = self.live.get(&self.runs.remove(&run)?)?;
                 let attempt = &process.attempt;
-                let is_ready = now.since(process.started?) >= attempt.ready_after;
-                let outcome = if is_ready { attempt.probe } else { ProbeOutcome::Failure };
+                let succeeds = attempt.answers(kind, now.since(process.started?));
+                let outcome = if succeeds { attempt.probe } else { ProbeOutcome::Failure };
                 let output = match outcome {
                     ProbeOutcome::Success => "",
-                    ProbeOutcome::Failure if !is_ready => "not ready yet",
+                    ProbeOutcome::Failure if !succeeds && kind != ProbeKind::Liveness => "not ready yet",
                     ProbeOutcome::Failure | ProbeOutcome::Warning | ProbeOutcome::Error => "as simulated",
                 };
                 Some(Event::ProbeDone { run, outcome, output: output.to_owned() })
+            }
+            // A hook ends with its container: nobody waits for it any more.
+            Happening::HookEnds(run, outcome) => {
+                self.live.get(&self.runs.remove(&run)?).filter(|process| process.main)?;
+                Some(Event::HookDone { run, outcome, output: String::new() })
+            }
+            Happening::Notifies(attempt) => {
+                self.live.get(&attempt).filter(|process| process.main)?;
+                Some(Event::Notified { attempt, ready: true, status: String::new() })
             }
         }
     }

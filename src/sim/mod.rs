@@ -2,6 +2,7 @@
 //! microseconds, with every invariant of the machine checked after every step. Pure, like the machine.
 
 mod behaviour;
+mod gates;
 mod invariants;
 mod kernel;
 mod simulate;
@@ -12,7 +13,7 @@ mod trace;
 
 use std::time::Duration;
 
-pub use behaviour::{Attempt, Behaviour, OnTerm, Rest};
+pub use behaviour::{Attempt, Behaviour, HookConduct, OnTerm, Rest};
 use invariants::Invariants;
 pub use invariants::Violation;
 use kernel::Kernel;
@@ -64,10 +65,10 @@ impl World {
 
     fn with(machine: PodMachine, behaviours: Vec<Behaviour>, now: Time, timeline: Option<Timeline>) -> Self {
         let status = machine.status();
-        let mut kernel = Kernel::new(behaviours);
+        let mut kernel = Kernel::new(machine.pod(), behaviours);
         kernel.adopt(machine.pod(), &status, now);
         let mut invariants = Invariants::new(machine.pod());
-        invariants.adopt(machine.pod(), &status);
+        invariants.adopt(now, machine.pod(), &status);
         let trace = Trace::default();
         let mut world = Self {
             machine,
@@ -227,7 +228,7 @@ impl World {
         } else if cfg!(debug_assertions) && self.status != self.machine.status() {
             self.violate("no silent change", "the status changed without StatusChanged");
         }
-        let verdict = self.invariants.check(self.now);
+        let verdict = self.invariants.check(self.now, self.machine.pod());
         self.note(verdict);
     }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::pod::{Action, Event, PodEvent, Target, Text, Time};
-use crate::spec::{ContainerId, Pod};
+use crate::pod::{Action, Event, HookOutcome, PodEvent, Target, Text, Time};
+use crate::spec::{ContainerId, HookKind, Pod, ProbeKind};
 
 /// Everything that happened, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,8 +29,14 @@ pub enum Entry {
     Exited(Text, u8),
     /// Nothing of it is left.
     Emptied(Text),
-    /// Its probe was executed.
-    Probed(Text),
+    /// One of its probes was executed.
+    Probed(Text, ProbeKind),
+    /// A hook was begun that is no sleep.
+    Hook(Text, HookKind),
+    /// Such a hook ended.
+    HookDone(HookOutcome),
+    /// Other resources were asked for.
+    Resizing(Text),
     /// Told to people.
     Event(PodEvent),
     /// The pod is over, with this code.
@@ -63,9 +69,14 @@ impl Trace {
         self.times(|entry| matches!(entry, Entry::Killed(n) if **n == *name))
     }
 
-    /// When the container was probed, each time.
-    pub fn probed(&self, name: &str) -> Vec<Duration> {
-        self.times(|entry| matches!(entry, Entry::Probed(n) if **n == *name))
+    /// When the container was probed by this probe, each time.
+    pub fn probed(&self, name: &str, kind: ProbeKind) -> Vec<Duration> {
+        self.times(|entry| matches!(entry, Entry::Probed(n, k) if **n == *name && *k == kind))
+    }
+
+    /// When the container's hook was begun, each time.
+    pub fn hooked(&self, name: &str, kind: HookKind) -> Vec<Duration> {
+        self.times(|entry| matches!(entry, Entry::Hook(n, k) if **n == *name && *k == kind))
     }
 
     /// Where in the order `wanted` first happened.
@@ -85,11 +96,11 @@ impl Trace {
                 Entry::Exited(name(pod, attempt.container), exit.status.code())
             }
             Event::Emptied { attempt } => Entry::Emptied(name(pod, attempt.container)),
+            Event::HookDone { outcome, .. } => Entry::HookDone(*outcome),
             Event::SandboxReady
             | Event::SandboxFailed { .. }
             | Event::SandboxLost
             | Event::ProbeDone { .. }
-            | Event::HookDone { .. }
             | Event::Notified { .. }
             | Event::StopRequested { .. }
             | Event::ForwardSignal { .. }
@@ -115,16 +126,16 @@ impl Trace {
                 Entry::RestSignalled(name(pod, attempt.container))
             }
             Action::Kill(attempt) => Entry::Killed(name(pod, attempt.container)),
-            Action::StartProbe { attempt, .. } => Entry::Probed(name(pod, attempt.container)),
+            Action::StartProbe { attempt, kind, .. } => Entry::Probed(name(pod, attempt.container), *kind),
+            Action::RunHook { attempt, kind, .. } => Entry::Hook(name(pod, attempt.container), *kind),
+            Action::Resize(id) => Entry::Resizing(name(pod, *id)),
             Action::Record(event) => Entry::Event(event.clone()),
             Action::Finish { code, .. } => Entry::Finished(*code),
             Action::SetUpSandbox
             | Action::TearDownSandbox
             | Action::Remove(_)
             | Action::CancelProbe(_)
-            | Action::RunHook { .. }
             | Action::AbandonHook(_)
-            | Action::Resize(_)
             | Action::RefreshVolumes
             | Action::RestartNetworkHelper
             | Action::StatusChanged => return,

@@ -1,34 +1,38 @@
 //! One entry of `containers` or `initContainers`. Knows what a container may say, alone and in its
 //! list; what concerns several of them is the pod's.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Syntax;
+use super::container_settings::ContainerSettings;
 use super::decode::{Fields, Item, Purpose};
-use super::environment::{env_from, environment, named};
+use super::environment::{env_from, environment};
 use super::fields::Place;
+use super::lifecycle::{Lifecycle, lifecycle};
 use super::name;
 use super::pod::{
-    Container, ContainerPort, ExitCodeOperator, Probe, Profile, Protocol, RestartAction, RestartPolicy,
-    RestartRule,
+    Container, ContainerKind, ContainerPort, ExitCodeOperator, Probe, ProbeKind, Profile, Protocol,
+    ResizePolicy, RestartAction, RestartPolicy, RestartRule, TerminationMessagePolicy,
 };
-use super::probe::startup_probe;
 use super::problem::Problem;
 use super::resources::{Resources, resources};
-use super::tree::{Value, cut};
+use super::tree::cut;
+use super::{Syntax, probe};
 
 /// What the containers of one pod have in common.
 pub(super) struct Surroundings<'a> {
     pub profile: Profile,
+    /// The pod's grace period.
+    pub grace: Duration,
+    /// Containers by name and what they are to start after, as written in TOML.
+    pub start_after: RefCell<Vec<(Arc<str>, Item<'a>)>>,
     /// Whether it has been said that an image is only a label.
     pub image_told: Cell<bool>,
     /// Whether it has been said that limits are not enforced.
     pub limits_told: Cell<bool>,
     /// Refuse what would only be warned of.
     pub strict: bool,
-    /// What paths of files are relative to, with a `/` behind it; empty is the supervisor's directory.
-    pub directory: &'a str,
 }
 
 impl Surroundings<'_> {
@@ -64,14 +68,14 @@ pub(super) const RESTART_POLICIES: &[(&str, RestartPolicy)] = &[
 ];
 
 /// Reads one container. Its name may be empty where that has been reported.
-pub(super) fn container(
-    item: &Item<'_>,
+pub(super) fn container<'a>(
+    item: &Item<'a>,
     list: ContainerList,
-    surroundings: &Surroundings<'_>,
+    surroundings: &Surroundings<'a>,
 ) -> Option<Container> {
-    let places: &[Place] = match item.scope.syntax {
+    let places: &'static [Place] = match item.scope.syntax {
         Syntax::Yaml => &[Place::Container],
-        Syntax::Toml => &[Place::TomlContainer, Place::Container],
+        Syntax::Toml => &[Place::Container, Place::TomlContainer],
     };
     item.fields(places, |fields| {
         let sidecar = list == ContainerList::Init
@@ -93,8 +97,19 @@ pub(super) fn container(
         image_is_a_label(fields, surroundings);
         let restart_policy = restart_policy(fields, list);
         let ports = ports(fields);
-        let startup_probe = probe(fields, &described, list == ContainerList::Init && !sidecar, &ports);
-        Container {
+        let plain_init = list == ContainerList::Init && !sidecar;
+        let [startup_probe, liveness_probe, readiness_probe] =
+            ProbeKind::ALL.map(|kind| probe(fields, kind, &described, plain_init, &ports));
+        let Lifecycle { post_start, pre_stop, stop_signal } =
+            hooks(fields, &described, plain_init, &ports, surroundings);
+        let messages = [
+            ("File", TerminationMessagePolicy::File),
+            ("FallbackToLogsOnError", TerminationMessagePolicy::FallbackToLogsOnError),
+        ];
+        let message = fields.take("terminationMessagePolicy");
+        let message =
+            message.and_then(|item| item.choice_or_default(&messages, "one of File, FallbackToLogsOnError"));
+        let mut container = Container {
             name: Arc::from(name.unwrap_or_default()),
             image: Arc::from(image(fields)),
             command: command(fields, &described, surroundings.profile),
@@ -106,52 +121,36 @@ pub(super) fn container(
                 .map(str::to_owned),
             env: fields.take("env").map(|item| environment(&item)).unwrap_or_default(),
             env_from: fields.take("envFrom").map(|item| env_from(&item)).unwrap_or_default(),
-            env_files: env_files(fields, surroundings),
-            env_from_files: env_from_files(fields, surroundings),
+            env_files: Vec::new(),
+            env_from_files: Vec::new(),
             ports,
             restart_policy,
             restart_policy_rules: restart_rules(fields),
+            crash_loop_back_off: None,
+            keystone: false,
+            start_after: Vec::new(),
             startup_probe,
+            liveness_probe,
+            readiness_probe,
+            notify: None,
+            post_start,
+            pre_stop,
+            stop_signal,
+            termination_message_policy: message.unwrap_or_default(),
             resources: limits(fields, &described, surroundings),
-            ..Container::named("")
+            resize_policy: resize_policy(fields),
+        };
+        if item.scope.syntax == Syntax::Toml {
+            let kind = match list {
+                ContainerList::Main => ContainerKind::Main,
+                ContainerList::Init => container.kind_among_init(),
+            };
+            if let Some(item) = ContainerSettings::take_keys(fields).apply(kind, &mut container) {
+                surroundings.start_after.borrow_mut().push((Arc::clone(&container.name), item));
+            }
         }
+        container
     })
-}
-
-/// A key that Kubernetes has no field for, and YAML no place.
-fn own_key<'a>(fields: &mut Fields<'a>, name: &'static str) -> Option<Item<'a>> {
-    match fields.item.scope.syntax {
-        Syntax::Toml => fields.take(name),
-        Syntax::Yaml => None,
-    }
-}
-
-/// One path or several.
-fn env_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<String> {
-    let Some(item) = own_key(fields, "envFile") else { return Vec::new() };
-    let is_list = matches!(item.node.value, Value::List(_));
-    let items = if is_list { item.list().unwrap_or_default() } else { vec![item] };
-    items.iter().filter_map(|item| path(item, surroundings)).collect()
-}
-
-fn env_from_files(fields: &mut Fields<'_>, surroundings: &Surroundings<'_>) -> Vec<(String, String)> {
-    let Some(item) = own_key(fields, "envFromFiles") else { return Vec::new() };
-    let path = |(name, item): (&str, Item<'_>)| Some((name.to_owned(), path(&item, surroundings)?));
-    named(&item).into_iter().filter_map(path).collect()
-}
-
-/// A path as the supervisor finds it.
-fn path(item: &Item<'_>, surroundings: &Surroundings<'_>) -> Option<String> {
-    let written = item.string()?;
-    if written.is_empty() || written.ends_with('/') {
-        item.refuse(
-            "this is no path of a file",
-            "write a path such as \"settings.env\" or \"/run/secrets/db\"",
-        );
-        return None;
-    }
-    let directory = if written.starts_with('/') { "" } else { surroundings.directory };
-    Some(format!("{directory}{written}"))
 }
 
 fn container_name<'a>(fields: &mut Fields<'a>, kind: &str) -> Option<&'a str> {
@@ -277,26 +276,30 @@ fn restart_rules(fields: &mut Fields<'_>) -> Vec<RestartRule> {
 fn restart_rule(item: &Item<'_>) -> Option<RestartRule> {
     item.fields(&[Place::RestartRule], |fields| {
         fields.belong_to_part("a restart rule");
-        match fields.take("action") {
-            Some(item) => {
-                let actions = [("Restart", true), ("RestartAllContainers", false)];
-                if item.choice(&actions, "one of Restart, RestartAllContainers") == Some(false) {
-                    item.refuse_not_built(&format!("write {}", item.scope.word("action", "Restart")));
-                }
+        let actions = [
+            ("Restart", RestartAction::Restart),
+            ("RestartAllContainers", RestartAction::RestartAllContainers),
+        ];
+        let action = match fields.take("action") {
+            Some(item) => item.choice(&actions, "one of Restart, RestartAllContainers"),
+            None => {
+                fields.missing("action", format!("write {}", item.scope.word("action", "Restart")));
+                None
             }
-            None => fields.missing("action", format!("write {}", item.scope.word("action", "Restart"))),
-        }
-        match fields.take("exitCodes") {
+        };
+        let rule = match fields.take("exitCodes") {
             Some(item) => exit_codes(&item),
             None => {
                 fields.missing("exitCodes", "write `exitCodes` with `operator` and `values`");
                 None
             }
-        }
+        };
+        let (operator, values) = rule?;
+        Some(RestartRule { action: action?, operator, values })
     })?
 }
 
-fn exit_codes(item: &Item<'_>) -> Option<RestartRule> {
+fn exit_codes(item: &Item<'_>) -> Option<(ExitCodeOperator, Vec<u8>)> {
     item.fields(&[Place::ExitCodes], |fields| {
         let operators = [("In", ExitCodeOperator::In), ("NotIn", ExitCodeOperator::NotIn)];
         let operator = match fields.take("operator") {
@@ -319,31 +322,85 @@ fn exit_codes(item: &Item<'_>) -> Option<RestartRule> {
                 .filter_map(|code| u8::try_from(code).ok())
                 .collect()
         });
-        Some(RestartRule { action: RestartAction::Restart, operator: operator?, values })
+        Some((operator?, values))
     })?
 }
 
 /// Plain init containers have none (rule 20).
 fn probe(
     fields: &mut Fields<'_>,
+    kind: ProbeKind,
     described: &str,
     plain_init: bool,
     ports: &[ContainerPort],
 ) -> Option<Probe> {
-    let item = fields.take("startupProbe")?;
+    let (name, what) = match kind {
+        ProbeKind::Startup => ("startupProbe", "has no probes"),
+        ProbeKind::Liveness => ("livenessProbe", "has no probes"),
+        ProbeKind::Readiness => ("readinessProbe", "has no probes"),
+    };
+    let item = fields.take(name)?;
     if !plain_init {
-        return startup_probe(&item, described, ports);
+        return probe::probe(&item, kind, described, ports);
     }
-    let (scope, message) = (item.scope, format!("cannot use startupProbe{}", item.owner));
+    not_for_plain_init(&item, what);
+    None
+}
+
+/// Plain init containers have none (rule 20).
+fn hooks(
+    fields: &mut Fields<'_>,
+    described: &str,
+    plain_init: bool,
+    ports: &[ContainerPort],
+    surroundings: &Surroundings<'_>,
+) -> Lifecycle {
+    let Some(item) = fields.take("lifecycle") else { return Lifecycle::default() };
+    if !plain_init {
+        return lifecycle(&item, described, ports, surroundings.grace);
+    }
+    not_for_plain_init(&item, "has no lifecycle");
+    Lifecycle::default()
+}
+
+/// Rule 174: of each resource, whether a change restarts the container.
+fn resize_policy(fields: &mut Fields<'_>) -> ResizePolicy {
+    let mut policy = ResizePolicy::default();
+    for item in fields.take("resizePolicy").and_then(|item| item.list()).unwrap_or_default() {
+        item.fields(&[Place::ResizePolicy], |fields| {
+            fields.belong_to_part("a resizePolicy");
+            let restarts = [("NotRequired", false), ("RestartContainer", true)];
+            let names = [("cpu", true), ("memory", false)];
+            let mut word = |name: &'static str, words: &[(&'static str, bool)], label| match fields.take(name)
+            {
+                Some(item) => item.choice(words, label),
+                None => {
+                    fields.missing(name, format!("write {name}: {label}"));
+                    None
+                }
+            };
+            let is_cpu = word("resourceName", &names, "one of cpu, memory");
+            let restarts = word("restartPolicy", &restarts, "one of NotRequired, RestartContainer");
+            match (is_cpu, restarts) {
+                (Some(true), Some(restarts)) => policy.cpu_restarts = restarts,
+                (Some(false), Some(restarts)) => policy.memory_restarts = restarts,
+                (None, _) | (_, None) => {}
+            }
+        });
+    }
+    policy
+}
+
+fn not_for_plain_init(item: &Item<'_>, what: &str) {
+    let (scope, message) = (item.scope, format!("cannot use {}{}", item.name, item.owner));
     let sidecar = scope.word("restartPolicy", "Always");
     scope.report(
         scope
             .error(item.key, message)
-            .path(item.path)
-            .label("an init container that runs to its end has no probes")
+            .path(item.path.clone())
+            .label(format!("an init container that runs to its end {what}"))
             .help(format!("remove it, or write {sidecar} to make the container a sidecar")),
     );
-    None
 }
 
 fn ports(fields: &mut Fields<'_>) -> Vec<ContainerPort> {

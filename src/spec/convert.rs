@@ -7,7 +7,6 @@ mod form;
 
 use super::decode::Purpose;
 use super::documents::Subject;
-use super::fields::{Field, Place};
 use super::kind::{Role, Workload};
 use super::metadata::file_name;
 use super::problem::Problem;
@@ -213,7 +212,7 @@ impl Conversion<'_> {
             Value::Date | Value::Mapping(_) | Value::Unreadable => &[],
         });
         for entry in containers.flat_map(|container| container.as_mapping().unwrap_or_default()) {
-            if Field::find(Place::TomlContainer, &entry.key).is_some() {
+            if matches!(entry.key.as_str(), "envFile" | "envFromFiles") {
                 let message = format!("cannot convert {}: YAML has no place for it", entry.key);
                 let problem = Problem::error(0, entry.key_span, message).label("podinit's own, in TOML");
                 let help =

@@ -78,8 +78,6 @@ pub(super) enum Place {
     EnvFrom,
     /// A ConfigMap or a Secret as a whole.
     ObjectRef,
-    /// A container's own keys in TOML, besides those of a container.
-    TomlContainer,
     ContainerPort,
     RestartRule,
     ExitCodes,
@@ -88,6 +86,15 @@ pub(super) enum Place {
     HttpGetAction,
     HttpHeader,
     TcpSocketAction,
+    GrpcAction,
+    Lifecycle,
+    LifecycleHandler,
+    SleepAction,
+    ReadinessGate,
+    ResizePolicy,
+    /// A container's table in TOML, and a hook's, besides the fields of Kubernetes.
+    TomlContainer,
+    TomlLifecycleHandler,
     /// What stands around a pod's template.
     DeploymentSpec,
     StatefulSetSpec,
@@ -140,7 +147,6 @@ impl Place {
             Self::ResourceFieldRef => "containers[].env[].valueFrom.resourceFieldRef",
             Self::EnvFrom => "containers[].envFrom[]",
             Self::ObjectRef => "containers[].envFrom[].configMapRef",
-            Self::TomlContainer => "(TOML) containers[]",
             Self::ContainerPort => "containers[].ports[]",
             Self::RestartRule => "containers[].restartPolicyRules[]",
             Self::ExitCodes => "containers[].restartPolicyRules[].exitCodes",
@@ -149,6 +155,14 @@ impl Place {
             Self::HttpGetAction => "probe.httpGet",
             Self::HttpHeader => "probe.httpGet.httpHeaders[]",
             Self::TcpSocketAction => "probe.tcpSocket",
+            Self::GrpcAction => "probe.grpc",
+            Self::Lifecycle => "containers[].lifecycle",
+            Self::LifecycleHandler => "hook",
+            Self::SleepAction => "hook.sleep",
+            Self::ReadinessGate => "spec.readinessGates[]",
+            Self::ResizePolicy => "containers[].resizePolicy[]",
+            Self::TomlContainer => "(TOML) containers[]",
+            Self::TomlLifecycleHandler => "(TOML) hook",
             Self::DeploymentSpec => "Deployment.spec",
             Self::StatefulSetSpec => "StatefulSet.spec",
             Self::DaemonSetSpec => "DaemonSet.spec",
@@ -192,6 +206,10 @@ impl Place {
             Self::Container => Some(("in a container", "an entry of containers")),
             Self::ContainerPort => Some(("in a port", "an entry of ports")),
             Self::Probe => Some(("in a probe", "the probe")),
+            Self::LifecycleHandler => Some(("in a hook", "postStart or preStop")),
+            Self::Lifecycle => Some(("in lifecycle", "lifecycle")),
+            Self::GrpcAction | Self::SleepAction | Self::ReadinessGate => None,
+            Self::ResizePolicy | Self::TomlLifecycleHandler => None,
             Self::HttpGetAction => Some(("in httpGet", "httpGet")),
             Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
             Self::ScriptRun => Some(("in a run", "an entry of runs")),
@@ -271,9 +289,17 @@ impl Place {
             Self::LabelSelector | Self::SelectorRequirement | Self::ClaimRequests => &[],
             Self::ListMetadata => &[],
             Self::Toml => &[Self::Container],
-            Self::Container => &[Self::Spec, Self::Toml, Self::Metadata, Self::ContainerPort, Self::Probe],
+            Self::Container => {
+                &[Self::Spec, Self::Toml, Self::Metadata, Self::ContainerPort, Self::Probe, Self::Lifecycle]
+            }
+            Self::Lifecycle => &[Self::LifecycleHandler, Self::Container],
+            Self::LifecycleHandler | Self::SleepAction => {
+                &[Self::Lifecycle, Self::HttpGetAction, Self::SleepAction, Self::Container]
+            }
+            Self::TomlContainer | Self::TomlLifecycleHandler => &[],
+            Self::ReadinessGate | Self::ResizePolicy => &[],
             Self::Probe => &[Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml],
-            Self::HttpGetAction | Self::ExecAction | Self::TcpSocketAction => {
+            Self::HttpGetAction | Self::ExecAction | Self::TcpSocketAction | Self::GrpcAction => {
                 &[Self::Probe, Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml]
             }
             Self::EnvVar => &[Self::EnvVarSource, Self::Container, Self::Spec, Self::Toml],
@@ -284,7 +310,6 @@ impl Place {
                 &[Self::EnvVarSource]
             }
             Self::EnvFrom | Self::ObjectRef => &[Self::EnvFrom, Self::ObjectRef],
-            Self::TomlContainer => &[],
             Self::ScriptContainer => &[Self::ScriptRun],
             Self::ScriptRun => &[Self::ScriptContainer],
             Self::Script | Self::ScriptEvent => &[],
@@ -450,18 +475,26 @@ mod tests {
             include_str!("../../tests/manifests/good/full-cronjob.yaml"),
         ];
         let keys = texts.into_iter().flat_map(|text| each_key_is_missed(text, Syntax::Yaml)).collect();
-        let in_toml = |place| matches!(place, Place::Toml | Place::CrashLoopBackOff | Place::TomlContainer);
+        let in_toml = |place| {
+            matches!(
+                place,
+                Place::Toml | Place::CrashLoopBackOff | Place::TomlContainer | Place::TomlLifecycleHandler
+            )
+        };
         each_implemented_is_among(&keys, |place| !in_toml(place));
-        // Without a twin in YAML.
-        let own = "[[containers]]\nname = \"a\"\ncommand = [\"x\"]\nenvFile = \"a.env\"\nenvFromFiles = { PORT = \"b\" }\n";
-        let mut keys = each_key_is_missed(include_str!("../../tests/manifests/good/full.toml"), Syntax::Toml);
-        keys.extend(each_key_is_missed(own, Syntax::Toml));
+        let keys = each_key_is_missed(include_str!("../../tests/manifests/good/full.toml"), Syntax::Toml);
         // What is below the spec is the same in both; only YAML has objects around it.
         each_implemented_is_among(&keys, |place| in_toml(place) || PARTS_OF_SPEC.contains(&place));
     }
 
-    const PARTS_OF_SPEC: [Place; 21] = [
+    const PARTS_OF_SPEC: [Place; 26] = [
         Place::Spec,
+        Place::GrpcAction,
+        Place::Lifecycle,
+        Place::LifecycleHandler,
+        Place::SleepAction,
+        Place::ReadinessGate,
+        Place::ResizePolicy,
         Place::Os,
         Place::Container,
         Place::EnvVar,
@@ -471,7 +504,6 @@ mod tests {
         Place::ResourceFieldRef,
         Place::EnvFrom,
         Place::ObjectRef,
-        Place::TomlContainer,
         Place::ContainerPort,
         Place::RestartRule,
         Place::ExitCodes,

@@ -2,17 +2,19 @@
 //! pod; its parts read themselves.
 
 use super::container::{ContainerList, RESTART_POLICIES, Surroundings, container};
+use super::container_settings::start_after;
 use super::decode::{Fields, Item};
 use super::fields::Place;
 use super::kind::{Restarts, Workload};
 use super::metadata::{annotations, file_name, generated_name, labels, namespace, pod_name};
+use super::name;
 use super::object::{Head, ObjectMetadata, head};
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::resources::resources;
 use super::settings::Settings;
 use super::tree::{Span, Value, cut};
 use super::{Options, Source, Syntax, workload};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,20 +38,25 @@ impl<'a> Form<'a> {
     }
 
     fn pod(&self, fields: &mut Fields<'_>) -> Option<Pod> {
-        let (metadata, settings) = self.yaml_metadata(fields);
+        let (metadata, mut settings) = self.yaml_metadata(fields);
         let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
         let back_off = settings.back_off();
-        let pod = self.spec_below(fields, profile)?;
+        let pod = self.spec_below(fields, profile, &mut settings)?;
         Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
     }
 
     /// The field `spec` of an object or a template; metadata and delays are the caller's.
-    fn spec_below(&self, fields: &mut Fields<'_>, profile: Profile) -> Option<Pod> {
+    fn spec_below<'f>(
+        &self,
+        fields: &mut Fields<'f>,
+        profile: Profile,
+        settings: &mut Settings<'f>,
+    ) -> Option<Pod> {
         let Some(spec) = fields.take("spec") else {
             fields.missing("spec", "write `spec:` with `containers:` below it");
             return None;
         };
-        spec.fields(&[Place::Spec], |fields| self.spec(fields, profile))
+        spec.fields(&[Place::Spec], |fields| self.spec(fields, profile, settings))
     }
 
     /// The pod of a template in an object of this name.
@@ -59,12 +66,12 @@ impl<'a> Form<'a> {
             let read = metadata.and_then(|item| {
                 item.fields(&[Place::TemplateMetadata], |fields| (labels(fields), annotations(fields)))
             });
-            let (labels, (annotations, settings)) = read.unwrap_or_default();
+            let (labels, (annotations, mut settings)) = read.unwrap_or_default();
             let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
             let back_off = settings.back_off();
             let named = self.metadata_of(owner.name.unwrap_or_default(), owner.namespace);
             let metadata = Metadata { labels, annotations, ..named };
-            let pod = self.spec_below(fields, profile)?;
+            let pod = self.spec_below(fields, profile, &mut settings)?;
             Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
         })?
     }
@@ -96,10 +103,10 @@ impl<'a> Form<'a> {
             let (metadata, _) = self.metadata(fields);
             let profile = fields.take("profile");
             let back_off = fields.take("crashLoopBackOff");
-            let settings = Settings::take_keys(profile, back_off.as_ref());
+            let mut settings = Settings::take_keys(profile, back_off.as_ref());
             let profile = settings.profile(self.options, Profile::Process, (self.root, self.head.place));
             let back_off = settings.back_off();
-            let spec = self.spec(fields, profile);
+            let spec = self.spec(fields, profile, &mut settings);
             Pod { metadata, crash_loop_back_off: back_off, ..spec }
         })
     }
@@ -129,16 +136,18 @@ impl<'a> Form<'a> {
     }
 
     /// The fields of the spec; metadata and delays are the caller's.
-    fn spec(&self, fields: &mut Fields<'_>, profile: Profile) -> Pod {
+    fn spec<'f>(&self, fields: &mut Fields<'f>, profile: Profile, settings: &mut Settings<'f>) -> Pod {
         let restart_policy = self.restart_policy(fields, profile);
         self.host_namespaces(fields);
         operating_system(fields);
+        let termination_grace_period = self.grace(fields);
         let surroundings = Surroundings {
             profile,
+            grace: termination_grace_period,
+            start_after: RefCell::default(),
             image_told: Cell::new(false),
             limits_told: Cell::new(false),
             strict: self.options.strict,
-            directory: directory(self.source),
         };
         let resources = fields.take("resources").map(|item| {
             let resources = resources(&item, "the pod");
@@ -171,14 +180,18 @@ impl<'a> Form<'a> {
         let mut names = Names::default();
         let init_containers = containers(init.as_ref(), ContainerList::Init, &surroundings, &mut names);
         let containers = containers(main.as_ref(), ContainerList::Main, &surroundings, &mut names);
-        Pod {
+        let active_deadline = fields.take("activeDeadlineSeconds").and_then(|item| item.integer(1, i64::MAX));
+        let mut pod = Pod {
             metadata: self.metadata_of("", "default"),
-            active_deadline: None,
-            readiness_gates: Vec::new(),
+            active_deadline: active_deadline.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
+            readiness_gates: fields
+                .take("readinessGates")
+                .map(|item| readiness_gates(&item))
+                .unwrap_or_default(),
             job: None,
             profile,
             restart_policy,
-            termination_grace_period: self.grace(fields),
+            termination_grace_period,
             crash_loop_back_off: Default::default(),
             resources: resources.unwrap_or_default(),
             service_account_name: service_account_name(fields),
@@ -187,7 +200,15 @@ impl<'a> Form<'a> {
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),
+        };
+        let mut written = settings.apply_to_containers(&mut pod);
+        for (name, item) in surroundings.start_after.take() {
+            let found = pod.iter().find(|(_, _, container)| *container.name == *name).map(|(id, ..)| id);
+            written.extend(found.map(|id| (id, item)));
         }
+        start_after(&mut pod, written);
+        files_beside(self.source, &mut pod);
+        pod
     }
 
     /// What the manifest, or else the kind of object, or else the profile says.
@@ -250,6 +271,25 @@ fn service_account_name(fields: &Fields<'_>) -> Arc<str> {
     written.unwrap_or_else(|| Arc::from("default"))
 }
 
+/// Types of conditions that have to be True before the pod is Ready (rule 123).
+fn readiness_gates(item: &Item<'_>) -> Vec<Arc<str>> {
+    let gates = item.list().unwrap_or_default();
+    let read = gates.iter().filter_map(|item| {
+        item.fields_with_main(&[Place::ReadinessGate], "conditionType", |fields| {
+            let Some(item) = fields.take("conditionType") else {
+                fields.missing("conditionType", "write the type of a condition, such as `example.com/ready`");
+                return None;
+            };
+            let text = item.string()?;
+            if let Err(broken) = name::qualified(text) {
+                item.refuse(broken, "write the type of a condition, such as `example.com/ready`");
+            }
+            Some(Arc::from(text))
+        })?
+    });
+    read.collect()
+}
+
 fn operating_system(fields: &mut Fields<'_>) {
     let Some(item) = fields.take("os") else { return };
     item.fields(&[Place::Os], |fields| {
@@ -267,21 +307,24 @@ fn operating_system(fields: &mut Fields<'_>) {
     });
 }
 
-/// The directory that the manifest stands in, with a `/` behind it; empty where that is the supervisor's.
-fn directory(source: &Source) -> &str {
-    source
-        .name
-        .rsplit_once('/')
-        .map_or("", |(directory, _)| source.name.get(..=directory.len()).unwrap_or(""))
+/// Paths that are written relative to the manifest, as the supervisor finds them.
+fn files_beside(source: &Source, pod: &mut Pod) {
+    let directory = source.name.get(..source.name.rfind('/').map_or(0, |at| at + 1)).unwrap_or_default();
+    for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
+        let named = container.env_from_files.iter_mut().map(|(_, path)| path);
+        for path in container.env_files.iter_mut().chain(named).filter(|path| !path.starts_with('/')) {
+            path.insert_str(0, directory);
+        }
+    }
 }
 
 /// The containers' names with their places (rule 19).
 type Names = BTreeMap<String, Span>;
 
-fn containers(
-    item: Option<&Item<'_>>,
+fn containers<'a>(
+    item: Option<&Item<'a>>,
     list: ContainerList,
-    surroundings: &Surroundings<'_>,
+    surroundings: &Surroundings<'a>,
     names: &mut Names,
 ) -> Vec<Container> {
     let items = item.and_then(|item| item.list()).unwrap_or_default();

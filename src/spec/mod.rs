@@ -7,14 +7,17 @@
 
 mod config;
 mod container;
+mod container_settings;
 mod convert;
 mod decode;
 mod documents;
 mod environment;
 mod expand;
 mod fields;
+mod handler;
 mod kind;
 mod kubernetes;
+mod lifecycle;
 mod limits;
 mod manifest;
 mod metadata;

@@ -73,6 +73,20 @@ pub(super) fn repaired_subdomain(name: &str) -> Option<String> {
     Some(parts.join(".")).filter(|name| subdomain(name).is_ok())
 }
 
+/// A name that a resolver may know: a probe's host.
+pub(super) fn host(name: &str) -> Result<(), Broken> {
+    if name.len() > 253 {
+        return Err("longer than 253 characters");
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) {
+        return Err("only letters, digits, `-`, `.` and `_` can be in a host's name");
+    }
+    if name.trim_end_matches('.').split('.').any(str::is_empty) {
+        return Err("a part between two dots is empty");
+    }
+    Ok(())
+}
+
 /// IANA service name: a port's name.
 pub(super) fn port(name: &str) -> Result<(), Broken> {
     if name.is_empty() {

@@ -518,6 +518,15 @@ impl Pod {
     }
 }
 
+impl Pod {
+    /// The container with this id, to be changed.
+    pub(super) fn container_mut(&mut self, id: ContainerId) -> Option<&mut Container> {
+        let all =
+            self.init_containers.iter_mut().chain(&mut self.containers).chain(&mut self.ephemeral_containers);
+        all.into_iter().nth(id.position())
+    }
+}
+
 impl RestartRule {
     /// Whether an exit with `code` is restarted by this rule (rule 98).
     pub fn matches(&self, code: u8) -> bool {

@@ -54,7 +54,15 @@ impl Writer {
         if !self.definitions.contains_key(name) {
             // Its own place is taken, so that a mapping may have one of its kind inside.
             self.definitions.insert(name.to_owned(), Value::Null);
-            let mut mapping = self.mapping(with_base(&place));
+            // What Kubernetes has no field for is beside its fields in TOML.
+            let places: &[Place] = match (self.syntax, place) {
+                (Syntax::Toml, Place::Container) => &[Place::Container, Place::TomlContainer],
+                (Syntax::Toml, Place::LifecycleHandler) => {
+                    &[Place::LifecycleHandler, Place::TomlLifecycleHandler]
+                }
+                (Syntax::Toml | Syntax::Yaml, place) => &[place],
+            };
+            let mut mapping = self.mapping(places);
             if self.may_be_null(place) {
                 *within(&mut mapping, "type") = json!(["object", "null"]);
             }
@@ -149,12 +157,6 @@ impl Writer {
     }
 }
 
-/// A place and what it stands in addition to: a container has keys of its own in TOML.
-fn with_base(place: &Place) -> &[Place] {
-    const CONTAINER: &[Place] = &[Place::TomlContainer, Place::Container];
-    if *place == Place::TomlContainer { CONTAINER } else { std::slice::from_ref(place) }
-}
-
 /// What a schema has under a word, null if there is nothing yet.
 fn within<'a>(schema: &'a mut Value, word: &str) -> &'a mut Value {
     if schema.is_null() {
@@ -197,7 +199,6 @@ fn definition(place: Place) -> &'static str {
         Place::ResourceFieldRef => "resourceFieldRef",
         Place::EnvFrom => "envFrom",
         Place::ObjectRef => "objectRef",
-        Place::TomlContainer => "containerOfToml",
         Place::ContainerPort => "containerPort",
         Place::RestartRule => "restartRule",
         Place::ExitCodes => "exitCodes",
@@ -206,6 +207,13 @@ fn definition(place: Place) -> &'static str {
         Place::HttpGetAction => "httpGet",
         Place::HttpHeader => "httpHeader",
         Place::TcpSocketAction => "tcpSocket",
+        Place::GrpcAction => "grpc",
+        Place::Lifecycle => "lifecycle",
+        Place::LifecycleHandler | Place::TomlLifecycleHandler => "hook",
+        Place::SleepAction => "sleep",
+        Place::ReadinessGate => "readinessGate",
+        Place::ResizePolicy => "resizePolicy",
+        Place::TomlContainer => "container",
         Place::Resources => "resources",
         Place::Amounts => "amounts",
         Place::DeploymentSpec => "deploymentSpec",
@@ -378,15 +386,25 @@ mod tests {
             mappings.push((kind.definition(), kind.places().to_vec()));
         }
         let places: BTreeSet<Place> = Field::all().map(|field| field.place).collect();
-        let places = places.difference(&of_objects).filter(|place| !matches!(place, Place::Below(_)));
-        mappings.extend(places.map(|place| (definition(*place).to_owned(), with_base(place).to_vec())));
+        let is_apart = |place: &&Place| {
+            !matches!(place, Place::Below(_) | Place::TomlContainer | Place::TomlLifecycleHandler)
+        };
+        let places = places.difference(&of_objects).filter(is_apart);
+        mappings.extend(places.map(|place| (definition(*place).to_owned(), vec![*place])));
         let mut names: BTreeSet<&str> = nothing().into_iter().map(|(name, _)| name).collect();
         names.insert(kinds::OBJECT);
         for (name, places) in &mappings {
             let found = [&toml, &yaml].map(|schema| schema["definitions"].get(name));
             assert!(found.iter().any(Option::is_some), "{name} is in no schema");
-            for mapping in found.into_iter().flatten() {
-                assert_eq!(fields_of(mapping), table(places), "{name}");
+            for (syntax, mapping) in [Syntax::Toml, Syntax::Yaml].into_iter().zip(found) {
+                let Some(mapping) = mapping else { continue };
+                let beside: &[Place] = match (syntax, places.as_slice()) {
+                    (Syntax::Toml, [Place::Container]) => &[Place::TomlContainer],
+                    (Syntax::Toml, [Place::LifecycleHandler]) => &[Place::TomlLifecycleHandler],
+                    (Syntax::Toml | Syntax::Yaml, _) => &[],
+                };
+                let places: Vec<Place> = places.iter().chain(beside).copied().collect();
+                assert_eq!(fields_of(mapping), table(&places), "{name}");
             }
             assert!(names.insert(name), "{name} twice");
         }
@@ -422,9 +440,8 @@ mod tests {
             let spec = if syntax == Syntax::Toml { &schema } else { &schema["definitions"]["spec"] };
             let mut found = BTreeSet::new();
             explained(spec, "spec", &mut found);
-            let container = if syntax == Syntax::Toml { "containerOfToml" } else { "container" };
             for (name, path) in [
-                (container, "containers[]"),
+                ("container", "containers[]"),
                 ("probe", "probe"),
                 ("envVar", "containers[].env[]"),
                 ("envVarSource", "containers[].env[].valueFrom"),

@@ -1,12 +1,14 @@
 //! What Kubernetes has no field for: plain keys in TOML, annotations of `podinit.dev/` in YAML. Knows
 //! the settings, and not where the pod comes from.
 
+use super::container_settings::{self, ContainerSettings, StartAfter};
 use super::decode::{Item, Purpose};
 use super::fields::Place;
-use super::pod::{CrashLoopBackOff, Profile};
+use super::pod::{CrashLoopBackOff, Pod, Profile};
 use super::suggest::nearest;
-use super::tree::{Span, Value};
+use super::tree::{Span, Value, cut};
 use super::{Options, Syntax};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const PREFIX: &str = "podinit.dev/";
@@ -27,12 +29,17 @@ pub(super) struct Settings<'a> {
     profile: Option<Item<'a>>,
     initial_delay: Option<Item<'a>>,
     max_delay: Option<Item<'a>>,
+    /// Those of single containers, by name.
+    containers: Vec<(&'a str, ContainerSettings<'a>)>,
 }
 
 impl<'a> Settings<'a> {
     /// Takes an annotation, if it is a setting or was meant to be one.
-    pub fn take_annotation(&mut self, key: &str, item: &Item<'a>) -> bool {
+    pub fn take_annotation(&mut self, key: &'a str, item: &Item<'a>) -> bool {
         let Some(name) = key.strip_prefix(PREFIX) else { return false };
+        if self.take_of_container(name, item) {
+            return true;
+        }
         let slot = match name {
             PROFILE => &mut self.profile,
             INITIAL_DELAY => &mut self.initial_delay,
@@ -40,7 +47,11 @@ impl<'a> Settings<'a> {
             _ => {
                 let help = match nearest(name, NAMES.into_iter()) {
                     Some(name) => format!("write `{PREFIX}{name}`"),
-                    None => format!("known are {}", NAMES.map(|name| format!("{PREFIX}{name}")).join(", ")),
+                    None => format!(
+                        "known are {}, and for a container {}",
+                        NAMES.map(|name| format!("{PREFIX}{name}")).join(", "),
+                        container_settings::NAMES.map(|name| format!("{PREFIX}CONTAINER.{name}")).join(", ")
+                    ),
                 };
                 let problem = item.scope.error(item.key, format!("cannot use annotation \"{}\"", item.name));
                 item.scope
@@ -53,9 +64,52 @@ impl<'a> Settings<'a> {
         true
     }
 
+    /// `CONTAINER.setting`; no name of a container has a dot.
+    fn take_of_container(&mut self, name: &'a str, item: &Item<'a>) -> bool {
+        let Some((container, setting)) = name.split_once('.') else { return false };
+        let position = self.containers.iter().position(|(name, _)| *name == container);
+        let mut settings =
+            position.map(|position| self.containers.swap_remove(position).1).unwrap_or_default();
+        let is_taken = settings.take(setting, item);
+        if is_taken {
+            item.scope.was_read(&item.path, item.key);
+        }
+        if is_taken || position.is_some() {
+            self.containers.push((container, settings));
+        }
+        is_taken
+    }
+
+    /// Gives containers what annotations say of them. Returns what they are to start after.
+    pub fn apply_to_containers(&mut self, pod: &mut Pod) -> Vec<StartAfter<'a>> {
+        let mut start_after = Vec::new();
+        for (name, settings) in std::mem::take(&mut self.containers) {
+            let found = pod.iter().find(|(_, _, container)| *container.name == *name);
+            let Some((id, kind, _)) = found else {
+                let names: Vec<_> = pod.iter().map(|(_, _, container)| Arc::clone(&container.name)).collect();
+                let help = match nearest(name, names.iter().map(|name| &**name)) {
+                    Some(name) => format!("did you mean \"{name}\"?"),
+                    None => "write the name of a container of this pod".to_owned(),
+                };
+                for item in settings.items() {
+                    let message = format!("cannot use annotation \"{}\"", item.name);
+                    let problem = item.scope.error(item.key, message).path(item.path.clone());
+                    let label = format!("the pod has no container \"{}\"", cut(name));
+                    item.scope.report(problem.label(label).help(help.clone()));
+                }
+                continue;
+            };
+            let Some(container) = pod.container_mut(id) else { continue };
+            start_after.extend(settings.apply(kind, container).map(|item| (id, item)));
+        }
+        start_after
+    }
+
     /// Refuses the settings of an object that is no pod; `template` is where its pod is, if it has one.
     pub fn refuse_outside(&self, template: &str) {
-        for item in [&self.profile, &self.initial_delay, &self.max_delay].into_iter().flatten() {
+        let of_containers = self.containers.iter().flat_map(|(_, settings)| settings.items());
+        let of_pod = [&self.profile, &self.initial_delay, &self.max_delay].into_iter().flatten();
+        for item in of_pod.chain(of_containers) {
             let message = format!("cannot use annotation \"{}\" here", item.name);
             let help = match template {
                 "" => "remove it".to_owned(),
@@ -86,7 +140,7 @@ impl<'a> Settings<'a> {
             })
         });
         let (initial_delay, max_delay) = delays.unwrap_or_default();
-        Self { profile, initial_delay, max_delay }
+        Self { profile, initial_delay, max_delay, containers: Vec::new() }
     }
 
     /// The profile: the option, else the manifest, else `default`. `kind` is the place of whatever says
@@ -124,35 +178,58 @@ impl<'a> Settings<'a> {
         profile
     }
 
-    /// The delays (rule 114): a maximum below the usual first delay is the first delay as well.
+    /// The delays of the pod's containers.
     pub fn back_off(&self) -> CrashLoopBackOff {
-        let default = CrashLoopBackOff::default();
-        let initial = self.initial_delay.as_ref().map(seconds);
-        let max = self.max_delay.as_ref().map(seconds);
-        let max_delay = max.flatten().unwrap_or(default.max_delay);
-        let initial_delay = match (initial, max) {
-            (Some(initial), _) => initial.unwrap_or(default.initial_delay),
-            (None, _) => default.initial_delay.min(max_delay),
-        };
-        // Something that is no number has been reported, and cannot be compared.
-        let comparable = initial != Some(None) && max != Some(None);
-        if let Some(item) = self.initial_delay.as_ref().filter(|_| comparable && initial_delay > max_delay) {
-            let problem = item.wrong().label("longer than the longest delay");
-            item.scope.report(match &self.max_delay {
-                Some(max) => problem
-                    .note("the longest is", max.scope.source, max.node.span)
-                    .help("write a longer maxDelaySeconds, or a shorter initialDelaySeconds"),
-                None => problem.help("write maxDelaySeconds as well; it is 300 where it is left out"),
-            });
-        }
-        CrashLoopBackOff { initial_delay, max_delay }
+        back_off(self.initial_delay.as_ref(), self.max_delay.as_ref())
     }
+}
+
+/// Delays between restarts (rule 114): a maximum below the usual first delay is the first delay as well.
+pub(super) fn back_off(
+    written_initial: Option<&Item<'_>>,
+    written_max: Option<&Item<'_>>,
+) -> CrashLoopBackOff {
+    let default = CrashLoopBackOff::default();
+    let initial = written_initial.map(seconds);
+    let max = written_max.map(seconds);
+    let max_delay = max.flatten().unwrap_or(default.max_delay);
+    let initial_delay = match (initial, max) {
+        (Some(initial), _) => initial.unwrap_or(default.initial_delay),
+        (None, _) => default.initial_delay.min(max_delay),
+    };
+    // Something that is no number has been reported, and cannot be compared.
+    let comparable = initial != Some(None) && max != Some(None);
+    if let Some(item) = written_initial.filter(|_| comparable && initial_delay > max_delay) {
+        let problem = item.wrong().label("longer than the longest delay");
+        item.scope.report(match written_max {
+            Some(max) => problem
+                .note("the longest is", max.scope.source, max.node.span)
+                .help("write a longer maxDelaySeconds, or a shorter initialDelaySeconds"),
+            None => problem.help("write maxDelaySeconds as well; it is 300 where it is left out"),
+        });
+    }
+    CrashLoopBackOff { initial_delay, max_delay }
+}
+
+/// How long a hook may take; zero makes no sense.
+pub(super) fn timeout(item: &Item<'_>) -> Option<Duration> {
+    let timeout = seconds(item)?;
+    if timeout.is_zero() {
+        item.refuse("no hook is over at once", "write the seconds that it may take, or leave it out");
+        return None;
+    }
+    Some(timeout)
+}
+
+/// Whether the setting is written as an annotation, which is a string.
+pub(super) fn is_annotation(item: &Item<'_>) -> bool {
+    item.name.starts_with(PREFIX)
 }
 
 /// Seconds, with a fraction; a string of digits in an annotation.
 pub(super) fn seconds(item: &Item<'_>) -> Option<Duration> {
     let help = "write seconds, such as 0.5 or 10";
-    let is_annotation = item.name.starts_with(PREFIX);
+    let is_annotation = is_annotation(item);
     if is_annotation {
         // Kubernetes has strings in annotations, and nothing else.
         item.string()?;

@@ -81,6 +81,18 @@ impl Signal {
         named.or_else(|| real_time(name))
     }
 
+    /// The 65 names that Kubernetes takes as `stopSignal` on Linux, with what they mean (rule 84).
+    pub fn kubernetes_names() -> Vec<(String, Self)> {
+        let named = NAMES.iter().map(|(name, number)| (format!("SIG{name}"), Self(*number)));
+        let numbered = |base: u8, sign: &str, offset: u8| match offset {
+            0 => format!("SIGRT{}", if base == RTMIN { "MIN" } else { "MAX" }),
+            _ => format!("SIGRT{}{sign}{offset}", if base == RTMIN { "MIN" } else { "MAX" }),
+        };
+        let from_first = (0..=15).map(|offset| (numbered(RTMIN, "+", offset), Self(RTMIN + offset)));
+        let from_last = (0..=14).rev().map(|offset| (numbered(RTMAX, "-", offset), Self(RTMAX - offset)));
+        named.chain(from_first).chain(from_last).collect()
+    }
+
     /// The number that the kernel knows.
     pub fn number(self) -> i32 {
         self.0.into()
@@ -134,6 +146,16 @@ mod tests {
         }
         assert_eq!(Signal::parse("SIGRTMAX-1"), Signal::from_number(63));
         assert_eq!(Signal::parse("RTMIN+30"), Signal::from_number(64));
+    }
+
+    #[test]
+    fn rule_84_kubernetes_has_65_names() {
+        let names = Signal::kubernetes_names();
+        assert_eq!(names.len(), 65);
+        for (name, signal) in &names {
+            assert_eq!(Signal::parse(name), Some(*signal), "{name}");
+        }
+        assert!(names.iter().any(|(name, _)| name == "SIGRTMAX-14"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use podinit::pod::{Phase, TerminatedReason};
 use podinit::spec::RestartPolicy::{Always, Never, OnFailure};
-use podinit::spec::{ExitCodeOperator, RestartAction, RestartRule};
+use podinit::spec::{ExitCodeOperator, ProbeKind, RestartAction, RestartRule};
 
 use crate::life::Step::{Exited, Starting};
 use crate::life::{Behaves, Life, PodUnderTest, at, exits, pod, probe, runs, secs};
@@ -43,7 +43,7 @@ fn failing(sidecar: bool) {
     let never_ready = exits(0, 600).ready_after(secs(100_000));
     let mut life = probed(sidecar, never_ready, probe(15, 3)).begin();
     life.to(40);
-    assert_eq!(life.trace().probed("probed"), at([15, 25, 35]));
+    assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([15, 25, 35]));
     assert_eq!(life.starts("probed"), at([0, 35]));
     assert_eq!(life.restarts("probed"), 1);
 }
@@ -98,7 +98,7 @@ fn u_probe_019_failures_count_up_to_the_threshold_and_from_the_beginning_after_i
     }
     life.to(49);
     assert_eq!(life.starts("probed"), at([0, 20]));
-    assert_eq!(life.trace().probed("probed"), at([0, 10, 20, 20, 30, 40]));
+    assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([0, 10, 20, 20, 30, 40]));
     assert_eq!(life.trace().signalled("probed"), at([20, 40]), "three failures again, not one");
 }
 
@@ -108,7 +108,7 @@ fn u_probe_021_a_main_that_ended_for_good_is_probed_no_more() {
     let mut life = pod.probed("probed", probe(0, 100)).begin();
     assert_eq!(life.run(), Some(0));
     assert_eq!(life.elapsed(), secs(100));
-    assert_eq!(life.trace().probed("probed"), at([0, 10]));
+    assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([0, 10]));
     assert!(!life.container("probed").started);
 }
 
@@ -119,7 +119,7 @@ fn u_probe_023_what_has_started_is_probed_no_more() {
     assert!(!life.container("probed").started);
     life.to(500);
     assert!(life.container("probed").started);
-    assert_eq!(life.trace().probed("probed"), at([0, 10]));
+    assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([0, 10]));
     assert_eq!(life.restarts("probed"), 0);
 }
 
@@ -131,7 +131,7 @@ fn u_probe_002_a_pod_that_has_ended_is_probed_no_more() {
         assert_eq!(life.run(), Some(code));
         life.to(100);
         assert_eq!(life.phase(), phase);
-        assert_eq!(life.trace().probed("probed"), at([0, 10]));
+        assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([0, 10]));
     }
 }
 
@@ -143,7 +143,7 @@ fn u_probe_006_what_ended_for_good_has_not_started() {
     life.to(50);
     assert_eq!(life.ended("probed"), Some((1, TerminatedReason::Error)));
     assert!(!life.container("probed").started);
-    assert_eq!(life.trace().probed("probed"), at([]));
+    assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([]));
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn u_probe_007_a_success_is_the_start() {
 fn u_probe_008_a_probe_runs_when_its_initial_delay_has_passed() {
     let mut life = probed(false, exits(0, 600), probe(15, 3)).begin();
     life.to(14);
-    assert_eq!(life.trace().probed("probed"), at([]));
+    assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([]));
     life.to(15);
-    assert_eq!(life.trace().probed("probed"), at([15]));
+    assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([15]));
     assert!(life.container("probed").started);
 }
 
@@ -181,6 +181,6 @@ fn u_probe_009_what_is_to_run_again_is_probed_again() {
         let mut life = pod.probed("probed", probe(0, 100)).begin();
         life.to(39);
         assert_eq!(life.starts("probed"), at([0, 15]));
-        assert_eq!(life.trace().probed("probed"), at([0, 10, 15, 25, 35]));
+        assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([0, 10, 15, 25, 35]));
     }
 }

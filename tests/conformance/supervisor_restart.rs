@@ -3,8 +3,8 @@
 
 use podinit::pod::{ContainerState, Event, Phase, TerminatedReason, WaitingReason};
 use podinit::sim::Attempt;
-use podinit::spec::Container;
 use podinit::spec::RestartPolicy::{Always, Never};
+use podinit::spec::{Container, ProbeKind};
 
 use crate::life::Step::{Exited, Started, Starting};
 use crate::life::{Life, PodUnderTest, at, exits, pod, probe, runs, secs};
@@ -157,7 +157,7 @@ fn stays_as_it_was(pod: &PodUnderTest, names: &[&str]) {
     }
     for name in names {
         assert!(life.starts(name).is_empty(), "{name} runs again");
-        assert!(life.trace().probed(name).is_empty(), "{name} has started long ago");
+        assert!(life.trace().probed(name, ProbeKind::Startup).is_empty(), "{name} has started long ago");
     }
 }
 

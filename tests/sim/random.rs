@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use podinit::pod::{Event, ExitStatus, ProbeOutcome, Signal, StartFailure, StartStage, StopRequest};
-use podinit::sim::{Attempt, Behaviour, OnTerm, Rest, World};
+use podinit::pod::{
+    Event, ExitStatus, HookOutcome, ProbeOutcome, Signal, StartFailure, StartStage, StopRequest,
+};
+use podinit::sim::{Attempt, Behaviour, HookConduct, OnTerm, Rest, World};
 use podinit::spec::{
-    Container, ContainerId, CrashLoopBackOff, ExitCodeOperator, Pod, Probe, ProbeHandler, Profile,
-    RestartAction, RestartPolicy, RestartRule,
+    Amounts, Container, ContainerId, CrashLoopBackOff, ExitCodeOperator, Hook, HookHandler, Notify, Pod,
+    Probe, ProbeHandler, Profile, Quantity, ResizePolicy, Resources, RestartAction, RestartPolicy,
+    RestartRule,
 };
 
 /// The source of one life's accidents.
@@ -29,8 +32,9 @@ impl Life {
                 initial_delay: self.pick(&[0, 1, 10]),
                 max_delay: Duration::from_secs(300),
             },
+            active_deadline: (self.0.u8(0..6) == 0).then(|| self.pick(&[1, 20, 300, 2_000])),
             init_containers: (0..init).map(|n| self.init_container(n)).collect(),
-            containers: (0..main).map(|n| self.main_container(n)).collect(),
+            containers: (0..main).map(|n| self.main_container(init, n)).collect(),
             ..Pod::named("random")
         };
         // Without a delay between restarts, attempts that end at once would never let time pass.
@@ -69,26 +73,37 @@ impl Life {
     pub fn event(&mut self, world: &World) -> Event {
         let count = world.pod().iter().count();
         let container = ContainerId::at(self.0.usize(0..count));
-        match self.0.u8(0..8) {
+        match self.0.u8(0..10) {
             0 | 1 => self.stop(),
             2 => Event::KillRequested,
             3 => Event::SandboxLost,
             4 => Event::RestartRequested { container },
             5 => Event::ForwardSignal { signal: Signal::HUP, container: None },
             6 => Event::SpecChanged(Box::new(self.with_new_image(world.pod().clone()))),
+            7 | 8 => Event::SpecChanged(Box::new(self.with_new_resources(world.pod().clone()))),
             _ => Event::EphemeralAdded(Box::new(Container::named(&format!("debug-{}", self.0.u8(0..4))))),
         }
     }
 
     fn with_new_image(&mut self, mut pod: Pod) -> Pod {
-        let image = format!("v{}", self.0.u32(..));
+        self.any_container(&mut pod).image = format!("v{}", self.0.u32(..)).into();
+        pod
+    }
+
+    fn with_new_resources(&mut self, mut pod: Pod) -> Pod {
+        let cpu = Quantity::parse(&self.0.u8(1..9).to_string());
+        let container = self.any_container(&mut pod);
+        container.resources = Resources { limits: Amounts { cpu, memory: None }, ..Resources::default() };
+        pod
+    }
+
+    fn any_container<'a>(&mut self, pod: &'a mut Pod) -> &'a mut Container {
         let init = pod.init_containers.len();
         let n = self.0.usize(0..init + pod.containers.len());
         match n.checked_sub(init) {
-            Some(main) => pod.containers[main].image = image.into(),
-            None => pod.init_containers[n].image = image.into(),
+            Some(main) => &mut pod.containers[main],
+            None => &mut pod.init_containers[n],
         }
-        pod
     }
 
     fn policy(&mut self) -> RestartPolicy {
@@ -106,26 +121,83 @@ impl Life {
             3 => Some(RestartPolicy::Never),
             _ => None,
         };
-        if container.restart_policy == Some(RestartPolicy::Always) && self.0.bool() {
-            container.startup_probe = Some(self.probe());
+        if container.restart_policy == Some(RestartPolicy::Always) {
+            if self.0.bool() {
+                container.startup_probe = Some(self.probe());
+            }
+            self.lifecycle(&mut container);
+        }
+        if self.0.u8(0..12) == 0 {
+            container.restart_policy_rules = vec![self.rule()];
         }
         container
     }
 
-    fn main_container(&mut self, n: usize) -> Container {
+    fn rule(&mut self) -> RestartRule {
+        let all = self.0.u8(0..3) == 0;
+        RestartRule {
+            action: if all { RestartAction::RestartAllContainers } else { RestartAction::Restart },
+            operator: if self.0.u8(0..4) == 0 { ExitCodeOperator::NotIn } else { ExitCodeOperator::In },
+            values: vec![1, 42, 143, self.0.u8(..)],
+        }
+    }
+
+    /// Hooks, the probes that go on, and how it is stopped.
+    fn lifecycle(&mut self, container: &mut Container) {
+        container.liveness_probe = (self.0.u8(0..4) == 0).then(|| self.probe());
+        container.readiness_probe = (self.0.u8(0..4) == 0).then(|| Probe {
+            success_threshold: self.0.u32(1..3),
+            termination_grace_period: None,
+            ..self.probe()
+        });
+        container.post_start = (self.0.u8(0..5) == 0).then(|| self.hook());
+        container.pre_stop = (self.0.u8(0..4) == 0).then(|| self.hook());
+        container.stop_signal = (self.0.u8(0..8) == 0).then_some(Signal::INT);
+        container.notify = (self.0.u8(0..8) == 0).then_some(Notify::Socket);
+        container.resize_policy = ResizePolicy { cpu_restarts: self.0.bool(), memory_restarts: false };
+        if self.0.u8(0..6) == 0 {
+            let (initial_delay, max_delay) = (Duration::from_secs(1), Duration::from_secs(60));
+            container.crash_loop_back_off = Some(CrashLoopBackOff { initial_delay, max_delay });
+        }
+    }
+
+    fn hook(&mut self) -> Hook {
+        Hook {
+            handler: match self.0.u8(0..3) {
+                0 => HookHandler::Sleep(self.pick(&[0, 1, 5, 30])),
+                1 => HookHandler::TcpSocket,
+                _ => HookHandler::Exec { command: vec!["true".to_owned()] },
+            },
+            timeout: (self.0.u8(0..4) == 0).then(|| self.pick(&[1, 3])),
+        }
+    }
+
+    fn hook_conduct(&mut self) -> HookConduct {
+        HookConduct {
+            takes: (self.0.u8(0..10) != 0).then(|| self.moment()),
+            outcome: match self.0.u8(0..6) {
+                0 => HookOutcome::Failure,
+                1 => HookOutcome::PlainHttp,
+                _ => HookOutcome::Success,
+            },
+        }
+    }
+
+    fn main_container(&mut self, init: usize, n: usize) -> Container {
         let mut container = Container::named(&format!("main-{n}"));
         if self.0.u8(0..4) == 0 {
             container.restart_policy = Some(self.policy());
             if self.0.bool() {
-                container.restart_policy_rules = vec![RestartRule {
-                    action: RestartAction::Restart,
-                    operator: ExitCodeOperator::In,
-                    values: vec![1, 42],
-                }];
+                container.restart_policy_rules = (0..self.0.u8(1..3)).map(|_| self.rule()).collect();
             }
         }
         if self.0.u8(0..4) == 0 {
             container.startup_probe = Some(self.probe());
+        }
+        self.lifecycle(&mut container);
+        container.keystone = self.0.u8(0..10) == 0;
+        if n > 0 && self.0.u8(0..5) == 0 {
+            container.start_after = vec![ContainerId::at(init + self.0.usize(0..n))];
         }
         container
     }
@@ -135,7 +207,7 @@ impl Life {
             handler: ProbeHandler::Exec { command: vec!["true".to_owned()] },
             initial_delay: self.pick(&[0, 0, 1, 10]),
             timeout: self.pick(&[1, 3]),
-            period: self.pick(&[1, 10]),
+            period: if self.0.u8(0..8) == 0 { Duration::from_millis(200) } else { self.pick(&[1, 10]) },
             success_threshold: 1,
             failure_threshold: self.0.u32(1..5),
             termination_grace_period: self.0.bool().then(|| self.pick(&[1, 5, 100])),
@@ -180,6 +252,13 @@ impl Life {
                 _ => ProbeOutcome::Success,
             },
             probe_takes: if self.0.u8(0..5) == 0 { Duration::from_secs(5) } else { self.moment() },
+            healthy_for: (self.0.u8(0..3) == 0).then(|| Duration::from_secs(self.0.u64(0..400))),
+            serves_from: if self.0.bool() { Duration::ZERO } else { Duration::from_secs(self.0.u64(0..40)) },
+            serves_until: (self.0.u8(0..3) == 0).then(|| Duration::from_secs(self.0.u64(0..400))),
+            notifies_after: (self.0.u8(0..8) != 0).then(|| self.moment()),
+            post_start: self.hook_conduct(),
+            pre_stop: self.hook_conduct(),
+            resize_fails: self.0.u8(0..4) == 0,
         }
     }
 

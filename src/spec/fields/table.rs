@@ -28,9 +28,7 @@ const NO_HOST_PORT: &str = "leave it out; in profile `process` the container lis
 const SO_ALREADY: &str =
     "so already in profile `process`, where `false` says no more than leaving it out, as it is the default";
 const HOST_DNS: &str = "leave it out; in profile `process` the containers resolve names as this host does";
-const NO_PROBE: &str = "leave it out; only startupProbe is supported so far";
 const NO_JOBS: &str = "leave it out if one try is enough: podinit runs the job's pod once";
-const NO_LIFECYCLE: &str = "leave it out; the container is stopped with SIGTERM";
 
 const YES: Class = yes("");
 
@@ -76,7 +74,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Metadata, "name", YES),
     field(Metadata, "namespace", yes("checked; of no effect but in the message of a back-off, as there are no namespaces on one host")),
     field(Metadata, "labels", YES),
-    field(Metadata, "annotations", yes("those of podinit.dev/ are settings: `profile`, `crashLoopBackOff.initialDelaySeconds`, `crashLoopBackOff.maxDelaySeconds`")),
+    field(Metadata, "annotations", yes("those of podinit.dev/ are settings: `profile`, `crashLoopBackOff.initialDelaySeconds`, `crashLoopBackOff.maxDelaySeconds`; those of podinit.dev/CONTAINER. are a container's: `keystone`, `startAfter`, `notify`, `crashLoopBackOff.initialDelaySeconds`, `crashLoopBackOff.maxDelaySeconds`, `lifecycle.postStart.timeoutSeconds`, `lifecycle.preStop.timeoutSeconds`")),
     field(Metadata, "generateName", yes("the name where there is none, as it is, without its last `-`")),
     field(Metadata, "uid", ignored(Text, FROM_SERVER)),
     field(Metadata, "creationTimestamp", ignored(Text, FROM_SERVER)),
@@ -98,6 +96,13 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Toml, "crashLoopBackOff", YES),
     field(CrashLoopBackOff, "initialDelaySeconds", yes("0 and fractions allowed")),
     field(CrashLoopBackOff, "maxDelaySeconds", yes("0 and fractions allowed")),
+    field(TomlContainer, "keystone", yes("`true`: the end of this main container ends the pod")),
+    field(TomlContainer, "startAfter", yes("names of main containers that must have started before")),
+    field(TomlContainer, "notify", yes("`socket`: ready when it says so through NOTIFY_SOCKET; `fd:3`: with a newline on that descriptor")),
+    field(TomlContainer, "crashLoopBackOff", yes("as that of the pod, for this container")),
+    field(TomlContainer, "envFile", yes("a path or several, of files with lines `NAME=value`; read at each start")),
+    field(TomlContainer, "envFromFiles", yes("a table of variables and paths: the value is what the file holds")),
+    field(TomlLifecycleHandler, "timeoutSeconds", yes("how long the hook may take; fractions allowed")),
 
     // spec
     field(Spec, "initContainers", YES),
@@ -105,7 +110,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "ephemeralContainers", refused("these are added to a running pod only", "remove it")),
     field(Spec, "restartPolicy", yes("in the template of a Deployment, StatefulSet, DaemonSet or ReplicaSet `Always`, also where it is left out; in that of a Job `OnFailure` or `Never`")),
     field(Spec, "terminationGracePeriodSeconds", YES),
-    field(Spec, "activeDeadlineSeconds", not_built(DO_WITHOUT)),
+    field(Spec, "activeDeadlineSeconds", YES),
     field(Spec, "volumes", not_built(NO_VOLUMES)),
     field(Spec, "hostname", not_built(DO_WITHOUT)),
     field(Spec, "subdomain", not_built(DO_WITHOUT)),
@@ -123,7 +128,8 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "resources", yes(NOT_ENFORCED)),
     field(Spec, "os", YES),
     field(Os, "name", yes("`linux`")),
-    field(Spec, "readinessGates", not_built(DO_WITHOUT)),
+    field(Spec, "readinessGates", yes("nobody sets conditions on one host: the pod runs, and is never Ready")),
+    field(ReadinessGate, "conditionType", YES),
     field(Spec, "imagePullSecrets", ignored(Mappings, NO_IMAGES)),
     field(Spec, "nodeName", ignored(Text, NO_SCHEDULER)),
     field(Spec, "nodeSelector", ignored(MappingOfTexts, NO_SCHEDULER)),
@@ -163,11 +169,11 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(EnvFrom, "prefix", YES),
     field(ObjectRef, "name", YES),
     field(ObjectRef, "optional", YES),
-    field(TomlContainer, "envFile", yes("a path or several, of files with lines `NAME=value`; read at each start")),
-    field(TomlContainer, "envFromFiles", yes("a table of variables and paths: the value is what the file holds")),
     field(Container, "restartPolicy", yes("`Always` makes a sidecar of an init container")),
     field(Container, "restartPolicyRules", YES),
-    field(Container, "resizePolicy", not_built(NO_RESOURCES)),
+    field(Container, "resizePolicy", YES),
+    field(ResizePolicy, "resourceName", yes("`cpu`, `memory`")),
+    field(ResizePolicy, "restartPolicy", yes("`NotRequired`, `RestartContainer`")),
     field(Container, "resources", yes(NOT_ENFORCED)),
     field(Resources, "requests", YES),
     field(Resources, "limits", YES),
@@ -177,12 +183,15 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Amounts, "ephemeral-storage", not_built(NO_RESOURCES)),
     field(Amounts, "hugepages-2Mi", not_built(NO_RESOURCES)),
     field(Amounts, "hugepages-1Gi", not_built(NO_RESOURCES)),
-    field(Container, "livenessProbe", not_built(NO_PROBE)),
-    field(Container, "readinessProbe", not_built(NO_PROBE)),
+    field(Container, "livenessProbe", yes("not on plain init containers")),
+    field(Container, "readinessProbe", yes("not on plain init containers")),
     field(Container, "startupProbe", yes("not on plain init containers")),
-    field(Container, "lifecycle", not_built(NO_LIFECYCLE)),
+    field(Container, "lifecycle", yes("not on plain init containers")),
+    field(Lifecycle, "postStart", YES),
+    field(Lifecycle, "preStop", YES),
+    field(Lifecycle, "stopSignal", yes("the 65 names of Linux")),
     field(Container, "terminationMessagePath", not_built_unless(&["/dev/termination-log"], DO_WITHOUT)),
-    field(Container, "terminationMessagePolicy", not_built_unless(&["File"], DO_WITHOUT)),
+    field(Container, "terminationMessagePolicy", YES),
     field(Container, "securityContext", not_built(NO_SECURITY)),
     field(Container, "volumeMounts", not_built(NO_VOLUMES)),
     field(Container, "volumeDevices", not_built(NO_VOLUMES)),
@@ -208,7 +217,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(ContainerPort, "protocol", YES),
     field(ContainerPort, "hostPort", not_built_unless(&["0"], NO_HOST_PORT)),
     field(ContainerPort, "hostIP", not_built(NO_HOST_PORT)),
-    field(RestartRule, "action", yes("`Restart`; `RestartAllContainers` is refused until it is built")),
+    field(RestartRule, "action", yes("`Restart`, `RestartAllContainers`")),
     field(RestartRule, "exitCodes", YES),
     field(ExitCodes, "operator", YES),
     field(ExitCodes, "values", YES),
@@ -217,24 +226,32 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Probe, "exec", YES),
     field(Probe, "httpGet", YES),
     field(Probe, "tcpSocket", YES),
-    field(Probe, "grpc", not_built("use exec, httpGet or tcpSocket")),
-    field(Probe, "initialDelaySeconds", YES),
-    field(Probe, "timeoutSeconds", YES),
-    field(Probe, "periodSeconds", YES),
-    field(Probe, "successThreshold", yes("1")),
+    field(Probe, "grpc", YES),
+    field(Probe, "initialDelaySeconds", yes("fractions allowed, which Kubernetes does not take")),
+    field(Probe, "timeoutSeconds", yes("fractions allowed, which Kubernetes does not take")),
+    field(Probe, "periodSeconds", yes("fractions allowed, which Kubernetes does not take")),
+    field(Probe, "successThreshold", yes("1 but for readinessProbe")),
     field(Probe, "failureThreshold", YES),
-    field(Probe, "terminationGracePeriodSeconds", YES),
+    field(Probe, "terminationGracePeriodSeconds", yes("not on readinessProbe")),
     field(ExecAction, "command", YES),
     field(HttpGetAction, "path", YES),
     field(HttpGetAction, "port", YES),
-    field(HttpGetAction, "host", yes("a number or `localhost`")),
-    field(HttpGetAction, "scheme", yes("`HTTP`; `HTTPS` is refused until it is built")),
+    field(HttpGetAction, "host", yes("an address, or a name that is looked up by a process of its own")),
+    field(HttpGetAction, "scheme", yes("`HTTP`, `HTTPS`")),
     field(HttpGetAction, "httpHeaders", YES),
     field(HttpGetAction, "protocol", not_built_unless(&["HTTP1"], DO_WITHOUT)),
     field(HttpHeader, "name", YES),
     field(HttpHeader, "value", YES),
+    field(GrpcAction, "port", yes("a number")),
+    field(GrpcAction, "service", YES),
+    field(GrpcAction, "mode", not_built(DO_WITHOUT)),
+    field(LifecycleHandler, "exec", YES),
+    field(LifecycleHandler, "httpGet", YES),
+    field(LifecycleHandler, "sleep", YES),
+    field(LifecycleHandler, "tcpSocket", yes("always fails, as in Kubernetes, which a warning says")),
+    field(SleepAction, "seconds", YES),
     field(TcpSocketAction, "port", YES),
-    field(TcpSocketAction, "host", yes("a number or `localhost`")),
+    field(TcpSocketAction, "host", yes("an address, or a name that is looked up by a process of its own")),
 
     // Around the template of a pod
     field(DeploymentSpec, "replicas", yes("one pod is run, and a warning says so where it is not 1")),
@@ -341,15 +358,11 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(ListMetadata, "selfLink", ignored(Text, FROM_SERVER)),
 
     // Below fields that are not built, and refused with them
-    field(Below("probe.grpc"), "port", not_built(DO_WITHOUT)),
-    field(Below("probe.grpc"), "service", not_built(DO_WITHOUT)),
-    field(Below("probe.grpc"), "mode", not_built(DO_WITHOUT)),
     field(Below("spec.hostAliases[]"), "ip", not_built(DO_WITHOUT)),
     field(Below("spec.hostAliases[]"), "hostnames", not_built(DO_WITHOUT)),
     field(Below("spec.dnsConfig"), "nameservers", not_built(HOST_DNS)),
     field(Below("spec.dnsConfig"), "searches", not_built(HOST_DNS)),
     field(Below("spec.dnsConfig"), "options", not_built(HOST_DNS)),
-    field(Below("spec.readinessGates[]"), "conditionType", not_built(DO_WITHOUT)),
     field(Below("spec.securityContext"), "runAsUser", not_built(NO_SECURITY)),
     field(Below("spec.securityContext"), "runAsGroup", not_built(NO_SECURITY)),
     field(Below("spec.securityContext"), "runAsNonRoot", not_built(NO_SECURITY)),
@@ -387,18 +400,6 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Below("containers[].env[].valueFrom.fileKeyRef"), "path", not_built(NO_FILE_KEYS)),
     field(Below("containers[].env[].valueFrom.fileKeyRef"), "key", not_built(NO_FILE_KEYS)),
     field(Below("containers[].env[].valueFrom.fileKeyRef"), "optional", not_built(NO_FILE_KEYS)),
-    field(Below("containers[].lifecycle"), "postStart", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle"), "preStop", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle"), "stopSignal", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle.postStart"), "exec", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle.postStart"), "httpGet", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle.postStart"), "sleep", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle.postStart"), "tcpSocket", refused("no kubelet ever did it", "use exec")),
-    field(Below("containers[].lifecycle.preStop"), "exec", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle.preStop"), "httpGet", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle.preStop"), "sleep", not_built(NO_LIFECYCLE)),
-    field(Below("containers[].lifecycle.preStop"), "tcpSocket", refused("no kubelet ever did it", "use exec")),
-    field(Below("containers[].lifecycle.preStop.sleep"), "seconds", not_built(NO_LIFECYCLE)),
     field(Below("containers[].volumeMounts[]"), "name", not_built(NO_VOLUMES)),
     field(Below("containers[].volumeMounts[]"), "mountPath", not_built(NO_VOLUMES)),
     field(Below("containers[].volumeMounts[]"), "readOnly", not_built(NO_VOLUMES)),
@@ -506,7 +507,8 @@ one of three classes.
 Nothing else is accepted: a key that is not in this table is an error. A field that is refused or ignored
 may be there with an empty value (`null`, `{}`, `[]`, `\"\"`), as in the output of `kubectl get -o yaml`.
 `containers[]` is an entry of `spec.containers` or `spec.initContainers`; in TOML, `spec` is the top of
-the file. `probe` is `startupProbe`. `template` is that of any kind, `selector` as well; a
+the file. `probe` is `startupProbe`, `livenessProbe` or `readinessProbe`, `hook` is `postStart` or
+`preStop` in `lifecycle`. `template` is that of any kind, `selector` as well; a
 ReplicationController has the fields of a ReplicaSet.
 
 This file is written by a test from `src/spec/kind.rs` and `src/spec/fields/table.rs`:

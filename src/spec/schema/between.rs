@@ -9,18 +9,27 @@ use serde_json::{Value, json};
 /// What a mapping asks of its fields together.
 pub(super) fn between_fields(place: Place) -> Option<Value> {
     match place {
-        // Rules need a policy beside them (rule 98).
-        Container => Some(json!({
-            "if": {
-                "properties": {"restartPolicyRules": {"type": "array", "minItems": 1}},
-                "required": ["restartPolicyRules"],
-            },
-            "then": {
-                "properties": {"restartPolicy": {"type": "string"}},
-                "required": ["restartPolicy"],
-            },
-        })),
+        // Rules need a policy beside them (rule 98); only readiness comes and goes (rule 38).
+        Container => {
+            let once = json!({"properties": {"successThreshold": {"maximum": 1}}});
+            Some(json!({
+                "if": {
+                    "properties": {"restartPolicyRules": {"type": "array", "minItems": 1}},
+                    "required": ["restartPolicyRules"],
+                },
+                "then": {
+                    "properties": {"restartPolicy": {"type": "string"}},
+                    "required": ["restartPolicy"],
+                },
+                "properties": {
+                    "startupProbe": once,
+                    "livenessProbe": once,
+                    "readinessProbe": {"properties": {"terminationGracePeriodSeconds": {"type": "null"}}},
+                },
+            }))
+        }
         Probe => Some(one_of(place, "a probe does")),
+        LifecycleHandler => Some(one_of(place, "a hook does")),
         EnvVarSource => Some(one_of(place, "a variable comes from")),
         EnvFrom => Some(one_of(place, "variables come from")),
         // A value is written or comes from somewhere.
@@ -52,11 +61,13 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
                 "then": {"properties": {"values": {"maxItems": 0}}},
             },
         })),
-        Document | Spec | Toml | CrashLoopBackOff | Os | ContainerPort | TomlContainer => None,
+        Document | Spec | Toml | CrashLoopBackOff | Os | ContainerPort => None,
         KeyRef | ObjectRef | FieldRef | ResourceFieldRef => None,
         RestartRule | ExitCodes | ExecAction | HttpGetAction | HttpHeader | TcpSocketAction => None,
         PodTemplate | TemplateMetadata | LabelSelector | ConfigMap | Secret | List | ListMetadata => None,
         ClaimSpec | ClaimResources | ClaimRequests | Resources | Amounts => None,
+        GrpcAction | Lifecycle | SleepAction | ReadinessGate | ResizePolicy => None,
+        TomlContainer | TomlLifecycleHandler => None,
         Script | ScriptContainer | ScriptRun | ScriptEvent | Below(_) => None,
     }
 }

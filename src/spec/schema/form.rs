@@ -1,9 +1,9 @@
 //! The forms that a field's value can have, as JSON Schema. Says what the readers of `container`,
 //! `probe` and their neighbours accept of one value; what concerns several values is not said here.
 
-use super::super::Syntax;
 use super::super::fields::Place;
 use super::super::settings;
+use super::super::{Signal, Syntax, container_settings};
 use super::rows::Row;
 use super::{Writer, within};
 use serde_json::{Value, json};
@@ -58,8 +58,11 @@ pub(super) enum Form {
     NamedPaths,
     /// A number, or a name.
     Port,
-    /// A numeric address, or `localhost`.
+    /// An address or a name.
     Host,
+    /// Seconds of a probe, with a fraction.
+    ProbeSeconds,
+    StopSignal,
 }
 
 /// What a string may be.
@@ -110,11 +113,30 @@ pub(super) const FIELD_PATH: Rule = rule(
     ),
     "a variable tells of metadata.name, namespace, uid, labels['key'] or annotations['key'], of spec.nodeName or serviceAccountName, of status.hostIP, hostIPs, podIP or podIPs",
 );
-const PATH: Rule = rule(r"^[^\u0000]*[^/\u0000]$", "this is no path of a file");
+const PATH: Rule = rule(
+    r"^([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s])$",
+    "a path of a file has no comma, and no space or `/` at its end",
+);
+/// The same between commas, as an annotation has it; empty words say nothing.
+const PATHS: Rule = rule(
+    r"^\s*([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s])?\s*(,\s*([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s])?\s*)*$",
+    "paths of files are wanted, with commas between them",
+);
+/// The same after names of variables and `=`.
+const NAMED_PATHS: Rule = rule(
+    r"^\s*([!-+.-<>-~-][ -+.-<>-~-]*=([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s]))?\s*(,\s*([!-+.-<>-~-][ -+.-<>-~-]*=([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s]))?\s*)*$",
+    "names and paths are wanted: NAME=path, with commas between several",
+);
 /// Words between single `-`, one of them with a letter.
 const PORT_NAME: Rule = short(15, "^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", NO_PORT_NAME);
 pub(super) const OPTIONAL_PORT_NAME: Rule =
     short(15, "^(([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*)?$", NO_PORT_NAME);
+pub(super) const NOTIFY: Rule = rule(
+    "^(socket|fd:([3-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]))$",
+    "it is `socket`, or `fd:` and a number from 3 to 255",
+);
+/// A condition's type has the form of a label's key.
+pub(super) const CONDITION: Rule = LABEL_KEY;
 pub(super) const HEADER: Rule = rule("^[A-Za-z0-9-]+$", "a header's name has letters, digits and `-`");
 pub(super) const HEADER_VALUE: Rule =
     rule(r"^[^\u0000-\u0008\u000a-\u001f\u007f]*$", "there is a control character in it");
@@ -207,10 +229,10 @@ impl Form {
                 schema
             }
             Self::Containers => {
-                json!({"type": "array", "items": container(writer), "minItems": 1})
+                json!({"type": "array", "items": writer.reference(Place::Container), "minItems": 1})
             }
             Self::InitContainers => {
-                json!({"type": "array", "items": {"allOf": [container(writer), sidecar(writer.syntax)]}})
+                json!({"type": "array", "items": {"allOf": [writer.reference(Place::Container), sidecar(writer.syntax)]}})
             }
             Self::Labels => json!({
                 "type": "object",
@@ -266,18 +288,23 @@ impl Form {
             }
             Self::Host => json!({
                 "type": "string",
-                "anyOf": [{"enum": ["", "localhost"]}, {"format": "ipv4"}, {"format": "ipv6"}],
+                "anyOf": [
+                    {"format": "ipv6"},
+                    {"pattern": r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?)?$", "maxLength": 253},
+                ],
             }),
+            Self::ProbeSeconds => json!({
+                "type": "number",
+                "maximum": i32::MAX,
+                "anyOf": [{"enum": [0]}, {"minimum": 0.01}],
+            }),
+            Self::StopSignal => {
+                let names = Signal::kubernetes_names().into_iter().map(|(name, _)| name);
+                let words: Vec<_> = names.chain([String::new()]).collect();
+                json!({"type": "string", "enum": words})
+            }
         }
     }
-}
-
-/// One entry of a list of containers.
-fn container(writer: &mut Writer) -> Value {
-    writer.reference(match writer.syntax {
-        Syntax::Toml => Place::TomlContainer,
-        Syntax::Yaml => Place::Container,
-    })
 }
 
 /// A mapping of values under keys of ConfigMaps and Secrets.
@@ -285,16 +312,19 @@ fn data(value: Value) -> Value {
     json!({"type": "object", "propertyNames": CONFIG_KEY.schema(), "additionalProperties": value})
 }
 
-/// Only those init containers have a startup probe that are sidecars (rule 20).
+/// Only those init containers have probes and hooks that are sidecars (rule 20).
 fn sidecar(syntax: Syntax) -> Value {
-    let refused = super::refused(
-        syntax,
-        &json!({"type": "null"}),
-        "an init container that runs to its end has no probes; `restartPolicy: Always` makes it a sidecar",
-    );
+    let why = "an init container that runs to its end has no probes and no lifecycle; \
+               `restartPolicy: Always` makes it a sidecar";
+    let refused = super::refused(syntax, &json!({"type": "null"}), why);
     json!({
         "if": {"properties": {"restartPolicy": {"const": "Always"}}, "required": ["restartPolicy"]},
-        "else": {"properties": {"startupProbe": refused}},
+        "else": {"properties": {
+            "startupProbe": refused,
+            "livenessProbe": refused,
+            "readinessProbe": refused,
+            "lifecycle": refused,
+        }},
     })
 }
 
@@ -307,20 +337,50 @@ fn annotations(writer: &mut Writer) -> Value {
         return schema;
     }
     let names: Vec<_> = settings::NAMES.iter().map(|name| format!("{}{name}", settings::PREFIX)).collect();
-    *within(&mut schema, "propertyNames") = json!({"anyOf": [{"enum": names}, key]});
+    let of_containers = container_settings::NAMES.map(|setting| json!({"pattern": of_container(setting)}));
+    let known: Vec<_> = [json!({"enum": names}), key].into_iter().chain(of_containers).collect();
+    *within(&mut schema, "propertyNames") = json!({"anyOf": known});
     for (name, setting) in names.iter().zip(settings::NAMES) {
-        let (place, field) = match setting.split_once('.') {
-            Some((_, field)) => (Place::CrashLoopBackOff, field),
-            None => (Place::Toml, setting),
-        };
-        let Some(row) = Row::find(place, field) else { continue };
-        let mut value = row.form.schema(writer);
-        if row.form == Form::Seconds {
-            // In quotes, as all annotations are.
-            value = DECIMAL.schema();
+        if let Some(value) = setting_schema(writer, setting, Place::Toml) {
+            *within(within(&mut schema, "properties"), name) = value;
         }
-        *within(&mut value, "description") = json!(row.text);
-        *within(within(&mut schema, "properties"), name) = value;
+    }
+    for setting in container_settings::NAMES {
+        if let Some(value) = setting_schema(writer, setting, Place::TomlContainer) {
+            let pattern = of_container(setting);
+            *within(within(&mut schema, "patternProperties"), &pattern) = value;
+        }
     }
     schema
+}
+
+/// Pattern of the annotations that are this setting of a container.
+fn of_container(setting: &str) -> String {
+    let escape = |text: &str| text.replace('.', r"\.");
+    format!("^{}[a-z0-9]([a-z0-9-]*[a-z0-9])?{}$", escape(settings::PREFIX), escape(&format!(".{setting}")))
+}
+
+/// A setting as an annotation, where everything is a string.
+fn setting_schema(writer: &mut Writer, setting: &str, top: Place) -> Option<Value> {
+    let (place, field) = match setting.rsplit_once('.') {
+        Some(("crashLoopBackOff", field)) => (Place::CrashLoopBackOff, field),
+        Some((_, field)) => (Place::TomlLifecycleHandler, field),
+        None => (top, setting),
+    };
+    let row = Row::find(place, field)?;
+    let mut value = if row.form == Form::Seconds {
+        DECIMAL.schema()
+    } else if row.form == Form::Boolean {
+        json!({"type": "string", "enum": ["true", "false"]})
+    } else if row.form == Form::Paths {
+        PATHS.schema()
+    } else if row.form == Form::NamedPaths {
+        NAMED_PATHS.schema()
+    } else if matches!(row.form, Form::Strings { .. }) {
+        ANY.schema()
+    } else {
+        row.form.schema(writer)
+    };
+    *within(&mut value, "description") = json!(row.text);
+    Some(value)
 }
