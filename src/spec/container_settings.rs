@@ -140,6 +140,7 @@ pub(super) fn start_after(pod: &mut Pod, written: Vec<StartAfter<'_>>) {
                         format!("remove \"{}\"", cut(&name)),
                     );
                 }
+                Some(other) if wanted.contains(&other) => {}
                 Some(other) => wanted.push(other),
                 None => {
                     let known = pod.containers.iter().map(|container| &*container.name);
