@@ -45,8 +45,10 @@ struct Seen {
     killed: bool,
     /// Plain init: ended with 0. Others: have started. Since the sandbox was set up, or all restarted.
     passed: bool,
-    /// An attempt has been asked for since then.
+    /// An attempt has been asked for since then, or was over before: what ended for good is not reset.
     asked: bool,
+    /// Nothing of it was there when the sandbox was lost.
+    rests: bool,
     /// What the attempt that lives has been through.
     gates: Gates,
     /// The execution of its startup probe that was asked for last.
@@ -57,7 +59,7 @@ struct Seen {
 impl Seen {
     /// New surroundings, or everything restarts.
     fn begin_anew(&mut self) {
-        (self.passed, self.asked) = (false, false);
+        (self.passed, self.asked, self.rests) = (false, self.rests, false);
     }
 }
 
@@ -180,7 +182,10 @@ impl Invariants {
                 self.shorten(now, grace.unwrap_or(pod.termination_grace_period));
             }
             Event::KillRequested => self.shorten(now, Duration::ZERO),
-            Event::SandboxLost => self.lost = !self.ending,
+            Event::SandboxLost => {
+                self.lost = !self.ending;
+                self.seen.iter_mut().for_each(|seen| seen.rests = seen.asked && seen.live.is_none());
+            }
             Event::SandboxReady
             | Event::SandboxFailed { .. }
             | Event::ProbeDone { .. }

@@ -20,10 +20,10 @@ pub(super) fn probe(
 ) -> Option<Probe> {
     item.fields(&[Place::Probe], |fields| {
         fields.belong_to(&format!("{} of {container}", item.name));
-        let initial_delay = fields.take("initialDelaySeconds").and_then(|item| seconds(&item));
+        let initial_delay = fields.take("initialDelaySeconds").and_then(|item| seconds(&item, 0));
         let mut above_zero = |name, default| {
             let written = fields.take(name).filter(|item| !is_zero(&item.node.value));
-            written.and_then(|item| seconds(&item)).unwrap_or(Duration::from_secs(default))
+            written.and_then(|item| seconds(&item, 1)).unwrap_or(Duration::from_secs(default))
         };
         let timeout = above_zero("timeoutSeconds", 1);
         let period = above_zero("periodSeconds", 10);
@@ -49,8 +49,9 @@ fn is_zero(value: &Value) -> bool {
 }
 
 /// Seconds, with a fraction; Kubernetes has whole ones only (kubernetes/enhancements#3066).
-fn seconds(item: &Item<'_>) -> Option<Duration> {
-    let whole = || item.integer(0, SECONDS).map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
+/// `least` is the least whole number of them.
+fn seconds(item: &Item<'_>, least: i64) -> Option<Duration> {
+    let whole = || item.integer(least, SECONDS).map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
     let Value::Float(value) = item.node.value else { return whole() };
     if value.fract() == 0.0 || !(0.0..=SECONDS as f64).contains(&value) {
         return whole();

@@ -380,15 +380,25 @@ mod tests {
             mappings.push((kind.definition(), kind.places().to_vec()));
         }
         let places: BTreeSet<Place> = Field::all().map(|field| field.place).collect();
-        let places = places.difference(&of_objects).filter(|place| !matches!(place, Place::Below(_)));
+        let is_apart = |place: &&Place| {
+            !matches!(place, Place::Below(_) | Place::TomlContainer | Place::TomlLifecycleHandler)
+        };
+        let places = places.difference(&of_objects).filter(is_apart);
         mappings.extend(places.map(|place| (definition(*place).to_owned(), vec![*place])));
         let mut names: BTreeSet<&str> = nothing().into_iter().map(|(name, _)| name).collect();
         names.insert(kinds::OBJECT);
         for (name, places) in &mappings {
             let found = [&toml, &yaml].map(|schema| schema["definitions"].get(name));
             assert!(found.iter().any(Option::is_some), "{name} is in no schema");
-            for mapping in found.into_iter().flatten() {
-                assert_eq!(fields_of(mapping), table(places), "{name}");
+            for (syntax, mapping) in [Syntax::Toml, Syntax::Yaml].into_iter().zip(found) {
+                let Some(mapping) = mapping else { continue };
+                let beside: &[Place] = match (syntax, places.as_slice()) {
+                    (Syntax::Toml, [Place::Container]) => &[Place::TomlContainer],
+                    (Syntax::Toml, [Place::LifecycleHandler]) => &[Place::TomlLifecycleHandler],
+                    (Syntax::Toml | Syntax::Yaml, _) => &[],
+                };
+                let places: Vec<Place> = places.iter().chain(beside).copied().collect();
+                assert_eq!(fields_of(mapping), table(&places), "{name}");
             }
             assert!(names.insert(name), "{name} twice");
         }
