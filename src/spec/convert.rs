@@ -3,6 +3,7 @@
 //! both forms of a manifest; what fields mean has been checked before.
 
 mod comments;
+mod container;
 mod form;
 
 use super::decode::Purpose;
