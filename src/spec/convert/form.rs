@@ -168,7 +168,12 @@ fn plain_key(element: Element) -> Element {
     let setting = key.split_once('.').map_or(key.as_str(), |(_, setting)| setting);
     let content = match &element.content {
         Content::String(text) if key != settings::PROFILE => plain(setting, text),
-        _ => element.content.clone(),
+        content @ (Content::String(_)
+        | Content::Boolean(_)
+        | Content::Integer(_)
+        | Content::Float(_)
+        | Content::List(_)
+        | Content::Mapping(_)) => content.clone(),
     };
     Element { key, content, ..element }
 }
