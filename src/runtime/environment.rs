@@ -22,8 +22,8 @@ const MOST: u64 = 1 << 20;
 /// Bytes of all files of one container: more than execve(2) takes.
 const MOST_TOGETHER: usize = 8 << 20;
 
-/// What containers' environments are made of, and what became of them.
-#[derive(Debug)]
+/// What containers' environments are made of, and what became of them. Without a `Debug` form: there are
+/// secrets in it.
 pub(super) struct Environment {
     inherited: Vec<&'static CStr>,
     /// Asked for when a container first needs it, and then the same for the pod's life.
