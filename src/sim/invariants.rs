@@ -59,7 +59,7 @@ struct Seen {
 impl Seen {
     /// New surroundings, or everything restarts.
     fn begin_anew(&mut self) {
-        (self.passed, self.asked, self.rests) = (false, self.rests, false);
+        (self.passed, self.asked, self.rests) = (self.passed && self.rests, self.rests, false);
     }
 }
 
@@ -184,7 +184,10 @@ impl Invariants {
             Event::KillRequested => self.shorten(now, Duration::ZERO),
             Event::SandboxLost => {
                 self.lost = !self.ending;
-                self.seen.iter_mut().for_each(|seen| seen.rests = seen.asked && seen.live.is_none());
+                self.restarting_all &= !self.lost;
+                for (seen, kind) in self.seen.iter_mut().zip(&self.kinds) {
+                    seen.rests = *kind == ContainerKind::Main && seen.asked && seen.live.is_none();
+                }
             }
             Event::SandboxReady
             | Event::SandboxFailed { .. }
@@ -372,7 +375,9 @@ impl Invariants {
         if self.of(id).gates.has_hook_to_wait_for() {
             return fail("no signal while a hook is waited for", now, format!("{id:?}"));
         }
-        let in_time = self.deadline.is_some_and(|deadline| now < deadline);
+        // What was being stopped for itself before the pod was keeps its own time (rule 83).
+        let with_pod = self.of(id).gates.stopping == Some(KillingReason::PodStop);
+        let in_time = with_pod && self.deadline.is_some_and(|deadline| now < deadline);
         if !self.ending || !in_time || self.kind(id) != ContainerKind::Sidecar {
             return Ok(());
         }

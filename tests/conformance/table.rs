@@ -14,7 +14,7 @@ const REASONS: &[(&str, &str)] = &[
     ("cgroups", "needs cgroup limits: memory, swap, process counts, OOM kills"),
     ("conditions", "asserts pod conditions"),
     ("deadline", "needs activeDeadlineSeconds"),
-    ("environment", "needs envFrom, valueFrom or fileKeyRef"),
+    ("environment", "needs fileKeyRef, which reads from volumes, or huge pages"),
     ("eviction", "needs limits that are measured and a pod that is evicted for them"),
     ("hooks", "needs postStart or preStop"),
     ("images", "is about pulling an image or what its configuration says; stays here for ever"),

@@ -192,7 +192,7 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
         "image": pick(rng, &["busybox", "registry:5000/a@sha256:00", "yes"]),
         "command": command,
         "args": strings(rng),
-        "env": (0..rng.usize(..5)).map(|_| variable(rng, whole)).collect::<Vec<_>>(),
+        "env": (0..rng.usize(..5)).map(|_| variable(rng)).collect::<Vec<_>>(),
     });
     if chance(rng, 2) {
         container["workingDir"] = json!(nasty(rng));
@@ -220,12 +220,16 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
         container["terminationMessagePolicy"] = pick(rng, &["File", "FallbackToLogsOnError"]);
         container["resizePolicy"] = json!([{"resourceName": "cpu", "restartPolicy": "NotRequired"}]);
     }
+    if chance(rng, 3) {
+        let prefix = pick(rng, &["", "p-", "A B", "#: ", "'\"", "yes"]);
+        let object = if rng.bool() { "configMapRef" } else { "secretRef" };
+        container["envFrom"] = json!([{"prefix": prefix, object: {"name": "s.t", "optional": rng.bool()}}]);
+    }
     if whole {
         container["resources"] = json!({"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "250m", "example.com/gpu": "2"}});
         container["volumeMounts"] =
             json!([{"name": "data", "mountPath": nasty(rng), "readOnly": rng.bool()}]);
         container["securityContext"] = json!({"capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
-        container["envFrom"] = json!([{"prefix": nasty(rng), "secretRef": {"name": "s", "optional": true}}]);
         container["stdin"] = json!(rng.bool());
     }
     container
@@ -244,6 +248,10 @@ fn settings(rng: &mut Rng, container: &Value, is_main: bool) -> Map<String, Valu
     }
     if is_main && name != "main-0" && chance(rng, 2) {
         set("startAfter", if name == "main-2" { json!("main-0,main-1") } else { json!("main-0") });
+    }
+    if chance(rng, 3) {
+        set("envFile", pick(rng, &["a.env", "conf/a.env,/etc/b.env"]));
+        set("envFromFiles", pick(rng, &["A=a", "B C=/run/b,A=c d"]));
     }
     if is_kept && chance(rng, 3) {
         set("notify", pick(rng, &["socket", "fd:3", "fd:255"]));
@@ -279,10 +287,17 @@ fn lifecycle(rng: &mut Rng) -> Value {
     lifecycle
 }
 
-fn variable(rng: &mut Rng, whole: bool) -> Value {
+fn variable(rng: &mut Rng) -> Value {
     let name = pick(rng, &["A", "B", "LOG_LEVEL", "a b", "x.y/z", "yes", "1", "-", "Q\"'"]);
-    if whole && chance(rng, 4) {
-        return json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
+    if chance(rng, 4) {
+        let path = pick(rng, &["metadata.name", "metadata.labels['a.b/C']", "status.podIPs"]);
+        let source = match rng.u8(..4) {
+            0 => json!({"fieldRef": {"fieldPath": path}}),
+            1 => json!({"resourceFieldRef": {"resource": "limits.cpu"}}),
+            2 => json!({"configMapKeyRef": {"name": "c", "key": "a.b", "optional": rng.bool()}}),
+            _ => json!({"secretKeyRef": {"name": "c", "key": "a-b"}}),
+        };
+        return json!({"name": name, "valueFrom": source});
     }
     if chance(rng, 6) { json!({"name": name}) } else { json!({"name": name, "value": nasty(rng)}) }
 }
@@ -313,7 +328,8 @@ fn settings_as_keys(top: &mut Map<String, Value>) {
         let text = value.as_str().unwrap();
         let value = match setting {
             "keystone" => json!(text == "true"),
-            "startAfter" => text.split(',').collect(),
+            "startAfter" | "envFile" => text.split(',').collect(),
+            "envFromFiles" => text.split(',').filter_map(|pair| pair.split_once('=')).collect(),
             "notify" => json!(text),
             _ => json!(text.parse::<f64>().unwrap()),
         };

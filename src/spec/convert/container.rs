@@ -45,13 +45,21 @@ pub(super) fn place_of_setting(setting: &Element) -> Option<usize> {
 pub(super) fn plain(setting: &str, text: &str) -> Content {
     match setting {
         "keystone" if text == "true" || text == "false" => Content::Boolean(text == "true"),
-        "startAfter" => {
-            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-            Content::List(words.map(|word| Element::string("", word)).collect())
+        "startAfter" | "envFile" => {
+            Content::List(words(text).map(|word| Element::string("", word)).collect())
+        }
+        "envFromFiles" => {
+            let pairs = words(text).filter_map(|word| word.split_once('='));
+            Content::Mapping(pairs.map(|(name, path)| Element::string(name, path)).collect())
         }
         "keystone" | "notify" => Content::String(text.to_owned()),
         _ => super::form::number(text),
     }
+}
+
+/// What stands between commas.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
 fn containers(spec: &mut [Element]) -> impl Iterator<Item = &mut Element> {

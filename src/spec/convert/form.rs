@@ -195,7 +195,11 @@ fn annotation(element: Element) -> Element {
             let words: Vec<&str> = items.iter().filter_map(Element::as_string).collect();
             Content::String(words.join(","))
         }
-        content @ (Content::String(_) | Content::Mapping(_)) => content.clone(),
+        Content::Mapping(entries) => {
+            let pair = |entry: &Element| Some(format!("{}={}", entry.key, entry.as_string()?));
+            Content::String(entries.iter().filter_map(pair).collect::<Vec<_>>().join(","))
+        }
+        content @ Content::String(_) => content.clone(),
     };
     Element { key: format!("{}{}", settings::PREFIX, element.key), content, ..element }
 }
