@@ -240,7 +240,13 @@ fn paths(item: &Item<'_>) -> Vec<String> {
 /// Paths under names of variables: a table in TOML, `NAME=path` between commas in an annotation.
 fn named_paths(item: &Item<'_>) -> Vec<(String, String)> {
     if !is_annotation(item) {
-        let entry = |(name, item): (&str, Item<'_>)| Some((name.to_owned(), path(&item, item.string()?)?));
+        let entry = |(name, item): (&str, Item<'_>)| {
+            if name.contains(',') || name.trim() != name {
+                // In an annotation it could not be told from two.
+                item.refuse("a name has no comma here, and no space at its ends", "choose another name");
+            }
+            Some((name.to_owned(), path(&item, item.string()?)?))
+        };
         return named(item).into_iter().filter_map(entry).collect();
     }
     let pair = |word: &str| {

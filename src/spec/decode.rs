@@ -153,6 +153,11 @@ impl<'a> Item<'a> {
         self.scope.report(self.wrong().label(label).help(help));
     }
 
+    /// Refuses something that is right in Kubernetes and not there yet in podinit.
+    pub fn refuse_not_built(&self, help: &str) {
+        self.refuse_here("podinit does not support it yet", help);
+    }
+
     /// Refuses something that is right in Kubernetes and cannot be run by podinit.
     pub fn refuse_here(&self, label: impl Into<String>, help: impl Into<String>) {
         if self.scope.purpose == Purpose::Run {

@@ -249,9 +249,9 @@ fn settings(rng: &mut Rng, container: &Value, is_main: bool) -> Map<String, Valu
     if is_main && name != "main-0" && chance(rng, 2) {
         set("startAfter", if name == "main-2" { json!("main-0,main-1") } else { json!("main-0") });
     }
-    if chance(rng, 4) {
-        set("envFile", pick(rng, &["a.env", "a.env,/etc/b c.env"]));
-        set("envFromFiles", pick(rng, &["A=/run/a", "A=/run/a,b c=d=e"]));
+    if chance(rng, 3) {
+        set("envFile", pick(rng, &["a.env", "conf/a.env,/etc/b.env"]));
+        set("envFromFiles", pick(rng, &["A=a", "B C=/run/b,A=c d"]));
     }
     if is_kept && chance(rng, 3) {
         set("notify", pick(rng, &["socket", "fd:3", "fd:255"]));
@@ -328,10 +328,9 @@ fn settings_as_keys(top: &mut Map<String, Value>) {
         let text = value.as_str().unwrap();
         let value = match setting {
             "keystone" => json!(text == "true"),
-            "startAfter" => text.split(',').collect(),
-            "envFile" if text.contains(',') => text.split(',').collect(),
-            "envFromFiles" => text.split(',').map(|pair| pair.split_once('=').unwrap()).collect(),
-            "notify" | "envFile" => json!(text),
+            "startAfter" | "envFile" => text.split(',').collect(),
+            "envFromFiles" => text.split(',').filter_map(|pair| pair.split_once('=')).collect(),
+            "notify" => json!(text),
             _ => json!(text.parse::<f64>().unwrap()),
         };
         for (list, containers) in top.iter_mut() {

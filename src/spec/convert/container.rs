@@ -45,21 +45,19 @@ pub(super) fn place_of_setting(setting: &Element) -> Option<usize> {
 pub(super) fn plain(setting: &str, text: &str) -> Content {
     match setting {
         "keystone" if text == "true" || text == "false" => Content::Boolean(text == "true"),
-        "startAfter" => Content::List(words(text).map(|word| Element::string("", word)).collect()),
-        "envFile" => match text.split_once(',') {
-            None => Content::String(text.to_owned()),
-            Some(_) => Content::List(words(text).map(|word| Element::string("", word)).collect()),
-        },
+        "startAfter" | "envFile" => {
+            Content::List(words(text).map(|word| Element::string("", word)).collect())
+        }
         "envFromFiles" => {
-            let named = words(text).filter_map(|word| word.split_once('='));
-            Content::Mapping(named.map(|(name, path)| Element::string(name, path)).collect())
+            let pairs = words(text).filter_map(|word| word.split_once('='));
+            Content::Mapping(pairs.map(|(name, path)| Element::string(name, path)).collect())
         }
         "keystone" | "notify" => Content::String(text.to_owned()),
         _ => super::form::number(text),
     }
 }
 
-/// The words of an annotation, between commas.
+/// What stands between commas.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }

@@ -73,11 +73,19 @@ fn names_below(setting: &str, item: &Item<'_>) -> Vec<String> {
 
 /// `setting` is what it is called in annotations.
 fn tell(key: &str, setting: &str, item: &Item<'_>) {
+    if matches!(key, "envFile" | "envFromFiles") {
+        let help = "put the values into a ConfigMap or a Secret, and refer to it";
+        return report(key, item, help.to_owned());
+    }
     let names = names_below(setting, item);
     let plural = if names.len() > 1 { "s" } else { "" };
-    let message = format!("{key} is podinit's own and no field of Kubernetes");
     let help =
         format!("in YAML write the annotation{plural} {}, as `podinit convert` does", names.join(" and "));
+    report(key, item, help);
+}
+
+fn report(key: &str, item: &Item<'_>, help: String) {
+    let message = format!("{key} is podinit's own and no field of Kubernetes");
     item.scope.report(
         Problem::warning(item.scope.source, item.key, message)
             .path(item.path.clone())
