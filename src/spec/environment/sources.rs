@@ -241,10 +241,7 @@ fn counted(item: &Item<'_>) -> Option<(bool, CountedResource)> {
     let (side, what) = name.split_once('.').unwrap_or_default();
     let is_of_kubernetes = what == "ephemeral-storage" || what.starts_with("hugepages-");
     if is_of_kubernetes && matches!(side, "limits" | "requests") {
-        item.refuse_here(
-            "podinit does not support it yet",
-            "write one of limits.cpu, limits.memory, requests.cpu, requests.memory",
-        );
+        item.refuse_not_built("write one of limits.cpu, limits.memory, requests.cpu, requests.memory");
         return None;
     }
     item.choice(&known, "one of limits.cpu, limits.memory, requests.cpu, requests.memory")
