@@ -13,9 +13,10 @@ use super::lifecycle::{Lifecycle, lifecycle};
 use super::name;
 use super::pod::{
     Container, ContainerKind, ContainerPort, ExitCodeOperator, Probe, ProbeKind, Profile, Protocol,
-    ResizePolicy, RestartAction, RestartPolicy, RestartRule, TerminationMessagePolicy,
+    RestartAction, RestartPolicy, RestartRule, TerminationMessagePolicy,
 };
 use super::problem::Problem;
+use super::resize::resize_policy;
 use super::resources::{Resources, resources};
 use super::tree::cut;
 use super::{Syntax, probe};
@@ -23,8 +24,10 @@ use super::{Syntax, probe};
 /// What the containers of one pod have in common.
 pub(super) struct Surroundings<'a> {
     pub profile: Profile,
-    /// The pod's grace period.
-    pub grace: Duration,
+    /// The pod's.
+    pub restart_policy: RestartPolicy,
+    /// At most as long a hook may sleep.
+    pub longest_sleep: Duration,
     /// Containers by name and what they are to start after, as written in TOML.
     pub start_after: RefCell<Vec<(Arc<str>, Item<'a>)>>,
     /// Whether it has been said that an image is only a label.
@@ -138,7 +141,7 @@ pub(super) fn container<'a>(
             stop_signal,
             termination_message_policy: message.unwrap_or_default(),
             resources: limits(fields, &described, surroundings),
-            resize_policy: resize_policy(fields),
+            resize_policy: resize_policy(fields, plain_init, surroundings.restart_policy),
         };
         if item.scope.syntax == Syntax::Toml {
             let kind = match list {
@@ -357,38 +360,10 @@ fn hooks(
 ) -> Lifecycle {
     let Some(item) = fields.take("lifecycle") else { return Lifecycle::default() };
     if !plain_init {
-        return lifecycle(&item, described, ports, surroundings.grace);
+        return lifecycle(&item, described, ports, surroundings.longest_sleep);
     }
     not_for_plain_init(&item, "has no lifecycle");
     Lifecycle::default()
-}
-
-/// Rule 174: of each resource, whether a change restarts the container.
-fn resize_policy(fields: &mut Fields<'_>) -> ResizePolicy {
-    let mut policy = ResizePolicy::default();
-    for item in fields.take("resizePolicy").and_then(|item| item.list()).unwrap_or_default() {
-        item.fields(&[Place::ResizePolicy], |fields| {
-            fields.belong_to_part("a resizePolicy");
-            let restarts = [("NotRequired", false), ("RestartContainer", true)];
-            let names = [("cpu", true), ("memory", false)];
-            let mut word = |name: &'static str, words: &[(&'static str, bool)], label| match fields.take(name)
-            {
-                Some(item) => item.choice(words, label),
-                None => {
-                    fields.missing(name, format!("write {name}: {label}"));
-                    None
-                }
-            };
-            let is_cpu = word("resourceName", &names, "one of cpu, memory");
-            let restarts = word("restartPolicy", &restarts, "one of NotRequired, RestartContainer");
-            match (is_cpu, restarts) {
-                (Some(true), Some(restarts)) => policy.cpu_restarts = restarts,
-                (Some(false), Some(restarts)) => policy.memory_restarts = restarts,
-                (None, _) | (_, None) => {}
-            }
-        });
-    }
-    policy
 }
 
 fn not_for_plain_init(item: &Item<'_>, what: &str) {

@@ -148,9 +148,14 @@ impl Values<'_> {
         let directory = container.working_dir.clone();
         let own = Origin::Profile(pod.profile);
         self.field("workingDir", directory.unwrap_or_else(|| "podinit's own".to_owned()), own);
-        for (field, value) in environment::values(container) {
-            let origin = self.told.origins.of_spec(&format!("{}{field}", self.path));
-            let origin = origin.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
+        for environment::Shown { field, value, path } in environment::values(container) {
+            let setting = format!("annotations[\"podinit.dev/{}.{field}\"]", container.name);
+            let origins = self.told.origins;
+            let place = [path.as_str(), field]
+                .iter()
+                .find_map(|path| origins.of_spec(&format!("{}{path}", self.path)));
+            let place = place.or_else(|| origins.of_metadata(&setting));
+            let origin = place.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
             self.add(field, value, origin);
         }
         let ports: Vec<String> = container.ports.iter().map(port).collect();
