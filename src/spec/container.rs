@@ -34,8 +34,8 @@ pub(super) struct Surroundings<'a> {
     pub image_told: Cell<bool>,
     /// Whether it has been said that limits are not enforced.
     pub limits_told: Cell<bool>,
-    /// Refuse what would only be warned of.
-    pub strict: bool,
+    /// The option by which limits that are not enforced are refused.
+    pub strict: Option<&'static str>,
 }
 
 impl Surroundings<'_> {
@@ -48,8 +48,11 @@ impl Surroundings<'_> {
         let place = item.node.entry("limits").map_or(item.key, |entry| entry.key_span);
         let (message, label) = ("cannot enforce limits yet: the pod runs without them", "not enforced");
         let problem = match self.strict {
-            true => item.scope.error(place, "cannot enforce limits yet").label("asked for by `--strict`"),
-            false => Problem::warning(item.scope.source, place, message).label(label),
+            Some(option) => {
+                let problem = item.scope.error(place, "cannot enforce limits yet");
+                problem.label(format!("asked for by `{option}`"))
+            }
+            None => Problem::warning(item.scope.source, place, message).label(label),
         };
         item.scope.report(problem.path(format!("{}.limits", item.path)).help(
             "limit podinit itself, for example with `systemd-run --scope -p MemoryMax=1G podinit run ...`",

@@ -149,7 +149,11 @@ impl<'a> Form<'a> {
             start_after: RefCell::default(),
             image_told: Cell::new(false),
             limits_told: Cell::new(false),
-            strict: self.options.strict,
+            strict: match (self.options.strict, self.options.kube_strict) {
+                (true, _) => Some("--strict"),
+                (false, true) => Some("--kube-strict"),
+                (false, false) => None,
+            },
         };
         let resources = fields.take("resources").map(|item| {
             let resources = resources(&item, "the pod");

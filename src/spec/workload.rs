@@ -162,8 +162,15 @@ fn one_of(fields: &mut Fields<'_>, name: &'static str, what: &str) {
     let Some(item) = fields.take(name) else { return };
     let runs = item.scope.purpose == Purpose::Run;
     let Some(count) = item.integer(0, i32::MAX.into()).filter(|count| runs && *count != 1) else { return };
-    let message = format!("running one {what}: podinit runs one pod");
     let label = if count == 0 { "a cluster would run none" } else { "a cluster would run more" };
-    let problem = Problem::warning(item.scope.source, item.node.span, message);
+    let problem = if item.scope.kube_strict {
+        let problem =
+            item.scope.error(item.node.span, format!("cannot run {name} {count}: podinit runs one pod"));
+        let help = format!("write {}, or leave out `--kube-strict`", item.scope.written(name, "1"));
+        problem.help(help)
+    } else {
+        let message = format!("running one {what}: podinit runs one pod");
+        Problem::warning(item.scope.source, item.node.span, message)
+    };
     item.scope.report(problem.path(item.path).label(label));
 }

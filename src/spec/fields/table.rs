@@ -484,7 +484,7 @@ stand beside it, as further documents or files; what each kind is to podinit:
 
 - *run*: its pod is run. There is exactly one such object. Of a template one pod is run.
 - *read*: read and checked.
-- *ignored*: it has no meaning on one host. podinit says so in a warning.
+- *ignored*: it has no meaning on one host. podinit says so in a warning, and refuses it under `--kube-strict`.
 
 Other kinds are errors. In TOML there are pods only.
 
@@ -500,8 +500,8 @@ Every field of the Kubernetes Pod API that a manifest can have, and of the kinds
 one of three classes.
 
 - *implemented*: read, checked and applied.
-- *ignored*: it has no meaning on one host. podinit says so in a warning. A value that the API server
-  would refuse for its type is refused here, too.
+- *ignored*: it has no meaning on one host. podinit says so in a warning, and refuses the manifest under
+  `--kube-strict`. A value that the API server would refuse for its type is refused here, too.
 - *refused*: podinit does not start the pod. A field that is not built yet is refused, never read and
   then not applied; so is every field that would protect something and cannot.
 
