@@ -63,6 +63,11 @@ pub fn probe(container: &Container, command: &[String], inputs: AttemptInputs<'_
     with_words(container, command.iter(), Known::Written, inputs)
 }
 
+/// The plan for a hook's command: the container's environment, and no expansion (rule 72).
+pub fn hook(container: &Container, command: &[String], inputs: AttemptInputs<'_>) -> CommandPlan {
+    with_words(container, command.iter(), Known::Nothing, inputs)
+}
+
 /// The plan for a command line that is executed as it is.
 pub fn exact(arguments: &[OsString], inputs: AttemptInputs<'_>) -> CommandPlan {
     let arguments = arguments.iter().map(|argument| c_string(argument.clone().into_vec())).collect();
@@ -77,6 +82,8 @@ enum Known {
     Final,
     /// As the manifest has it, `$(...)` and all.
     Written,
+    /// Itself, `$$` and all.
+    Nothing,
 }
 
 fn with_words<'a>(
@@ -101,12 +108,15 @@ fn with_words<'a>(
         own.push((&variable.name, value));
     }
     let written: Vec<_> = match known {
-        Known::Final => Vec::new(),
+        Known::Final | Known::Nothing => Vec::new(),
         // The last of equal names counts, and is found first.
         Known::Written => container.env.iter().rev().map(|v| (v.name.as_str(), v.value.clone())).collect(),
     };
     let values = if known == Known::Final { &own } else { &written };
-    let arguments = words.map(|word| c_string(expand(word, values).into_bytes())).collect();
+    let arguments = words
+        .map(|word| if known == Known::Nothing { word.clone() } else { expand(word, values) })
+        .map(|word| c_string(word.into_bytes()))
+        .collect();
     let is_own = |name: &[u8]| own.iter().any(|(own, _)| own.as_bytes() == name);
     let inherited = inputs.environment.iter().filter(|variable| !is_own(name_of(variable)));
     let inherited = inherited.map(|variable| Cow::Borrowed(*variable));
@@ -206,6 +216,14 @@ mod tests {
         let plan = probe(&container, &["test".to_owned(), "$(A)".to_owned(), "$(B)".to_owned()], inputs(&[]));
         assert_eq!(plan.arguments, [c"test".to_owned(), c"$(B)".to_owned(), c"c".to_owned()]);
         assert_eq!(environment(&plan), ["A=b", "B=c"]);
+    }
+
+    #[test]
+    fn rule_72_a_hook_s_command_is_not_expanded() {
+        let container = with_env(&[("A", "1")], &["x"]);
+        let plan = hook(&container, &["echo".to_owned(), "$(A) $$(A)".to_owned()], inputs(&[]));
+        assert_eq!(plan.arguments, [c"echo".to_owned(), c"$(A) $$(A)".to_owned()]);
+        assert_eq!(environment(&plan), ["A=1"]);
     }
 
     #[test]
