@@ -138,7 +138,7 @@ impl Supervisor {
         if let Occasion::Hook(container, kind) = ended.occasion {
             let (name, kind) = (super::name(self.machine.pod(), container), kind.name());
             if ended.verdict.is_failure() {
-                log::warn!("{kind} hook of container {name} failed: {}", ended.text);
+                log::warn!("{kind} hook of container {name}: {}", ended.text);
             }
             if !ended.printed.is_empty() {
                 log::debug!("{kind} hook of container {name} printed: {}", ended.printed);
