@@ -1,13 +1,19 @@
 //! The pod's phase from its containers' statuses (rule 118), decided as kubelet's getPhase does.
 
-use super::status::{ContainerState, ContainerStatus, Phase};
+use super::status::{ContainerState, ContainerStatus, Phase, WaitingReason};
 use crate::spec::{Container, ContainerId, ContainerKind, Pod, RestartPolicy};
 
 /// What a status says that matters for the phase.
 enum Seen {
     Waiting,
-    Running { started: bool },
-    Ended { code: u8 },
+    Running {
+        started: bool,
+    },
+    Ended {
+        code: u8,
+    },
+    /// Down, and to start again with all others (rule 105).
+    Restarting,
 }
 
 #[derive(Default)]
@@ -56,7 +62,7 @@ pub(super) fn decide(
         };
         match kind {
             ContainerKind::Init => match seen {
-                Seen::Waiting | Seen::Running { .. } => initializing = true,
+                Seen::Waiting | Seen::Running { .. } | Seen::Restarting => initializing = true,
                 Seen::Ended { code } if code != 0 && !restarts(id, code) => return Phase::Failed,
                 Seen::Ended { .. } => {}
             },
@@ -69,11 +75,15 @@ pub(super) fn decide(
                     count.waiting += 1;
                     initializing |= !progress.initialized;
                 }
-                Seen::Ended { .. } => {}
+                Seen::Ended { .. } | Seen::Restarting => {}
             },
             ContainerKind::Main | ContainerKind::Ephemeral => match seen {
                 Seen::Waiting => count.waiting += 1,
                 Seen::Running { .. } => count.running += 1,
+                Seen::Restarting => {
+                    count.ended += 1;
+                    count.restarting += 1;
+                }
                 Seen::Ended { code } => {
                     count.ended += 1;
                     count.succeeded += usize::from(code == 0);
@@ -102,6 +112,9 @@ fn seen(status: Option<&ContainerStatus>) -> Seen {
     match (&status.state, &status.last_state) {
         (ContainerState::Running { .. }, _) => Seen::Running { started: status.started },
         (ContainerState::Terminated(end), _) => Seen::Ended { code: end.exit_code },
+        (ContainerState::Waiting { reason: WaitingReason::RestartingAllContainers, .. }, _) => {
+            Seen::Restarting
+        }
         (ContainerState::Waiting { .. }, Some(end)) => Seen::Ended { code: end.exit_code },
         (ContainerState::Waiting { .. }, None) => Seen::Waiting,
     }

@@ -213,10 +213,11 @@ impl PodMachine {
         };
         let is_unknown = matches!(&ended.end, End::Exited(exit) if exit.status == ExitStatus::Unknown);
         match record.kind {
+            ContainerKind::Ephemeral => false,
+            ContainerKind::Init | ContainerKind::Sidecar | ContainerKind::Main if self.restarting_all => true,
             ContainerKind::Sidecar => true,
             ContainerKind::Main => record.restart_intended || is_unknown || by_policy(),
             ContainerKind::Init => record.restart_intended || by_policy(),
-            ContainerKind::Ephemeral => false,
         }
     }
 

@@ -4,7 +4,6 @@
 
 mod runs;
 
-use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -14,12 +13,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::pipe2;
 
 use super::attempts::{self, Attempts, Start, Stdio};
+use super::environment::Environment;
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Runs;
 use super::terminal;
 use super::token::{Ready, Token};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
-use crate::plan::{self, AttemptInputs, CommandPlan, Meaning, Situation};
+use crate::plan::{self, CommandPlan, Meaning, Situation};
 use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, Now, PodEvent, PodMachine, Signal, StartFailure,
     StopRequest,
@@ -35,7 +35,7 @@ pub(super) struct Supervisor {
     format: Format,
     color: bool,
     warn_reaped: bool,
-    environment: Vec<&'static CStr>,
+    environment: Environment,
     now: Now,
     epoll: Epoll,
     signals: Signals,
@@ -82,7 +82,7 @@ impl Supervisor {
             format: job.format,
             color: job.color,
             warn_reaped: job.warn_reaped,
-            environment: plan::inherited(sys::environment()),
+            environment: Environment::new(),
             now,
             epoll,
             signals,
@@ -323,7 +323,7 @@ impl Supervisor {
     }
 
     fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
-        let plan = self.plan(id);
+        let plan = self.plan(id)?;
         match self.commands {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
@@ -347,13 +347,15 @@ impl Supervisor {
         Ok(())
     }
 
-    fn plan(&self, id: AttemptId) -> CommandPlan {
+    fn plan(&mut self, id: AttemptId) -> Result<CommandPlan, StartFailure> {
         let marker = self.attempts.marker(id);
-        let inputs = AttemptInputs { environment: &self.environment, marker: marker.as_deref() };
-        match (&self.commands, self.machine.pod().container(id.container)) {
-            (Commands::OfManifest, Some(container)) => plan::container(container, inputs),
-            (Commands::OfManifest, None) => plan::exact(&[], inputs),
-            (Commands::Exact(arguments), _) => plan::exact(arguments, inputs),
+        let pod = self.machine.pod();
+        match (&self.commands, pod.container(id.container)) {
+            (Commands::OfManifest, Some(container)) => {
+                self.environment.plan(pod, id.container, container, marker.as_deref())
+            }
+            (Commands::OfManifest, None) => Ok(plan::exact(&[], self.environment.inherited())),
+            (Commands::Exact(arguments), _) => Ok(plan::exact(arguments, self.environment.inherited())),
         }
     }
 

@@ -1,11 +1,12 @@
 //! What is done for a pod with init containers, sidecars or ephemeral containers that was left in some
 //! state: upstream's tables of computePodActions. Its numbers count from 0, these names from 1.
 
-use podinit::pod::ProbeOutcome;
+use podinit::pod::{Event, ProbeOutcome};
+use podinit::sim::Entry;
 use podinit::spec::RestartPolicy::{Always, Never, OnFailure};
-use podinit::spec::{Container, Pod, RestartPolicy};
+use podinit::spec::{Amounts, Container, Pod, Quantity, Resources, RestartPolicy};
 
-use crate::life::{pod, probe, runs};
+use crate::life::{at, exits, pod, probe, runs};
 use crate::supervisor::Supervisor;
 use crate::supervisor::Was::{self, Created, Exited, NotStarted, Running, Unknown};
 
@@ -297,4 +298,22 @@ fn u_act_eph_009_unknown_ephemeral_is_left_alone() {
         [("init1", Exited(0)), ("foo1", Running), ("foo2", Running), ("foo3", Running), ("debug", Unknown)];
     let mut supervisor = Supervisor::taking_over(with_ephemeral(Never), &left);
     assert_eq!(supervisor.wants(), NOTHING);
+}
+
+#[test]
+fn u_act_init_017_other_resources_for_an_init_that_runs() {
+    let asked = |cpu: &str, memory: &str| Resources {
+        requests: Amounts { cpu: Quantity::parse(cpu), memory: Quantity::parse(memory) },
+        ..Resources::default()
+    };
+    let pod = pod(Always).init("init", exits(0, 60)).main("main", runs());
+    let mut life = pod.with("init", |container| container.resources = asked("400m", "400Mi")).begin();
+    life.to(1);
+    let mut changed = life.pod().clone();
+    changed.init_containers[0].resources = asked("800m", "800Mi");
+    life.send(Event::SpecChanged(Box::new(changed)));
+    let resized = life.trace().iter().filter(|(_, entry)| *entry == Entry::Resizing("init".into())).count();
+    assert_eq!(resized, 1);
+    life.to(59);
+    assert_eq!((life.starts("init"), life.restarts("init")), (at([0]), 0));
 }

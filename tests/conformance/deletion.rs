@@ -1,7 +1,9 @@
 //! Pods that are deleted, at any time of their lives.
 
 use podinit::pod::TerminatedReason::{Completed, Error};
-use podinit::pod::{ContainerState, Phase, PodEvent, PodStatus, StartFailure, StartStage, WaitingReason};
+use podinit::pod::{
+    ContainerState, Event, Phase, PodEvent, PodStatus, StartFailure, StartStage, WaitingReason,
+};
 use podinit::sim::{Attempt, Entry};
 use podinit::spec::RestartPolicy::{self, Always, Never, OnFailure};
 use podinit::spec::{Options, Profile, Source, Syntax, load};
@@ -223,4 +225,17 @@ fn del_017_the_grace_is_honoured_when_the_manifest_goes() {
     assert!(life.is_running("main"));
     assert!(life.run().is_some());
     assert_eq!(life.elapsed(), secs(30));
+}
+
+#[test]
+fn del_016_the_deadline_is_lowered_while_the_pod_runs() {
+    let mut life = pod(Always).main("pause", runs()).begin();
+    life.to(3);
+    let mut lowered = life.pod().clone();
+    lowered.active_deadline = Some(secs(5));
+    life.send(Event::SpecChanged(Box::new(lowered)));
+    assert_eq!(life.run(), Some(124));
+    assert_eq!(life.elapsed(), secs(5));
+    assert_eq!(life.phase(), Phase::Failed);
+    assert!(life.starts("pause").len() == 1 && life.ended("pause").is_some());
 }

@@ -8,7 +8,7 @@ use podinit::pod::{
     TerminatedReason, WaitingReason,
 };
 use podinit::sim::{Attempt, Behaviour, Entry, World};
-use podinit::spec::{Container, Pod, Probe, ProbeHandler, RestartPolicy};
+use podinit::spec::{Container, Hook, HookHandler, Pod, Probe, ProbeHandler, RestartPolicy};
 
 /// A pod and how its containers behave.
 #[derive(Clone)]
@@ -70,6 +70,24 @@ impl PodUnderTest {
         self.with(name, |container| container.startup_probe = Some(probe))
     }
 
+    /// Gives the container a liveness probe.
+    pub fn live(self, name: &str, probe: Probe) -> Self {
+        self.with(name, |container| container.liveness_probe = Some(probe))
+    }
+
+    /// Gives the container a readiness probe.
+    pub fn ready(self, name: &str, probe: Probe) -> Self {
+        self.with(name, |container| container.readiness_probe = Some(probe))
+    }
+
+    pub fn post_start(self, name: &str, hook: Hook) -> Self {
+        self.with(name, |container| container.post_start = Some(hook))
+    }
+
+    pub fn pre_stop(self, name: &str, hook: Hook) -> Self {
+        self.with(name, |container| container.pre_stop = Some(hook))
+    }
+
     pub fn image(self, name: &str, image: &str) -> Self {
         self.with(name, |container| container.image = image.into())
     }
@@ -92,7 +110,17 @@ impl PodUnderTest {
     }
 }
 
-/// A startup probe that begins after `initial_delay` and gives up after `failure_threshold` failures.
+/// A hook of Kubernetes: without a timeout.
+pub fn hook(handler: HookHandler) -> Hook {
+    Hook { handler, timeout: None }
+}
+
+/// A hook that goes as the container's behaviour says.
+pub fn command_hook() -> Hook {
+    hook(HookHandler::Exec { command: vec!["hook".to_owned()] })
+}
+
+/// A probe that begins after `initial_delay` and gives up after `failure_threshold` failures.
 pub fn probe(initial_delay: u64, failure_threshold: u32) -> Probe {
     Probe {
         handler: ProbeHandler::Exec { command: vec!["probe".to_owned()] },

@@ -22,10 +22,14 @@ mod back_off;
 mod deletion;
 mod environment;
 mod expansion;
+mod hooks;
 mod images;
 mod init;
 mod life;
+mod liveness;
 mod phase;
+mod readiness;
+mod restart_all;
 mod restart_policy;
 mod sidecars;
 mod startup_probe;
@@ -41,9 +45,13 @@ const FAMILIES: &[(&str, &str)] = &[
     ("back_off", include_str!("back_off.rs")),
     ("deletion", include_str!("deletion.rs")),
     ("environment", include_str!("environment.rs")),
+    ("hooks", include_str!("hooks.rs")),
     ("images", include_str!("images.rs")),
     ("init", include_str!("init.rs")),
+    ("liveness", include_str!("liveness.rs")),
     ("phase", include_str!("phase.rs")),
+    ("readiness", include_str!("readiness.rs")),
+    ("restart_all", include_str!("restart_all.rs")),
     ("restart_policy", include_str!("restart_policy.rs")),
     ("sidecars", include_str!("sidecars.rs")),
     ("startup_probe", include_str!("startup_probe.rs")),

@@ -414,3 +414,48 @@ fn u_phase_083_a_sidecar_failed_and_another_init_container_waits() {
     let pod = pod(Always).sidecar("x", runs()).init("y", runs()).main("a", runs());
     assert_eq!(case(pod.pod).is(&[ended(42), waiting()], &[waiting()]), Phase::Pending);
 }
+
+fn restarting() -> ContainerStatus {
+    let mut status = waiting_after(137);
+    status.state = ContainerState::Waiting { reason: WaitingReason::RestartingAllContainers, message: None };
+    status
+}
+
+#[test]
+fn u_phase_084_a_main_is_down_to_restart() {
+    assert_eq!(mains(Never).is(&[], &[restarting(), ended(0)]), Phase::Running);
+}
+
+#[test]
+fn u_phase_086_a_sidecar_is_down_to_restart_and_a_main_waits() {
+    assert_eq!(sidecar_and_mains(Never).is(&[restarting()], &[waiting(), waiting()]), Phase::Pending);
+}
+
+#[test]
+fn u_phase_087_a_sidecar_and_an_init_are_down_to_restart() {
+    assert_eq!(init_sidecar_and_main().is(&[restarting(), restarting()], &[restarting()]), Phase::Pending);
+}
+
+#[test]
+fn u_phase_088_an_init_ended_again_and_a_main_is_down_to_restart() {
+    let pod = pod(Never).init("x", runs()).main("a", runs());
+    assert_eq!(case(pod.pod).is(&[ended(0)], &[restarting()]), Phase::Running);
+}
+
+#[test]
+fn u_phase_089_an_init_failed_when_it_ran_again() {
+    let pod = pod(Never).init("x", runs()).main("a", runs());
+    assert_eq!(case(pod.pod).is(&[ended(1)], &[restarting()]), Phase::Failed);
+}
+
+#[test]
+fn u_phase_092_a_sidecar_and_a_main_are_down_to_restart() {
+    let pod = pod(Never).sidecar("x", runs()).main("a", runs());
+    assert_eq!(case(pod.pod).is(&[restarting()], &[restarting()]), Phase::Running);
+}
+
+#[test]
+fn u_phase_094_a_sidecar_runs_and_an_init_is_down_to_restart() {
+    let pod = pod(Never).sidecar("y", runs()).init("x", runs()).main("a", runs());
+    assert_eq!(case(pod.pod).is(&[running(), restarting()], &[restarting()]), Phase::Pending);
+}

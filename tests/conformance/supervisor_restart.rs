@@ -230,3 +230,45 @@ fn eph_001_an_ephemeral_container_in_a_running_pod() {
     assert_eq!(life.container("pause"), before);
     assert_eq!(life.phase(), Phase::Running);
 }
+
+/// The same pods with a readiness probe, and with both.
+fn with_readiness(pod: PodUnderTest, names: &[&str], startup: bool) -> PodUnderTest {
+    names.iter().fold(pod, |pod, name| {
+        let pod = pod.ready(name, probe(0, 3));
+        if startup { pod.probed(name, probe(0, 3)) } else { pod }
+    })
+}
+
+#[test]
+fn clr_003_readiness_probe() {
+    stays_as_it_was(&with_readiness(pod(Always).main("main", exits(0, 3600)), &["main"], false), &["main"]);
+}
+
+#[test]
+fn clr_004_startup_and_readiness_probes() {
+    stays_as_it_was(&with_readiness(pod(Always).main("main", exits(0, 3600)), &["main"], true), &["main"]);
+}
+
+#[test]
+fn clr_007_readiness_probes_of_several_containers() {
+    let pod = pod(Always).main("one", exits(0, 3600)).main("two", exits(0, 3600));
+    stays_as_it_was(&with_readiness(pod, &["one", "two"], false), &["one", "two"]);
+}
+
+#[test]
+fn clr_008_startup_and_readiness_probes_of_several_containers() {
+    let pod = pod(Always).main("one", exits(0, 3600)).main("two", exits(0, 3600));
+    stays_as_it_was(&with_readiness(pod, &["one", "two"], true), &["one", "two"]);
+}
+
+#[test]
+fn clr_011_readiness_probe_of_a_sidecar() {
+    let pod = pod(Always).sidecar("sidecar", exits(0, 3600)).main("pause", runs());
+    stays_as_it_was(&with_readiness(pod, &["sidecar"], false), &["sidecar", "pause"]);
+}
+
+#[test]
+fn clr_012_startup_and_readiness_probes_of_a_sidecar() {
+    let pod = pod(Always).sidecar("sidecar", exits(0, 3600)).main("pause", runs());
+    stays_as_it_was(&with_readiness(pod, &["sidecar"], true), &["sidecar", "pause"]);
+}

@@ -1,10 +1,12 @@
 //! The supervisor's part in probes and hooks: who carries them out, and what is told of them.
 
+use std::borrow::Cow;
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::AsFd;
 
 use super::Supervisor;
-use crate::plan::{self, AttemptInputs};
+use crate::plan;
 use crate::pod::{AttemptId, ExitStatus, RunId};
 use crate::runtime::attempts::Executed;
 use crate::runtime::cause;
@@ -152,14 +154,13 @@ impl Supervisor {
         &mut self,
         attempt: AttemptId,
         command: &[String],
-        plan: fn(&Container, &[String], AttemptInputs<'_>) -> plan::CommandPlan,
+        plan: fn(&Container, &[String], &[Cow<'static, CStr>]) -> plan::CommandPlan,
     ) -> Result<Executed, crate::runtime::probe::Result> {
-        let marker = self.attempts.marker(attempt);
-        let inputs = AttemptInputs { environment: &self.environment, marker: marker.as_deref() };
         let Some(container) = self.machine.pod().container(attempt.container) else {
             return Err((Verdict::Error, "the container is gone".to_owned()));
         };
-        let plan = plan(container, command, inputs);
+        let environment = self.environment.started_with(attempt.container);
+        let plan = plan(container, command, environment);
         let executed = self.attempts.execute(plan, self.open_files);
         executed.map_err(|failure| (Verdict::Error, failure.message))
     }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use nix::poll::PollFlags;
 
 use super::{Deadline, Failed};
-use crate::plan::{self, AttemptInputs};
+use crate::plan;
 use crate::runtime::attempts::why_not_executed;
 use crate::runtime::cause;
 use crate::runtime::probe::{Result, Verdict};
@@ -23,7 +23,7 @@ fn run(words: &[OsString], deadline: Deadline) -> std::result::Result<Result, Fa
     let program = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     let failed = |error: std::io::Error| Failed(format!("cannot run {program:?}: {}", cause(error)));
     let environment = plan::inherited(sys::environment());
-    let plan = plan::exact(words, AttemptInputs { environment: &environment, marker: None });
+    let plan = plan::exact(words, &environment);
     let mut command = CommandLine::new(plan.programs, plan.arguments, plan.environment);
     let ops = [ChildOp::NewProcessGroup, ChildOp::DieWithParent];
     let child = sys::spawn(&ops, &mut command, Memory::Lent).map_err(failed)?;
