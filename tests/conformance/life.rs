@@ -8,7 +8,7 @@ use podinit::pod::{
     TerminatedReason, WaitingReason,
 };
 use podinit::sim::{Attempt, Behaviour, Entry, World};
-use podinit::spec::{Container, Hook, HookHandler, Pod, Probe, ProbeHandler, RestartPolicy};
+use podinit::spec::{Container, Hook, HookHandler, Pod, Probe, ProbeHandler, ProbeKind, RestartPolicy};
 
 /// A pod and how its containers behave.
 #[derive(Clone)]
@@ -66,18 +66,27 @@ impl PodUnderTest {
         self
     }
 
+    /// Gives the container a probe of this kind.
+    pub fn given(self, name: &str, kind: ProbeKind, probe: Probe) -> Self {
+        self.with(name, |container| match kind {
+            ProbeKind::Startup => container.startup_probe = Some(probe),
+            ProbeKind::Liveness => container.liveness_probe = Some(probe),
+            ProbeKind::Readiness => container.readiness_probe = Some(probe),
+        })
+    }
+
     pub fn probed(self, name: &str, probe: Probe) -> Self {
-        self.with(name, |container| container.startup_probe = Some(probe))
+        self.given(name, ProbeKind::Startup, probe)
     }
 
     /// Gives the container a liveness probe.
     pub fn live(self, name: &str, probe: Probe) -> Self {
-        self.with(name, |container| container.liveness_probe = Some(probe))
+        self.given(name, ProbeKind::Liveness, probe)
     }
 
     /// Gives the container a readiness probe.
     pub fn ready(self, name: &str, probe: Probe) -> Self {
-        self.with(name, |container| container.readiness_probe = Some(probe))
+        self.given(name, ProbeKind::Readiness, probe)
     }
 
     pub fn post_start(self, name: &str, hook: Hook) -> Self {

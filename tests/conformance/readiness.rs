@@ -123,15 +123,7 @@ fn u_probe_003_a_deleted_pod_is_probed_for_readiness_alone() {
 #[test]
 fn u_probe_011_before_the_first_probe() {
     for kind in ProbeKind::ALL {
-        let pod = pod(Always).main("probed", runs()).with("probed", |container| {
-            let probe = Some(probe(10, 1));
-            match kind {
-                ProbeKind::Startup => container.startup_probe = probe,
-                ProbeKind::Liveness => container.liveness_probe = probe,
-                ProbeKind::Readiness => container.readiness_probe = probe,
-            }
-        });
-        let mut life = pod.begin();
+        let mut life = pod(Always).main("probed", runs()).given("probed", kind, probe(10, 1)).begin();
         life.to(9);
         let ContainerStatus { started, ready, .. } = life.container("probed");
         let expected = match kind {
