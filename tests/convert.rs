@@ -294,6 +294,16 @@ fn what_cannot_be_said_in_the_other_syntax_is_told_of() {
     );
     let result = convert(&source("long.toml", &text), Target::Yaml);
     assert!(result.text.is_none() && result.problems.len() == 1, "{result:?}");
+    // Whoever runs the pod elsewhere has no such files.
+    let text =
+        "[[containers]]\nname = \"a\"\ncommand = [\"b\"]\nenvFile = \"c\"\nenvFromFiles = { D = \"e\" }\n";
+    let result = convert(&source("files.toml", text), Target::Yaml);
+    let messages: Vec<_> = result.problems.iter().map(|problem| problem.message.as_str()).collect();
+    let expected =
+        ["envFile", "envFromFiles"].map(|key| format!("cannot convert {key}: YAML has no place for it"));
+    assert_eq!(messages, expected);
+    assert!(result.text.is_none());
+    assert!(convert(&source("files.toml", text), Target::Toml).text.unwrap().contains("envFile = \"c\""));
 }
 
 /// Exit code, stdout and stderr of `podinit` with these words and this on its standard input.

@@ -300,3 +300,12 @@ fn the_object_around_a_pod_is_checked_and_another_is_told_not_to_be() {
     assert!(said.starts_with("warning: cannot check Service \"s\": it has no pod\n"), "{said}");
     assert_eq!(said.matches("warning: ").count() + said.matches("error: ").count(), 1, "{said}");
 }
+
+#[test]
+fn files_of_this_host_are_told_to_be_no_part_of_kubernetes() {
+    let text = "[[containers]]\nname = \"a\"\nimage = \"b\"\ncommand = [\"c\"]\nenvFile = \"d\"\nenvFromFiles = { E = \"f\" }\n";
+    let found = check_for_kubernetes(&source(text.to_owned(), Syntax::Toml), Vec::new());
+    let told: Vec<_> = found.iter().map(|problem| (problem.path.as_str(), problem.help.as_str())).collect();
+    let help = "put the values into a ConfigMap or a Secret, and refer to it";
+    assert_eq!(told, [("containers[0].envFile", help), ("containers[0].envFromFiles", help)]);
+}

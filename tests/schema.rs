@@ -42,6 +42,17 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("deployment-selector.yaml", "spec.selector.matchExpressions[1]", SELECTOR),
     ("deployment-selector.yaml", "spec.selector.matchExpressions[2]", SELECTOR),
     ("deployment-selector.yaml", "spec.selector.matchExpressions[3]", SELECTOR),
+    ("environment-files.yaml", "metadata.annotations[\"podinit.dev/other.envFile\"]", "it does not know names of containers"),
+    (
+        "environment-sources.yaml",
+        "spec.containers[0].env[11].valueFrom.fieldRef.fieldPath",
+        "it does not look behind an annotation's prefix",
+    ),
+    (
+        "environment-sources.yaml",
+        "spec.containers[0].env[15].valueFrom.resourceFieldRef.divisor",
+        "it compares no two values",
+    ),
     ("environment.yaml", "spec.containers[0].env[2].value", YAML_1_2),
     ("helm-hook.yaml", "", ALONE_EACH),
     ("kinds-misspelt.yaml", "dat", GUESSED),

@@ -1,6 +1,7 @@
 //! `podinit explain`: what a manifest comes to. In which order containers start and stop, every value that
 //! holds and where it comes from, what resources come to, and what is not enforced.
 
+mod environment;
 mod report;
 mod text;
 mod values;

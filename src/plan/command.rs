@@ -1,20 +1,18 @@
 //! What one attempt executes: program, arguments, environment, working directory.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use crate::spec::{Container, expand};
+use super::environment::{FilesRead, MOST_EXPANDED, Surroundings, variables};
+use crate::spec::{Container, EnvValue, Pod, expand};
 
 /// Searched where the environment has no PATH: what container images are built with.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Names an attempt in the environment of its processes, so that what it leaves behind is known.
 const MARKER: &str = "PODINIT_ATTEMPT";
-
-/// Expansion ends when it has made so much: execve(2) takes at most 6 MiB, and variables that double one
-/// another would fill the memory before it could say so.
-const MOST_EXPANDED: usize = 8 << 20;
 
 /// What the host contributes to an attempt.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +21,10 @@ pub struct AttemptInputs<'a> {
     pub environment: &'a [&'static CStr],
     /// Value of PODINIT_ATTEMPT, where the attempt needs to be told from others.
     pub marker: Option<&'a str>,
+    /// There where [`asks_for_surroundings`](super::asks_for_surroundings) says that they are needed.
+    pub surroundings: Option<&'a Surroundings>,
+    /// Every file of [`files`](super::files).
+    pub files: &'a FilesRead,
 }
 
 /// What to execute, as execve(2) wants it. What is inherited is not copied.
@@ -54,68 +56,74 @@ const FOR_SUPERVISOR: [&[u8]; 5] =
 
 /// The plan for an attempt of a container of a manifest. `$(NAME)` is expanded from the manifest's own
 /// variables, never from inherited ones (rules 133 to 135).
-pub fn container(container: &Container, inputs: AttemptInputs<'_>) -> CommandPlan {
-    with_words(container, container.command.iter().chain(&container.args), Known::Final, inputs)
-}
-
-/// The plan for a command that runs beside the container, with its environment (rule 60).
-pub fn probe(container: &Container, command: &[String], inputs: AttemptInputs<'_>) -> CommandPlan {
-    with_words(container, command.iter(), Known::Written, inputs)
-}
-
-/// The plan for a command line that is executed as it is.
-pub fn exact(arguments: &[OsString], inputs: AttemptInputs<'_>) -> CommandPlan {
-    let arguments = arguments.iter().map(|argument| c_string(argument.clone().into_vec())).collect();
-    let environment = inputs.environment.iter().map(|variable| Cow::Borrowed(*variable)).collect();
-    plan(arguments, environment, None)
-}
-
-/// What `$(NAME)` in a command line stands for (rule 135).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Known {
-    /// The variable's value as the program sees it.
-    Final,
-    /// As the manifest has it, `$(...)` and all.
-    Written,
-}
-
-fn with_words<'a>(
-    container: &Container,
-    words: impl Iterator<Item = &'a String>,
-    known: Known,
-    inputs: AttemptInputs<'_>,
-) -> CommandPlan {
-    let mut own: Vec<(&str, String)> = Vec::with_capacity(container.env.len());
-    let mut made = 0;
-    let mut expand = |text: &str, known: &[(&str, String)]| {
-        if made > MOST_EXPANDED {
-            return text.to_owned();
-        }
-        let expanded = expand(text, |name| value_of(known, name));
-        made += expanded.len();
-        expanded
-    };
-    for variable in &container.env {
-        let value = expand(&variable.value, &own);
-        own.retain(|(name, _)| *name != variable.name);
-        own.push((&variable.name, value));
-    }
-    let written: Vec<_> = match known {
-        Known::Final => Vec::new(),
-        // The last of equal names counts, and is found first.
-        Known::Written => container.env.iter().rev().map(|v| (v.name.as_str(), v.value.clone())).collect(),
-    };
-    let values = if known == Known::Final { &own } else { &written };
-    let arguments = words.map(|word| c_string(expand(word, values).into_bytes())).collect();
-    let is_own = |name: &[u8]| own.iter().any(|(own, _)| own.as_bytes() == name);
+///
+/// # Errors
+/// What the container cannot be configured with, in words for people (rule 140).
+pub fn container(pod: &Pod, container: &Container, inputs: AttemptInputs<'_>) -> Result<CommandPlan, String> {
+    let own = variables(pod, container, inputs)?;
+    let words = container.command.iter().chain(&container.args);
+    let arguments = expanded(words, |name| own.get(name));
+    let is_own = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| own.get(name).is_some());
     let inherited = inputs.environment.iter().filter(|variable| !is_own(name_of(variable)));
     let inherited = inherited.map(|variable| Cow::Borrowed(*variable));
     let marker = inputs.marker.map(|marker| (MARKER, marker));
-    let given = own.iter().map(|(name, value)| (*name, value.as_str())).chain(marker);
+    let given = own.in_order().into_iter().chain(marker);
     let given = given.map(|(name, value)| Cow::Owned(c_string(format!("{name}={value}").into_bytes())));
-    let working_dir =
-        container.working_dir.as_ref().map(|directory| c_string(directory.clone().into_bytes()));
-    plan(arguments, inherited.chain(given).collect(), working_dir)
+    let environment = inherited.chain(given).collect();
+    Ok(plan(arguments, environment, working_dir(container)))
+}
+
+/// The plan for a probe's command, which runs beside the container with the environment that it was started
+/// with. `$(NAME)` is what the manifest has written for the variable, and nothing for one that comes from
+/// elsewhere (rule 135).
+pub fn probe(container: &Container, command: &[String], environment: &[Cow<'static, CStr>]) -> CommandPlan {
+    let mut written = BTreeMap::new();
+    for variable in &container.env {
+        let value = match &variable.value {
+            EnvValue::Literal(text) => text.as_str(),
+            EnvValue::ConfigMapKey(_) | EnvValue::SecretKey(_) => "",
+            EnvValue::Field(_) | EnvValue::Resource(_) => "",
+        };
+        // The last of equal names counts.
+        written.insert(variable.name.as_str(), value);
+    }
+    let arguments = expanded(command.iter(), |name| written.get(name).copied());
+    plan(arguments, environment.to_vec(), working_dir(container))
+}
+
+/// The plan for a hook's command, which runs beside the container with the environment that it was started
+/// with. Nothing is expanded (rule 72).
+pub fn hook(container: &Container, command: &[String], environment: &[Cow<'static, CStr>]) -> CommandPlan {
+    let arguments = command.iter().map(|word| c_string(word.clone().into_bytes())).collect();
+    plan(arguments, environment.to_vec(), working_dir(container))
+}
+
+/// The plan for a command line that is executed as it is.
+pub fn exact(arguments: &[OsString], environment: &[&'static CStr]) -> CommandPlan {
+    let arguments = arguments.iter().map(|argument| c_string(argument.clone().into_vec())).collect();
+    let environment = environment.iter().map(|variable| Cow::Borrowed(*variable)).collect();
+    plan(arguments, environment, None)
+}
+
+/// Words with `$(NAME)` put in.
+fn expanded<'v>(
+    words: impl Iterator<Item = impl AsRef<str>>,
+    known: impl Fn(&str) -> Option<&'v str>,
+) -> Vec<CString> {
+    let mut made = 0;
+    let mut word = |word: &str| {
+        if made > MOST_EXPANDED {
+            return word.to_owned();
+        }
+        let expanded = expand(word, &known);
+        made += expanded.len();
+        expanded
+    };
+    words.map(|written| c_string(word(written.as_ref()).into_bytes())).collect()
+}
+
+fn working_dir(container: &Container) -> Option<CString> {
+    container.working_dir.as_ref().map(|directory| c_string(directory.clone().into_bytes()))
 }
 
 fn plan(
@@ -126,10 +134,6 @@ fn plan(
     let path = environment.iter().find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="));
     let name = arguments.first().map_or(&b""[..], |name| name.to_bytes());
     CommandPlan { programs: search(name, path.unwrap_or(DEFAULT_PATH)), arguments, environment, working_dir }
-}
-
-fn value_of<'a>(variables: &'a [(&str, String)], wanted: &str) -> Option<&'a str> {
-    variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
 }
 
 fn name_of(variable: &CStr) -> &[u8] {
@@ -162,10 +166,13 @@ fn c_string(bytes: Vec<u8>) -> CString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::EnvVar;
+    use crate::spec::{EnvVar, PodField};
 
     fn with_env(env: &[(&str, &str)], command: &[&str]) -> Container {
-        let variable = |(name, value): &(&str, &str)| EnvVar { name: (*name).into(), value: (*value).into() };
+        let variable = |(name, value): &(&str, &str)| EnvVar {
+            name: (*name).into(),
+            value: EnvValue::Literal((*value).into()),
+        };
         Container {
             env: env.iter().map(variable).collect(),
             command: command.iter().map(|word| (*word).into()).collect(),
@@ -173,8 +180,15 @@ mod tests {
         }
     }
 
+    static NO_FILES: FilesRead = FilesRead::new();
+
     fn inputs<'a>(environment: &'a [&'static CStr]) -> AttemptInputs<'a> {
-        AttemptInputs { environment, marker: None }
+        AttemptInputs { environment, marker: None, surroundings: None, files: &NO_FILES }
+    }
+
+    /// The plan in a pod of which nothing is known.
+    fn container(container: &Container, inputs: AttemptInputs<'_>) -> CommandPlan {
+        super::container(&Pod::named("pod"), container, inputs).unwrap()
     }
 
     fn environment(plan: &CommandPlan) -> Vec<&str> {
@@ -202,10 +216,24 @@ mod tests {
 
     #[test]
     fn rule_135_a_probe_s_command_knows_values_as_written() {
-        let container = with_env(&[("B", "b"), ("A", "$(B)"), ("B", "c")], &["x"]);
-        let plan = probe(&container, &["test".to_owned(), "$(A)".to_owned(), "$(B)".to_owned()], inputs(&[]));
-        assert_eq!(plan.arguments, [c"test".to_owned(), c"$(B)".to_owned(), c"c".to_owned()]);
-        assert_eq!(environment(&plan), ["A=b", "B=c"]);
+        let mut of = with_env(&[("B", "b"), ("A", "$(B)"), ("B", "c")], &["x"]);
+        of.env.push(EnvVar { name: "C".to_owned(), value: EnvValue::Field(PodField::Name) });
+        let started = container(&of, inputs(&[]));
+        let words = ["test", "$(A)", "$(B)", "[$(C)]", "$(D)"].map(str::to_owned);
+        let plan = probe(&of, &words, &started.environment);
+        let expected = [c"test", c"$(B)", c"c", c"[]", c"$(D)"];
+        assert_eq!(plan.arguments, expected.map(CStr::to_owned));
+        assert_eq!(environment(&plan), ["A=b", "B=c", "C=pod"]);
+    }
+
+    #[test]
+    fn rule_72_a_hook_s_command_is_not_expanded() {
+        let of = with_env(&[("A", "1"), ("PATH", "/x")], &["y"]);
+        let started = container(&of, inputs(&[]));
+        let plan = hook(&of, &["z".to_owned(), "$(A)$$".to_owned()], &started.environment);
+        assert_eq!(plan.arguments, [c"z".to_owned(), c"$(A)$$".to_owned()]);
+        assert_eq!(environment(&plan), ["A=1", "PATH=/x"]);
+        assert_eq!(plan.programs, [c"/x/z".to_owned()]);
     }
 
     #[test]
@@ -216,13 +244,13 @@ mod tests {
 
     #[test]
     fn an_attempt_is_marked_where_it_is_told_from_others() {
-        let inputs = AttemptInputs { environment: &[], marker: Some("1/0/2") };
+        let inputs = AttemptInputs { marker: Some("1/0/2"), ..inputs(&[]) };
         assert_eq!(environment(&container(&with_env(&[], &["x"]), inputs)), ["PODINIT_ATTEMPT=1/0/2"]);
     }
 
     #[test]
     fn an_exact_command_line_is_not_expanded() {
-        let plan = exact(&["sh".into(), "-c".into(), "echo $$ $(A)".into()], inputs(&[]));
+        let plan = exact(&["sh".into(), "-c".into(), "echo $$ $(A)".into()], &[]);
         assert_eq!(plan.arguments, [c"sh".to_owned(), c"-c".to_owned(), c"echo $$ $(A)".to_owned()]);
     }
 
@@ -234,7 +262,7 @@ mod tests {
         assert_eq!(found(b"ls", b"/bin::/usr/bin"), ["/bin/ls", "ls", "/usr/bin/ls"]);
         assert_eq!(found(b"./ls", b"/bin"), ["./ls"]);
         assert_eq!(found(b"", b"/bin"), [""]);
-        assert_eq!(exact(&["ls".into()], inputs(&[c"PATH=/x"])).programs, [c"/x/ls".to_owned()]);
+        assert_eq!(exact(&["ls".into()], &[c"PATH=/x"]).programs, [c"/x/ls".to_owned()]);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! signal to the supervisor means. Pure: it is handed what the host knows and does nothing itself.
 
 mod command;
+mod environment;
 mod resources;
 mod signals;
 
-pub use command::{AttemptInputs, CommandPlan, container, exact, inherited, probe};
+pub use command::{AttemptInputs, CommandPlan, container, exact, hook, inherited, probe};
+pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use resources::{
     CPU_PERIOD, CgroupValues, Effective, QosClass, cgroup_values, effective, oom_score_adj, qos_class,
 };

@@ -5,6 +5,7 @@ mod attempts;
 mod cause;
 mod clock;
 mod emergency;
+mod environment;
 mod host;
 mod input;
 mod messages;

@@ -2,7 +2,6 @@
 //! this order, hand the facts to the machine, carry out what it wants, sleep until its next deadline.
 //! Nothing in a turn waits for anything.
 
-use std::ffi::CStr;
 use std::io;
 
 use nix::fcntl::OFlag;
@@ -11,12 +10,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::pipe2;
 
 use super::attempts::{self, Attempts, Start, Stdio};
+use super::environment::Environment;
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Probes;
 use super::terminal;
 use super::token::{Ready, Token};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
-use crate::plan::{self, AttemptInputs, CommandPlan, Meaning, Situation};
+use crate::plan::{self, CommandPlan, Meaning, Situation};
 use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, Now, PodEvent, PodMachine, RunId, Signal,
     StartFailure, StopRequest,
@@ -32,7 +32,7 @@ pub(super) struct Supervisor {
     format: Format,
     color: bool,
     warn_reaped: bool,
-    environment: Vec<&'static CStr>,
+    environment: Environment,
     now: Now,
     epoll: Epoll,
     signals: Signals,
@@ -74,7 +74,7 @@ impl Supervisor {
             format: job.format,
             color: job.color,
             warn_reaped: job.warn_reaped,
-            environment: plan::inherited(sys::environment()),
+            environment: Environment::new(),
             now,
             epoll,
             signals,
@@ -323,7 +323,7 @@ impl Supervisor {
     }
 
     fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
-        let plan = self.plan(id);
+        let plan = self.plan(id)?;
         match self.commands {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
@@ -347,13 +347,15 @@ impl Supervisor {
         Ok(())
     }
 
-    fn plan(&self, id: AttemptId) -> CommandPlan {
+    fn plan(&mut self, id: AttemptId) -> Result<CommandPlan, StartFailure> {
         let marker = self.attempts.marker(id);
-        let inputs = AttemptInputs { environment: &self.environment, marker: marker.as_deref() };
-        match (&self.commands, self.machine.pod().container(id.container)) {
-            (Commands::OfManifest, Some(container)) => plan::container(container, inputs),
-            (Commands::OfManifest, None) => plan::exact(&[], inputs),
-            (Commands::Exact(arguments), _) => plan::exact(arguments, inputs),
+        let pod = self.machine.pod();
+        match (&self.commands, pod.container(id.container)) {
+            (Commands::OfManifest, Some(container)) => {
+                self.environment.plan(pod, id.container, container, marker.as_deref())
+            }
+            (Commands::OfManifest, None) => Ok(plan::exact(&[], self.environment.inherited())),
+            (Commands::Exact(arguments), _) => Ok(plan::exact(arguments, self.environment.inherited())),
         }
     }
 
@@ -392,9 +394,8 @@ impl Supervisor {
         let ProbeHandler::Exec { command } = &probe.handler else {
             return self.probes.connect(run, &probe.handler, &self.epoll, token);
         };
-        let marker = self.attempts.marker(attempt);
-        let inputs = AttemptInputs { environment: &self.environment, marker: marker.as_deref() };
-        let plan = plan::probe(container, command, inputs);
+        let environment = self.environment.started_with(attempt.container);
+        let plan = plan::probe(container, command, environment);
         match self.attempts.execute(plan, self.open_files) {
             Ok(executed) => {
                 self.probes.executes(run, executed, &self.epoll, token);

@@ -184,6 +184,7 @@ impl Invariants {
             Event::KillRequested => self.shorten(now, Duration::ZERO),
             Event::SandboxLost => {
                 self.lost = !self.ending;
+                self.restarting_all &= !self.lost;
                 for (seen, kind) in self.seen.iter_mut().zip(&self.kinds) {
                     seen.rests = *kind == ContainerKind::Main && seen.asked && seen.live.is_none();
                 }

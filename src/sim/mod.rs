@@ -25,7 +25,7 @@ use crate::pod::{Action, Event, Now, PodMachine, PodStatus, Time, Timestamp};
 use crate::spec::{ContainerId, Pod};
 
 /// How many steps a life may take before it is called endless.
-const STEPS: usize = 100_000;
+const STEPS: usize = 300_000;
 
 /// A pod, the processes it is made of, and the time.
 pub struct World {

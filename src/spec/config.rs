@@ -37,8 +37,10 @@ pub struct ObjectName {
 /// A ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigMap {
-    /// `data` and, decoded, `binaryData`.
-    pub data: BTreeMap<String, Vec<u8>>,
+    /// Texts, which variables can be set to.
+    pub data: BTreeMap<String, String>,
+    /// `binaryData`, decoded: only for files.
+    pub binary_data: BTreeMap<String, Vec<u8>>,
 }
 
 /// A Secret. Its values do not show in its `Debug` form.
@@ -110,17 +112,18 @@ fn config_map(fields: &mut Fields<'_>) -> ConfigMap {
     for (key, item) in entries(fields, "data") {
         keys.check(key, &item);
         if let Some(text) = text(&item) {
-            data.insert(key.to_owned(), text.as_bytes().to_vec());
+            data.insert(key.to_owned(), text.to_owned());
         }
     }
+    let mut binary_data = BTreeMap::new();
     for (key, item) in entries(fields, "binaryData") {
         keys.check(key, &item);
         if let Some(bytes) = decoded(&item, "data") {
-            data.insert(key.to_owned(), bytes);
+            binary_data.insert(key.to_owned(), bytes);
         }
     }
     immutable(fields);
-    ConfigMap { data }
+    ConfigMap { data, binary_data }
 }
 
 fn secret(fields: &mut Fields<'_>) -> Secret {
@@ -291,16 +294,15 @@ mod tests {
     }
 
     #[test]
-    fn values_are_kept_as_bytes_under_namespace_and_name() {
+    fn values_are_kept_under_namespace_and_name() {
         let (loaded, shown) = read(
             "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: v, e: }, binaryData: {b: /w==}}\n\
              ---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: b}}\n",
         );
         let config_map = &loaded.objects.config_maps[&name("default", "a")];
-        let expected = [("k", &b"v"[..]), ("e", b""), ("b", b"\xff")];
-        let expected: BTreeMap<_, _> =
-            expected.into_iter().map(|(key, value)| (key.to_owned(), value.to_vec())).collect();
-        assert_eq!(config_map.data, expected, "{shown}");
+        let texts = [("k", "v"), ("e", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(config_map.data, BTreeMap::from(texts), "{shown}");
+        assert_eq!(config_map.binary_data, BTreeMap::from([("b".to_owned(), b"\xff".to_vec())]), "{shown}");
         assert!(loaded.objects.config_maps.contains_key(&name("b", "a")));
     }
 

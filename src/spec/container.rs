@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::container_settings::ContainerSettings;
 use super::decode::{Fields, Item, Purpose};
-use super::environment::environment;
+use super::environment::{env_from, environment};
 use super::fields::Place;
 use super::lifecycle::{Lifecycle, lifecycle};
 use super::name;
@@ -120,6 +120,9 @@ pub(super) fn container<'a>(
                 .filter(|directory| !directory.is_empty())
                 .map(str::to_owned),
             env: fields.take("env").map(|item| environment(&item)).unwrap_or_default(),
+            env_from: fields.take("envFrom").map(|item| env_from(&item)).unwrap_or_default(),
+            env_files: Vec::new(),
+            env_from_files: Vec::new(),
             ports,
             restart_policy,
             restart_policy_rules: restart_rules(fields),
@@ -174,7 +177,7 @@ fn image<'a>(fields: &mut Fields<'a>) -> &'a str {
     image
 }
 
-fn image_is_a_label(fields: &Fields<'_>, surroundings: &Surroundings) {
+fn image_is_a_label(fields: &Fields<'_>, surroundings: &Surroundings<'_>) {
     let Some(item) = fields.peek("image") else { return };
     if surroundings.profile == Profile::Process && !surroundings.image_told.replace(true) {
         let message =
@@ -221,7 +224,7 @@ fn command(fields: &mut Fields<'_>, described: &str, profile: Profile) -> Vec<St
     }
 }
 
-fn limits(fields: &mut Fields<'_>, described: &str, surroundings: &Surroundings) -> Resources {
+fn limits(fields: &mut Fields<'_>, described: &str, surroundings: &Surroundings<'_>) -> Resources {
     let Some(item) = fields.take("resources") else { return Resources::default() };
     let resources = resources(&item, described);
     surroundings.limits_are_not_enforced(&item, &resources);

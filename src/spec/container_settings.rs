@@ -4,14 +4,18 @@
 use std::time::Duration;
 
 use super::decode::{Fields, Item};
+use super::environment::named;
 use super::fields::Place;
+use super::name;
 use super::pod::{Container, ContainerId, ContainerKind, CrashLoopBackOff, HookKind, Notify, Pod};
 use super::settings::{back_off, is_annotation, timeout};
 use super::suggest::nearest;
 use super::tree::{Value, cut};
 
 /// Every setting; in TOML these are the paths of keys in the container's table.
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 9] = [
+    "envFile",
+    "envFromFiles",
     "keystone",
     "startAfter",
     "notify",
@@ -24,6 +28,8 @@ pub(super) const NAMES: [&str; 7] = [
 /// The settings of one container, as written.
 #[derive(Default)]
 pub(super) struct ContainerSettings<'a> {
+    env_file: Option<Item<'a>>,
+    env_from_files: Option<Item<'a>>,
     keystone: Option<Item<'a>>,
     start_after: Option<Item<'a>>,
     notify: Option<Item<'a>>,
@@ -47,6 +53,8 @@ impl<'a> ContainerSettings<'a> {
         });
         let (initial_delay, max_delay) = delays.unwrap_or_default();
         Self {
+            env_file: fields.take("envFile"),
+            env_from_files: fields.take("envFromFiles"),
             keystone: fields.take("keystone"),
             start_after: fields.take("startAfter"),
             notify: fields.take("notify"),
@@ -61,6 +69,8 @@ impl<'a> ContainerSettings<'a> {
     /// setting.
     pub fn take(&mut self, name: &str, item: &Item<'a>) -> bool {
         let slot = match name {
+            "envFile" => &mut self.env_file,
+            "envFromFiles" => &mut self.env_from_files,
             "keystone" => &mut self.keystone,
             "startAfter" => &mut self.start_after,
             "notify" => &mut self.notify,
@@ -77,6 +87,8 @@ impl<'a> ContainerSettings<'a> {
     /// Every setting that is there.
     pub fn items(&self) -> impl Iterator<Item = &Item<'a>> {
         let Self {
+            env_file,
+            env_from_files,
             keystone,
             start_after,
             notify,
@@ -85,8 +97,17 @@ impl<'a> ContainerSettings<'a> {
             post_start_timeout,
             pre_stop_timeout,
         } = self;
-        let all =
-            [keystone, start_after, notify, initial_delay, max_delay, post_start_timeout, pre_stop_timeout];
+        let all = [
+            env_file,
+            env_from_files,
+            keystone,
+            start_after,
+            notify,
+            initial_delay,
+            max_delay,
+            post_start_timeout,
+            pre_stop_timeout,
+        ];
         all.into_iter().flatten()
     }
 
@@ -104,6 +125,8 @@ impl<'a> ContainerSettings<'a> {
         if let Some(item) = self.notify.as_ref().filter(|_| !is_kept) {
             item.refuse("an init container that runs to its end is ready when it has ended", "remove it");
         }
+        container.env_files = self.env_file.as_ref().map(paths).unwrap_or_default();
+        container.env_from_files = self.env_from_files.as_ref().map(named_paths).unwrap_or_default();
         container.keystone = self.keystone.as_ref().and_then(boolean).unwrap_or(false);
         container.notify = self.notify.as_ref().and_then(notify);
         if self.initial_delay.is_some() || self.max_delay.is_some() {
@@ -200,8 +223,56 @@ fn names(item: &Item<'_>) -> Vec<String> {
     if !is_annotation(item) {
         return item.strings().unwrap_or_default();
     }
+    words(item).into_iter().map(str::to_owned).collect()
+}
+
+/// Paths of files: one or a list in TOML, between commas in an annotation.
+fn paths(item: &Item<'_>) -> Vec<String> {
+    if is_annotation(item) {
+        return words(item).into_iter().filter_map(|word| path(item, word)).collect();
+    }
+    let is_list = matches!(item.node.value, Value::List(_));
+    let items = if is_list { item.list().unwrap_or_default() } else { vec![item.clone()] };
+    items.iter().filter_map(|item| path(item, item.string()?)).collect()
+}
+
+/// Paths under names of variables: a table in TOML, `NAME=path` between commas in an annotation.
+fn named_paths(item: &Item<'_>) -> Vec<(String, String)> {
+    if !is_annotation(item) {
+        let entry = |(name, item): (&str, Item<'_>)| Some((name.to_owned(), path(&item, item.string()?)?));
+        return named(item).into_iter().filter_map(entry).collect();
+    }
+    let pair = |word: &str| {
+        let Some((name, written)) = word.split_once('=') else {
+            item.refuse("a name and a path are wanted", "write NAME=path, and commas between several");
+            return None;
+        };
+        if let Err(broken) = name::variable(name) {
+            item.refuse(broken, "write a name such as LOG_LEVEL before the `=`");
+        }
+        Some((name.to_owned(), path(item, written)?))
+    };
+    words(item).into_iter().filter_map(pair).collect()
+}
+
+/// A path of a file; it may be relative to the manifest.
+fn path(item: &Item<'_>, written: &str) -> Option<String> {
+    let broken = if written.is_empty() || written.ends_with('/') {
+        "this is no path of a file"
+    } else if written.contains(',') || written.trim() != written {
+        // In an annotation a path could not be told from two.
+        "a path has no comma here, and no space at its ends"
+    } else {
+        return Some(written.to_owned());
+    };
+    item.refuse(broken, "write a path such as \"settings.env\" or \"/run/secrets/db\"");
+    None
+}
+
+/// The words of an annotation, between commas.
+fn words<'a>(item: &Item<'a>) -> Vec<&'a str> {
     let words = item.string().unwrap_or_default().split(',').map(str::trim);
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    words.filter(|word| !word.is_empty()).collect()
 }
 
 /// A boolean in TOML, its word in an annotation.

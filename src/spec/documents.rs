@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::config::{ObjectName, Objects, Reader};
 use super::decode::{Item, Purpose, Scope};
@@ -14,6 +15,7 @@ use super::object::{Head, head, object_metadata};
 use super::origins::{Home, Origins};
 use super::pod::Pod;
 use super::problem::{Problem, Severity};
+use super::references;
 use super::tree::{Node, Span, Value, cut};
 use super::workload::homes;
 use super::{BYTE_ORDER_MARK, Options, Source, Syntax};
@@ -60,7 +62,7 @@ pub(super) struct Subject<'a> {
 /// What the documents have.
 pub(super) struct Read<'a> {
     pub pod: Option<Pod>,
-    pub objects: Objects,
+    pub objects: Arc<Objects>,
     pub origins: Origins,
     /// All objects, a list before its items.
     pub subjects: Vec<Subject<'a>>,
@@ -103,7 +105,15 @@ pub(super) fn read<'a>(
         }
         problems.extend(scope.into_problems());
     }
-    let (pod, origins) = pods(sources, &candidates, options, purpose, problems);
+    let objects = Arc::new(reader.objects);
+    let (mut pod, origins) = pods(sources, &candidates, options, purpose, problems);
+    if let Some(pod) = &mut pod {
+        pod.objects = Arc::clone(&objects);
+        // What is wrong may be what is missing.
+        if purpose == Purpose::Run && problems.iter().all(|problem| problem.severity == Severity::Warning) {
+            problems.extend(references::unmet(pod, &origins));
+        }
+    }
     let fine_without = without_effect && purpose != Purpose::Run;
     if candidates.is_empty()
         && !fine_without
@@ -111,7 +121,7 @@ pub(super) fn read<'a>(
     {
         problems.push(no_pod(sources, without_effect));
     }
-    Read { pod, objects: reader.objects, origins, subjects }
+    Read { pod, objects, origins, subjects }
 }
 
 /// A document that says something.

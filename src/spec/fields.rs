@@ -70,6 +70,14 @@ pub(super) enum Place {
     Os,
     Container,
     EnvVar,
+    EnvVarSource,
+    /// A key of a ConfigMap or a Secret.
+    KeyRef,
+    FieldRef,
+    ResourceFieldRef,
+    EnvFrom,
+    /// A ConfigMap or a Secret as a whole.
+    ObjectRef,
     ContainerPort,
     RestartRule,
     ExitCodes,
@@ -133,6 +141,12 @@ impl Place {
             Self::Os => "spec.os",
             Self::Container => "containers[]",
             Self::EnvVar => "containers[].env[]",
+            Self::EnvVarSource => "containers[].env[].valueFrom",
+            Self::KeyRef => "containers[].env[].valueFrom.configMapKeyRef",
+            Self::FieldRef => "containers[].env[].valueFrom.fieldRef",
+            Self::ResourceFieldRef => "containers[].env[].valueFrom.resourceFieldRef",
+            Self::EnvFrom => "containers[].envFrom[]",
+            Self::ObjectRef => "containers[].envFrom[].configMapRef",
             Self::ContainerPort => "containers[].ports[]",
             Self::RestartRule => "containers[].restartPolicyRules[]",
             Self::ExitCodes => "containers[].restartPolicyRules[].exitCodes",
@@ -194,13 +208,16 @@ impl Place {
             Self::Probe => Some(("in a probe", "the probe")),
             Self::LifecycleHandler => Some(("in a hook", "postStart or preStop")),
             Self::Lifecycle => Some(("in lifecycle", "lifecycle")),
-            Self::TomlContainer => Some(("in a container", "an entry of containers")),
             Self::GrpcAction | Self::SleepAction | Self::ReadinessGate => None,
             Self::ResizePolicy | Self::TomlLifecycleHandler => None,
             Self::HttpGetAction => Some(("in httpGet", "httpGet")),
             Self::ScriptContainer => Some(("beside runs", "the container's table, beside runs")),
             Self::ScriptRun => Some(("in a run", "an entry of runs")),
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
+            Self::EnvVarSource => Some(("in valueFrom", "valueFrom")),
+            Self::EnvFrom => Some(("in an entry of envFrom", "an entry of envFrom")),
+            Self::KeyRef | Self::FieldRef | Self::ResourceFieldRef | Self::ObjectRef => None,
+            Self::TomlContainer => Some(("in a container", "an entry of containers")),
             Self::DeploymentSpec | Self::DaemonSetSpec | Self::ReplicaSetSpec => {
                 Some(("in the spec of a Deployment", "the spec of the Deployment"))
             }
@@ -285,9 +302,14 @@ impl Place {
             Self::HttpGetAction | Self::ExecAction | Self::TcpSocketAction | Self::GrpcAction => {
                 &[Self::Probe, Self::HttpGetAction, Self::Container, Self::Spec, Self::Toml]
             }
-            Self::EnvVar | Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
+            Self::EnvVar => &[Self::EnvVarSource, Self::Container, Self::Spec, Self::Toml],
+            Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
                 &[Self::Container, Self::Spec, Self::Toml]
             }
+            Self::EnvVarSource | Self::KeyRef | Self::FieldRef | Self::ResourceFieldRef => {
+                &[Self::EnvVarSource]
+            }
+            Self::EnvFrom | Self::ObjectRef => &[Self::EnvFrom, Self::ObjectRef],
             Self::ScriptContainer => &[Self::ScriptRun],
             Self::ScriptRun => &[Self::ScriptContainer],
             Self::Script | Self::ScriptEvent => &[],
@@ -465,7 +487,7 @@ mod tests {
         each_implemented_is_among(&keys, |place| in_toml(place) || PARTS_OF_SPEC.contains(&place));
     }
 
-    const PARTS_OF_SPEC: [Place; 20] = [
+    const PARTS_OF_SPEC: [Place; 26] = [
         Place::Spec,
         Place::GrpcAction,
         Place::Lifecycle,
@@ -476,6 +498,12 @@ mod tests {
         Place::Os,
         Place::Container,
         Place::EnvVar,
+        Place::EnvVarSource,
+        Place::KeyRef,
+        Place::FieldRef,
+        Place::ResourceFieldRef,
+        Place::EnvFrom,
+        Place::ObjectRef,
         Place::ContainerPort,
         Place::RestartRule,
         Place::ExitCodes,

@@ -203,7 +203,9 @@ fn fields_of(item: &Item<'_>, found: Type) {
             Some(field) => value(part, field.kind),
             None => {
                 let message = format!("cannot use field \"{}\" in {}", cut(key), item.name);
+                let is_own = found.name == "Container" && matches!(*key, "envFile" | "envFromFiles");
                 let help = match nearest(key, names()) {
+                    _ if is_own => "put the values into a ConfigMap or a Secret, and refer to it".to_owned(),
                     Some(name) => format!("write `{name}`"),
                     None => "remove it".to_owned(),
                 };

@@ -194,6 +194,9 @@ impl<'a> Form<'a> {
             termination_grace_period,
             crash_loop_back_off: Default::default(),
             resources: resources.unwrap_or_default(),
+            service_account_name: service_account_name(fields),
+            // The caller has them.
+            objects: Arc::default(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),
@@ -204,6 +207,7 @@ impl<'a> Form<'a> {
             written.extend(found.map(|id| (id, item)));
         }
         start_after(&mut pod, written);
+        files_beside(self.source, &mut pod);
         pod
     }
 
@@ -258,6 +262,15 @@ impl<'a> Form<'a> {
     }
 }
 
+/// Of no effect but for variables that tell it; what is wrong with it is reported where it is ignored.
+fn service_account_name(fields: &Fields<'_>) -> Arc<str> {
+    let written = ["serviceAccountName", "serviceAccount"].into_iter().find_map(|name| {
+        let item = fields.peek(name)?;
+        item.node.as_string().filter(|name| !name.is_empty()).map(Arc::from)
+    });
+    written.unwrap_or_else(|| Arc::from("default"))
+}
+
 /// Types of conditions that have to be True before the pod is Ready (rule 123).
 fn readiness_gates(item: &Item<'_>) -> Vec<Arc<str>> {
     let gates = item.list().unwrap_or_default();
@@ -292,6 +305,17 @@ fn operating_system(fields: &mut Fields<'_>) {
             None => fields.missing("name", format!("write {}", item.scope.word("name", "linux"))),
         }
     });
+}
+
+/// Paths that are written relative to the manifest, as the supervisor finds them.
+fn files_beside(source: &Source, pod: &mut Pod) {
+    let directory = source.name.get(..source.name.rfind('/').map_or(0, |at| at + 1)).unwrap_or_default();
+    for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
+        let named = container.env_from_files.iter_mut().map(|(_, path)| path);
+        for path in container.env_files.iter_mut().chain(named).filter(|path| !path.starts_with('/')) {
+            path.insert_str(0, directory);
+        }
+    }
 }
 
 /// The containers' names with their places (rule 19).

@@ -28,6 +28,7 @@ mod pod;
 mod probe;
 mod problem;
 mod quantity;
+mod references;
 mod resources;
 mod schema;
 mod script;
@@ -44,6 +45,10 @@ mod yaml;
 
 pub use config::{ConfigMap, ObjectName, Objects, Secret};
 pub use convert::{Converted, Target, convert};
+pub use environment::{
+    BrokenLine, CountedResource, EnvFrom, EnvFromSource, EnvValue, EnvVar, KeyRef, PodField, ResourceRef,
+    env_file,
+};
 pub use expand::expand;
 pub use kubernetes::check_for_kubernetes;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
@@ -59,6 +64,7 @@ pub use suggest::nearest;
 pub use tree::Span;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use limits::too_large;
@@ -114,8 +120,8 @@ impl Default for Options {
 pub struct Loaded {
     /// The pod; there exactly when no problem is an error.
     pub pod: Option<Pod>,
-    /// What stands beside the pod for it to refer to; nothing can refer to it yet.
-    pub objects: Objects,
+    /// What stands beside the pod for it to refer to.
+    pub objects: Arc<Objects>,
     /// In the order of the sources and their lines.
     pub problems: Vec<Problem>,
     /// Where the pod's values stand.

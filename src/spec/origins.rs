@@ -63,6 +63,11 @@ impl Origins {
         self.find(&self.home.spec, path)
     }
 
+    /// The whole path of a field of the pod's spec.
+    pub(super) fn path_of_spec(&self, path: &str) -> String {
+        format!("{}{path}", self.home.spec)
+    }
+
     /// Where a field of the metadata stands, such as `name`; in TOML that is the top of the file.
     pub fn of_metadata(&self, path: &str) -> Option<Span> {
         let of_owner = matches!(path, "name" | "generateName" | "namespace");

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::config::Objects;
+use super::environment::{EnvFrom, EnvVar};
 use super::resources::Resources;
 use super::signal::Signal;
 
@@ -32,6 +34,10 @@ pub struct Pod {
     pub job: Option<Job>,
     /// Of the pod as a whole, which replace the sum of the containers' (rule 164).
     pub resources: Resources,
+    /// As written, a word that variables may tell and nothing more on one host.
+    pub service_account_name: Arc<str>,
+    /// What stands beside the pod in the manifest, for its variables.
+    pub objects: Arc<Objects>,
     /// Run before the main containers, in this order; those with `restartPolicy: Always` are sidecars.
     pub init_containers: Vec<Container>,
     /// The main containers. Never empty.
@@ -113,6 +119,12 @@ pub struct Container {
     pub working_dir: Option<String>,
     /// In order; `$(VAR)` not yet expanded, the last of two equal names counts (rules 133, 134).
     pub env: Vec<EnvVar>,
+    /// In order, below `env`: the last of two equal names counts (rule 133).
+    pub env_from: Vec<EnvFrom>,
+    /// Paths of files with variables, which stand below `env_from`. Relative to the supervisor's directory.
+    pub env_files: Vec<String>,
+    /// Variables whose values are what files hold: names and paths. They stand between `env_from` and `env`.
+    pub env_from_files: Vec<(String, String)>,
     /// Documentation, and the names that probes may use.
     pub ports: Vec<ContainerPort>,
     /// Overrides the pod's policy for this container (rule 97). On an init container, `Always`
@@ -147,15 +159,6 @@ pub struct Container {
     pub resources: Resources,
     /// What a change of its resources means while it runs (rule 174).
     pub resize_policy: ResizePolicy,
-}
-
-/// One environment variable, not yet expanded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnvVar {
-    /// Printable ASCII without `=` (rule 137).
-    pub name: String,
-    /// As written.
-    pub value: String,
 }
 
 /// One port of a container.
@@ -400,6 +403,9 @@ impl Container {
             args: Vec::new(),
             working_dir: None,
             env: Vec::new(),
+            env_from: Vec::new(),
+            env_files: Vec::new(),
+            env_from_files: Vec::new(),
             ports: Vec::new(),
             restart_policy: None,
             restart_policy_rules: Vec::new(),
@@ -480,6 +486,8 @@ impl Pod {
             readiness_gates: Vec::new(),
             job: None,
             resources: Resources::default(),
+            service_account_name: Arc::from("default"),
+            objects: Arc::default(),
             init_containers: Vec::new(),
             containers: Vec::new(),
             ephemeral_containers: Vec::new(),

@@ -74,6 +74,12 @@ impl Quantity {
         u64::try_from(self.0.div_ceil(UNIT / 1000)).unwrap_or(u64::MAX)
     }
 
+    /// So many of these units, rounded up. Of no unit there are none.
+    pub fn in_units_of(self, unit: Self) -> u64 {
+        let count = if unit.is_zero() { 0 } else { self.0.div_ceil(unit.0) };
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
+
     /// Nothing.
     pub fn is_zero(self) -> bool {
         self.0 == 0

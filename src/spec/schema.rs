@@ -193,6 +193,12 @@ fn definition(place: Place) -> &'static str {
         Place::Os => "os",
         Place::Container => "container",
         Place::EnvVar => "envVar",
+        Place::EnvVarSource => "envVarSource",
+        Place::KeyRef => "keyRef",
+        Place::FieldRef => "fieldRef",
+        Place::ResourceFieldRef => "resourceFieldRef",
+        Place::EnvFrom => "envFrom",
+        Place::ObjectRef => "objectRef",
         Place::ContainerPort => "containerPort",
         Place::RestartRule => "restartRule",
         Place::ExitCodes => "exitCodes",
@@ -434,9 +440,12 @@ mod tests {
             let spec = if syntax == Syntax::Toml { &schema } else { &schema["definitions"]["spec"] };
             let mut found = BTreeSet::new();
             explained(spec, "spec", &mut found);
-            for (name, path) in
-                [("container", "containers[]"), ("probe", "probe"), ("envVar", "containers[].env[]")]
-            {
+            for (name, path) in [
+                ("container", "containers[]"),
+                ("probe", "probe"),
+                ("envVar", "containers[].env[]"),
+                ("envVarSource", "containers[].env[].valueFrom"),
+            ] {
                 explained(&schema["definitions"][name], path, &mut found);
             }
             for field in Field::all().filter(|field| matches!(field.place, Place::Below(_))) {

@@ -17,6 +17,7 @@ mod container;
 mod descendants;
 mod endurance;
 mod entrypoint;
+mod environment;
 mod exit_code;
 mod harness;
 mod kinds;

@@ -184,7 +184,7 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
         "image": pick(rng, &["busybox", "registry:5000/a@sha256:00", "yes"]),
         "command": command,
         "args": strings(rng),
-        "env": (0..rng.usize(..5)).map(|_| variable(rng, whole)).collect::<Vec<_>>(),
+        "env": (0..rng.usize(..5)).map(|_| variable(rng)).collect::<Vec<_>>(),
     });
     if chance(rng, 2) {
         container["workingDir"] = json!(nasty(rng));
@@ -202,6 +202,11 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
     if is_sidecar || !init {
         container["startupProbe"] = probe(rng);
     }
+    if chance(rng, 3) {
+        let prefix = pick(rng, &["", "p-", "A B", "#: ", "'\"", "yes"]);
+        let object = if rng.bool() { "configMapRef" } else { "secretRef" };
+        container["envFrom"] = json!([{"prefix": prefix, object: {"name": "s.t", "optional": rng.bool()}}]);
+    }
     if whole {
         if !init {
             container["livenessProbe"] = probe(rng);
@@ -211,16 +216,22 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
         container["volumeMounts"] =
             json!([{"name": "data", "mountPath": nasty(rng), "readOnly": rng.bool()}]);
         container["securityContext"] = json!({"capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
-        container["envFrom"] = json!([{"prefix": nasty(rng), "secretRef": {"name": "s", "optional": true}}]);
         container["stdin"] = json!(rng.bool());
     }
     container
 }
 
-fn variable(rng: &mut Rng, whole: bool) -> Value {
+fn variable(rng: &mut Rng) -> Value {
     let name = pick(rng, &["A", "B", "LOG_LEVEL", "a b", "x.y/z", "yes", "1", "-", "Q\"'"]);
-    if whole && chance(rng, 4) {
-        return json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
+    if chance(rng, 4) {
+        let path = pick(rng, &["metadata.name", "metadata.labels['a.b/C']", "status.podIPs"]);
+        let source = match rng.u8(..4) {
+            0 => json!({"fieldRef": {"fieldPath": path}}),
+            1 => json!({"resourceFieldRef": {"resource": "limits.cpu"}}),
+            2 => json!({"configMapKeyRef": {"name": "c", "key": "a.b", "optional": rng.bool()}}),
+            _ => json!({"secretKeyRef": {"name": "c", "key": "a-b"}}),
+        };
+        return json!({"name": name, "valueFrom": source});
     }
     if chance(rng, 6) { json!({"name": name}) } else { json!({"name": name, "value": nasty(rng)}) }
 }

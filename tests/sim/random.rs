@@ -207,7 +207,7 @@ impl Life {
             handler: ProbeHandler::Exec { command: vec!["true".to_owned()] },
             initial_delay: self.pick(&[0, 0, 1, 10]),
             timeout: self.pick(&[1, 3]),
-            period: if self.0.u8(0..8) == 0 { Duration::from_millis(200) } else { self.pick(&[1, 10]) },
+            period: if self.0.u8(0..8) == 0 { Duration::from_millis(500) } else { self.pick(&[1, 10]) },
             success_threshold: 1,
             failure_threshold: self.0.u32(1..5),
             termination_grace_period: self.0.bool().then(|| self.pick(&[1, 5, 100])),

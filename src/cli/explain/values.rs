@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::environment;
 use super::report::{Group, Origin, Told, Valued};
 use crate::plan::{self, CPU_PERIOD};
 use crate::spec::{
@@ -147,11 +148,10 @@ impl Values<'_> {
         let directory = container.working_dir.clone();
         let own = Origin::Profile(pod.profile);
         self.field("workingDir", directory.unwrap_or_else(|| "podinit's own".to_owned()), own);
-        for variable in &container.env {
-            let value = format!("{}={}", variable.name, quoted(&variable.value));
-            let origin = self.told.origins.of_spec(&format!("{}env", self.path));
+        for (field, value) in environment::values(container) {
+            let origin = self.told.origins.of_spec(&format!("{}{field}", self.path));
             let origin = origin.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
-            self.add("env", value, origin);
+            self.add(field, value, origin);
         }
         let ports: Vec<String> = container.ports.iter().map(port).collect();
         self.written("ports", ports.join(", "));
@@ -268,7 +268,7 @@ fn handler(handler: &ProbeHandler) -> String {
 }
 
 /// A word as one would type it in a shell, on one line; line breaks are shown as `\n`.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

@@ -45,7 +45,9 @@ pub(super) fn attach(text: &str, syntax: Syntax, roots: &[&Node], file: &mut Fil
             }
             continue;
         }
-        let before = match places.closed.get(&comment.closes) {
+        // A word such as `labels['app']` closes nothing.
+        let closes = places.closed.get(&comment.closes).filter(|_| !places.value_ends(comment.closes));
+        let before = match closes {
             Some(closed) => Some(closed),
             None => places.anchors.range(..comment.at).next_back(),
         };
@@ -119,6 +121,12 @@ struct Places {
 }
 
 impl Places {
+    /// Whether a key or a value ends here.
+    fn value_ends(&self, at: usize) -> bool {
+        let before = self.values.range(..Span { start: at, end: 0 }).next_back();
+        before.is_some_and(|value| value.end == at)
+    }
+
     /// What ends with its last part is overwritten by that.
     fn read(&mut self, node: &Node, anchor: usize) {
         match &node.value {

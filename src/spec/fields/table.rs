@@ -23,7 +23,7 @@ const NO_SECURITY: &str = "leave it out to run as the user that podinit runs as,
 const NO_ISOLATION: &str = "leave it out; in profile `process` the containers share this host's namespaces";
 const NOT_ENFORCED: &str = "shown by `explain`; limits are not enforced yet, which a run says";
 const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
-const NO_SOURCES: &str = "write the value itself: `env` with `name` and `value`";
+const NO_FILE_KEYS: &str = "leave it out; in TOML `envFile` reads a file of this host";
 const NO_HOST_PORT: &str = "leave it out; in profile `process` the container listens on this host itself";
 const SO_ALREADY: &str =
     "so already in profile `process`, where `false` says no more than leaving it out, as it is the default";
@@ -100,6 +100,8 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(TomlContainer, "startAfter", yes("names of main containers that must have started before")),
     field(TomlContainer, "notify", yes("`socket`: ready when it says so through NOTIFY_SOCKET; `fd:3`: with a newline on that descriptor")),
     field(TomlContainer, "crashLoopBackOff", yes("as that of the pod, for this container")),
+    field(TomlContainer, "envFile", yes("a path or several, of files with lines `NAME=value`; read at each start")),
+    field(TomlContainer, "envFromFiles", yes("a table of variables and paths: the value is what the file holds")),
     field(TomlLifecycleHandler, "timeoutSeconds", yes("how long the hook may take; fractions allowed")),
 
     // spec
@@ -161,7 +163,12 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Container, "tty", not_built_unless(&["false"], DO_WITHOUT)),
     field(Container, "ports", YES),
     field(Container, "env", yes("in TOML also a table of strings")),
-    field(Container, "envFrom", not_built(NO_SOURCES)),
+    field(Container, "envFrom", yes("objects of the manifest, in the pod's namespace")),
+    field(EnvFrom, "configMapRef", YES),
+    field(EnvFrom, "secretRef", yes("with the fields of `configMapRef`; its values are shown nowhere")),
+    field(EnvFrom, "prefix", YES),
+    field(ObjectRef, "name", YES),
+    field(ObjectRef, "optional", YES),
     field(Container, "restartPolicy", yes("`Always` makes a sidecar of an init container")),
     field(Container, "restartPolicyRules", YES),
     field(Container, "resizePolicy", YES),
@@ -191,7 +198,20 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Container, "targetContainerName", refused("only containers that are added to a running pod have it", "remove it")),
     field(EnvVar, "name", YES),
     field(EnvVar, "value", yes("`$(VAR)` is expanded")),
-    field(EnvVar, "valueFrom", not_built(NO_SOURCES)),
+    field(EnvVar, "valueFrom", yes("exactly one source")),
+    field(EnvVarSource, "configMapKeyRef", yes("of a ConfigMap of the manifest, in the pod's namespace; `binaryData` is for files")),
+    field(EnvVarSource, "secretKeyRef", yes("with the fields of `configMapKeyRef`; its value is shown nowhere")),
+    field(EnvVarSource, "fieldRef", YES),
+    field(EnvVarSource, "resourceFieldRef", YES),
+    field(EnvVarSource, "fileKeyRef", not_built(NO_FILE_KEYS)),
+    field(KeyRef, "name", YES),
+    field(KeyRef, "key", YES),
+    field(KeyRef, "optional", YES),
+    field(FieldRef, "apiVersion", yes("`v1`")),
+    field(FieldRef, "fieldPath", yes("in profile `process` the pod's addresses are this host's; the node is called as the host")),
+    field(ResourceFieldRef, "containerName", YES),
+    field(ResourceFieldRef, "resource", yes("of `cpu` and `memory`; a limit that is missing is the pod's, else what this host has")),
+    field(ResourceFieldRef, "divisor", YES),
     field(ContainerPort, "containerPort", YES),
     field(ContainerPort, "name", YES),
     field(ContainerPort, "protocol", YES),
@@ -376,14 +396,10 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Below("containers[].securityContext.capabilities"), "drop", not_built(NO_SECURITY)),
     field(Below("containers[].securityContext.seccompProfile"), "type", not_built(NO_SECURITY)),
     field(Below("containers[].securityContext.seccompProfile"), "localhostProfile", not_built(NO_SECURITY)),
-    field(Below("containers[].env[].valueFrom"), "fieldRef", not_built(NO_SOURCES)),
-    field(Below("containers[].env[].valueFrom"), "resourceFieldRef", not_built(NO_SOURCES)),
-    field(Below("containers[].env[].valueFrom"), "configMapKeyRef", not_built(NO_SOURCES)),
-    field(Below("containers[].env[].valueFrom"), "secretKeyRef", not_built(NO_SOURCES)),
-    field(Below("containers[].env[].valueFrom"), "fileKeyRef", not_built(NO_SOURCES)),
-    field(Below("containers[].envFrom[]"), "configMapRef", not_built(NO_SOURCES)),
-    field(Below("containers[].envFrom[]"), "secretRef", not_built(NO_SOURCES)),
-    field(Below("containers[].envFrom[]"), "prefix", not_built(NO_SOURCES)),
+    field(Below("containers[].env[].valueFrom.fileKeyRef"), "volumeName", not_built(NO_FILE_KEYS)),
+    field(Below("containers[].env[].valueFrom.fileKeyRef"), "path", not_built(NO_FILE_KEYS)),
+    field(Below("containers[].env[].valueFrom.fileKeyRef"), "key", not_built(NO_FILE_KEYS)),
+    field(Below("containers[].env[].valueFrom.fileKeyRef"), "optional", not_built(NO_FILE_KEYS)),
     field(Below("containers[].volumeMounts[]"), "name", not_built(NO_VOLUMES)),
     field(Below("containers[].volumeMounts[]"), "mountPath", not_built(NO_VOLUMES)),
     field(Below("containers[].volumeMounts[]"), "readOnly", not_built(NO_VOLUMES)),

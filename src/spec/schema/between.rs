@@ -28,22 +28,15 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
                 },
             }))
         }
-        // A probe or a hook does one thing.
-        Probe | LifecycleHandler => {
-            let is_action = |row: &&Row| row.place == place && matches!(row.form, Form::Object(_));
-            let names: Vec<_> = ROWS.iter().filter(is_action).map(|row| row.name).collect();
-            let whose = if place == Probe { "probe" } else { "hook" };
-            let message = format!("a {whose} does one of {}", names.join(", "));
-            let is_there = |name: &str| {
-                json!({
-                    "required": [name],
-                    "properties": {name: {"not": {"type": "null"}}},
-                    "errorMessage": message,
-                })
-            };
-            let one: Value = names.into_iter().map(is_there).collect();
-            Some(json!({"if": {"type": "object"}, "then": {"oneOf": one}}))
-        }
+        Probe => Some(one_of(place, "a probe does")),
+        LifecycleHandler => Some(one_of(place, "a hook does")),
+        EnvVarSource => Some(one_of(place, "a variable comes from")),
+        EnvFrom => Some(one_of(place, "variables come from")),
+        // A value is written or comes from somewhere.
+        EnvVar => Some(json!({
+            "if": {"properties": {"value": {"type": "string", "minLength": 1}}, "required": ["value"]},
+            "then": {"properties": {"valueFrom": {"type": "null"}}},
+        })),
         // One of them.
         Metadata => Some(json!({
             "if": {"required": ["generateName"], "properties": {"generateName": {"type": "string"}}},
@@ -68,7 +61,8 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
                 "then": {"properties": {"values": {"maxItems": 0}}},
             },
         })),
-        Document | Spec | Toml | CrashLoopBackOff | Os | EnvVar | ContainerPort => None,
+        Document | Spec | Toml | CrashLoopBackOff | Os | ContainerPort => None,
+        KeyRef | ObjectRef | FieldRef | ResourceFieldRef => None,
         RestartRule | ExitCodes | ExecAction | HttpGetAction | HttpHeader | TcpSocketAction => None,
         PodTemplate | TemplateMetadata | LabelSelector | ConfigMap | Secret | List | ListMetadata => None,
         ClaimSpec | ClaimResources | ClaimRequests | Resources | Amounts => None,
@@ -76,6 +70,22 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         TomlContainer | TomlLifecycleHandler => None,
         Script | ScriptContainer | ScriptRun | ScriptEvent | Below(_) => None,
     }
+}
+
+/// Exactly one of the mappings that may stand in this one; `does` begins the sentence about it.
+fn one_of(place: Place, does: &str) -> Value {
+    let is_mapping = |row: &&Row| row.place == place && matches!(row.form, Form::Object(_));
+    let names: Vec<_> = ROWS.iter().filter(is_mapping).map(|row| row.name).collect();
+    let message = format!("{does} one of {}", names.join(", "));
+    let is_there = |name: &str| {
+        json!({
+            "required": [name],
+            "properties": {name: {"not": {"type": "null"}}},
+            "errorMessage": message,
+        })
+    };
+    let one: Value = names.into_iter().map(is_there).collect();
+    json!({"if": {"type": "object"}, "then": {"oneOf": one}})
 }
 
 /// Metadata whose annotations are no settings of podinit: these stand at the pod.

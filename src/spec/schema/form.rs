@@ -52,6 +52,10 @@ pub(super) enum Form {
     /// A quantity of more than 0.
     Size,
     Environment,
+    /// A path of a file, or several.
+    Paths,
+    /// Paths under names of variables.
+    NamedPaths,
     /// A number, or a name.
     Port,
     /// An address or a name.
@@ -97,6 +101,32 @@ pub(super) const SUBDOMAIN: Rule =
 pub(super) const NAME_PREFIX: Rule =
     short(253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*[-.]*$", NO_SUBDOMAIN);
 pub(super) const VARIABLE: Rule = rule("^[ -<>-~]+$", "a variable's name is printable ASCII without `=`");
+pub(super) const VARIABLE_PREFIX: Rule =
+    rule("^[ -<>-~]*$", "the beginning of a variable's name is printable ASCII without `=`");
+/// What a variable may tell of the pod, with keys as labels and annotations have them.
+pub(super) const FIELD_PATH: Rule = rule(
+    concat!(
+        r"^(metadata\.(name|namespace|uid",
+        r"|labels\['([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?'\]",
+        r"|annotations\['([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?'\])",
+        r"|spec\.(nodeName|serviceAccountName)|status\.(hostIPs?|podIPs?))$",
+    ),
+    "a variable tells of metadata.name, namespace, uid, labels['key'] or annotations['key'], of spec.nodeName or serviceAccountName, of status.hostIP, hostIPs, podIP or podIPs",
+);
+const PATH: Rule = rule(
+    r"^([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s])$",
+    "a path of a file has no comma, and no space or `/` at its end",
+);
+/// The same between commas, as an annotation has it; empty words say nothing.
+const PATHS: Rule = rule(
+    r"^\s*([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s])?\s*(,\s*([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s])?\s*)*$",
+    "paths of files are wanted, with commas between them",
+);
+/// The same after names of variables and `=`.
+const NAMED_PATHS: Rule = rule(
+    r"^\s*([!-+.-<>-~-][ -+.-<>-~-]*=([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s]))?\s*(,\s*([!-+.-<>-~-][ -+.-<>-~-]*=([^\u0000,/\s]|[^\u0000,\s][^\u0000,]*[^\u0000,/\s]))?\s*)*$",
+    "names and paths are wanted: NAME=path, with commas between several",
+);
 /// Words between single `-`, one of them with a letter.
 const PORT_NAME: Rule = short(15, "^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", NO_PORT_NAME);
 pub(super) const OPTIONAL_PORT_NAME: Rule =
@@ -129,7 +159,7 @@ const ANNOTATION_KEY: Rule = rule(
     NO_KEY,
 );
 /// It becomes the name of a file.
-const CONFIG_KEY: Rule = short(
+pub(super) const CONFIG_KEY: Rule = short(
     253,
     r"^([A-Za-z0-9_-]|\.[A-Za-z0-9_-])[A-Za-z0-9._-]*$",
     "a key is such as `settings.json` or `LOG_LEVEL`",
@@ -238,6 +268,17 @@ impl Form {
                 }
                 schema
             }
+            Self::Paths => {
+                let mut schema = PATH.schema();
+                *within(&mut schema, "type") = json!(["string", "array"]);
+                *within(&mut schema, "items") = PATH.schema();
+                schema
+            }
+            Self::NamedPaths => json!({
+                "type": "object",
+                "propertyNames": VARIABLE.schema(),
+                "additionalProperties": PATH.schema(),
+            }),
             Self::Port => {
                 let mut schema = PORT_NAME.schema();
                 *within(&mut schema, "type") = json!(["integer", "string"]);
@@ -331,6 +372,10 @@ fn setting_schema(writer: &mut Writer, setting: &str, top: Place) -> Option<Valu
         DECIMAL.schema()
     } else if row.form == Form::Boolean {
         json!({"type": "string", "enum": ["true", "false"]})
+    } else if row.form == Form::Paths {
+        PATHS.schema()
+    } else if row.form == Form::NamedPaths {
+        NAMED_PATHS.schema()
     } else if matches!(row.form, Form::Strings { .. }) {
         ANY.schema()
     } else {

@@ -1,0 +1,122 @@
+//! What the environments of containers are made of: the supervisor's own variables, what this host is
+//! called and has, and files. Reads these, and leaves to `plan` what comes of them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Read};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::{cause, host};
+use crate::plan::{self, AttemptInputs, CommandPlan, FilesRead, Surroundings};
+use crate::pod::{StartFailure, StartStage};
+use crate::spec::{Container, ContainerId, HookHandler, HookKind, Pod, ProbeHandler, ProbeKind};
+use crate::sys;
+
+/// Bytes of a file that variables are made of, as of a ConfigMap or a Secret.
+const MOST: u64 = 1 << 20;
+
+/// What containers' environments are made of, and what became of them.
+#[derive(Debug)]
+pub(super) struct Environment {
+    inherited: Vec<&'static CStr>,
+    /// Asked for when a container first needs it, and then the same for the pod's life.
+    surroundings: Option<Surroundings>,
+    /// Of the last attempt of each container beside which commands may run.
+    started: BTreeMap<ContainerId, Vec<Cow<'static, CStr>>>,
+}
+
+impl Environment {
+    pub(super) fn new() -> Self {
+        let inherited = plan::inherited(sys::environment());
+        Self { inherited, surroundings: None, started: BTreeMap::new() }
+    }
+
+    /// What is inherited.
+    pub(super) fn inherited(&self) -> &[&'static CStr] {
+        &self.inherited
+    }
+
+    /// The plan for an attempt of this container.
+    pub(super) fn plan(
+        &mut self,
+        pod: &Pod,
+        id: ContainerId,
+        container: &Container,
+        marker: Option<&str>,
+    ) -> Result<CommandPlan, StartFailure> {
+        if self.surroundings.is_none() && plan::asks_for_surroundings(container) {
+            self.surroundings = Some(host::surroundings());
+        }
+        let files: FilesRead =
+            plan::files(container).map(|path| (path.to_owned(), read(path).map_err(cause))).collect();
+        let (environment, surroundings) = (self.inherited.as_slice(), self.surroundings.as_ref());
+        let inputs = AttemptInputs { environment, marker, surroundings, files: &files };
+        let plan = plan::container(pod, container, inputs).map_err(|message| StartFailure {
+            stage: StartStage::Config,
+            errno: 0,
+            message,
+            retry: true,
+        })?;
+        if runs_commands(container) {
+            self.started.insert(id, plan.environment.clone());
+        }
+        Ok(plan)
+    }
+
+    /// The variables that the container's last attempt was started with.
+    pub(super) fn started_with(&self, id: ContainerId) -> &[Cow<'static, CStr>] {
+        self.started.get(&id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether a probe or a hook of the container executes something.
+fn runs_commands(container: &Container) -> bool {
+    let is_exec = |handler: &ProbeHandler| matches!(handler, ProbeHandler::Exec { .. });
+    let mut probes = ProbeKind::ALL.into_iter().filter_map(|kind| container.probe(kind));
+    let hooks = [HookKind::PostStart, HookKind::PreStop];
+    let mut hooks = hooks.into_iter().filter_map(|kind| container.hook(kind));
+    probes.any(|probe| is_exec(&probe.handler))
+        || hooks.any(|hook| matches!(hook.handler, HookHandler::Exec { .. }))
+}
+
+/// The bytes of a regular file. Anything else is refused, and does not hold the supervisor up: a pipe that
+/// nobody writes to is opened at once.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(io::Error::other("it has more than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_some_size_are_read() {
+        let directory = std::env::temp_dir().join(format!("podinit-environment-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+        std::fs::write(path("small"), "A=1\n").unwrap();
+        std::fs::write(path("large"), vec![b'x'; MOST as usize + 1]).unwrap();
+        nix::unistd::mkfifo(path("pipe").as_str(), Mode::S_IRWXU).unwrap();
+        let said = |name: &str| read(&path(name)).map_err(cause);
+        assert_eq!(said("small"), Ok(b"A=1\n".to_vec()));
+        assert_eq!(said("large"), Err("it has more than 1 MiB".to_owned()));
+        assert_eq!(said("pipe"), Err("it is no regular file".to_owned()));
+        assert_eq!(said("."), Err("it is no regular file".to_owned()));
+        assert!(said("none").is_err());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}
