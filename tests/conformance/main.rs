@@ -5,6 +5,8 @@
 //! lists every other row with a reason, and `table` sees to it that each stands in one of the three. What
 //! has become of each row is told to people in `docs/conformance.md`, which `document` writes.
 //!
+//! `rules` tests what the rules say and no row does.
+//!
 //! Times are the exact ones of the rules. Upstream's cases allow for a kubelet that looks once a
 //! second (rule 1), serves one container after the other (rule 3) and spreads its back-off (rule
 //! 113); we do none of these.
@@ -35,6 +37,7 @@ mod readiness;
 mod reasons;
 mod restart_all;
 mod restart_policy;
+mod rules;
 mod sidecars;
 mod startup_probe;
 mod stop_order;
