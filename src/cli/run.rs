@@ -98,7 +98,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Err(message) => return cannot(&message),
     };
     let Manifests { sources, unreadable } = source::read_all(matches);
-    let loaded = spec::load_readable(&sources, unreadable, &options);
+    let loaded = source::with_features(spec::load_readable(&sources, unreadable, &options));
     if !loaded.problems.is_empty() {
         runtime::complain(&spec::render_all(&loaded.problems, &sources, colors_errors()));
     }
