@@ -26,12 +26,10 @@ pub enum Never {
 pub enum Missing {
     Addresses,
     Conditions,
-    HookEffects,
     Limits,
     Logs,
     Mounts,
     Privileges,
-    ProbeEffects,
     TerminationMessages,
 }
 
@@ -46,12 +44,10 @@ impl Reason {
                 "needs a network, host names or a hosts file of the pod's own"
             }
             Self::NotYet(Missing::Conditions) => "needs the conditions of a pod",
-            Self::NotYet(Missing::HookEffects) => "needs hooks that are carried out",
             Self::NotYet(Missing::Limits) => "needs limits of memory, huge pages, swap, disk or processes",
             Self::NotYet(Missing::Logs) => "needs log files",
             Self::NotYet(Missing::Mounts) => "needs volumes or mounts",
             Self::NotYet(Missing::Privileges) => "needs users, capabilities, sysctls or namespaces",
-            Self::NotYet(Missing::ProbeEffects) => "needs what a probe of this kind does",
             Self::NotYet(Missing::TerminationMessages) => "needs termination messages",
         }
     }
@@ -111,10 +107,6 @@ pub const UNPROVED: &[(Reason, &[&str])] = &[
             "INIT-001", "INIT-002", "INIT-003", "COND-001", "COND-002", "COND-003", "COND-005", "COND-006",
             "COND-007", "COND-009", "COND-010", "COND-012", "COND-013", "COND-014", "COND-016",
         ],
-    ),
-    (
-        Reason::NotYet(Missing::HookEffects),
-        &["HOOK-001", "HOOK-004", "HOOK-005", "HOOK-006", "HOOK-007", "HOOK-008", "HOOK-010", "HOOK-011"],
     ),
     (
         Reason::NotYet(Missing::Limits),
@@ -227,22 +219,6 @@ pub const UNPROVED: &[(Reason, &[&str])] = &[
             "SEC-053",
             "SEC-055",
             "SEC-056",
-        ],
-    ),
-    (
-        Reason::NotYet(Missing::ProbeEffects),
-        &[
-            "PROBE-011",
-            "PROBE-012",
-            "PROBE-013",
-            "PROBE-020",
-            "PROBE-029",
-            "PROBE-032",
-            "PROBE-033",
-            "PROBE-034",
-            "PROBE-035",
-            "PROBE-036",
-            "PROBE-044",
         ],
     ),
     (
