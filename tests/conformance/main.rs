@@ -22,6 +22,7 @@
 mod actions;
 mod actions_init;
 mod back_off;
+mod conditions;
 mod deletion;
 mod document;
 mod environment;
@@ -57,6 +58,7 @@ const FAMILIES: &[(&str, &str, &str)] = families! {
     "actions"
     "actions_init"
     "back_off"
+    "conditions"
     "deletion"
     "environment"
     "hooks"

@@ -17,6 +17,8 @@ pub enum Never {
     Images,
     /// There is one pod, and no other pods that a node would shut down before or after it.
     Node,
+    /// Nobody but podinit has a say in the pod's status.
+    Controllers,
     /// Nothing stands between the supervisor and its processes.
     Runtime,
 }
@@ -25,7 +27,6 @@ pub enum Never {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Missing {
     Addresses,
-    Conditions,
     Limits,
     Logs,
     Mounts,
@@ -39,11 +40,11 @@ impl Reason {
         match self {
             Self::Never(Never::Images) => "about pulling an image, or what the configuration of one says",
             Self::Never(Never::Node) => "about the order in which a node stops its pods",
+            Self::Never(Never::Controllers) => "about controllers that set conditions of the pod",
             Self::Never(Never::Runtime) => "about a container runtime that is down",
             Self::NotYet(Missing::Addresses) => {
                 "needs a network, host names or a hosts file of the pod's own"
             }
-            Self::NotYet(Missing::Conditions) => "needs the conditions of a pod",
             Self::NotYet(Missing::Limits) => "needs limits of memory, huge pages, swap, disk or processes",
             Self::NotYet(Missing::Logs) => "needs log files",
             Self::NotYet(Missing::Mounts) => "needs volumes or mounts",
@@ -58,7 +59,7 @@ impl Never {
     pub fn is_allowed(self, tier: &str) -> bool {
         match self {
             Self::Images => true,
-            Self::Node | Self::Runtime => tier == "extra",
+            Self::Controllers | Self::Node | Self::Runtime => tier == "extra",
         }
     }
 }
@@ -85,6 +86,7 @@ pub const UNPROVED: &[(Reason, &[&str])] = &[
             "ARGS-004",
         ],
     ),
+    (Reason::Never(Never::Controllers), &["COND-016"]),
     (Reason::Never(Never::Node), &["SHUTDOWN-001", "SHUTDOWN-003", "SHUTDOWN-004"]),
     (Reason::Never(Never::Runtime), &["DEL-020"]),
     (
@@ -99,13 +101,6 @@ pub const UNPROVED: &[(Reason, &[&str])] = &[
             "HOST-011",
             "HOST-012",
             "HOST-013",
-        ],
-    ),
-    (
-        Reason::NotYet(Missing::Conditions),
-        &[
-            "INIT-001", "INIT-002", "INIT-003", "COND-001", "COND-002", "COND-003", "COND-005", "COND-006",
-            "COND-007", "COND-009", "COND-010", "COND-012", "COND-013", "COND-014", "COND-016",
         ],
     ),
     (
@@ -173,6 +168,12 @@ pub const UNPROVED: &[(Reason, &[&str])] = &[
             "FILEKEY-008",
             "FILEKEY-010",
             "FILEKEY-012",
+            "COND-003",
+            "COND-005",
+            "COND-006",
+            "COND-009",
+            "COND-010",
+            "COND-012",
         ],
     ),
     (
