@@ -1,5 +1,6 @@
 //! What the rules of `docs/kubernetes.md` say that no row asserts. A test is named after its rule.
 
+mod beyond;
 mod conditions;
 mod expansion;
 mod phase;
