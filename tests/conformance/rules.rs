@@ -2,6 +2,7 @@
 
 mod beyond;
 mod conditions;
+mod events;
 mod expansion;
 mod phase;
 mod probes;
