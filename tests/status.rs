@@ -73,9 +73,12 @@ const TERMINATED: [&str; 7] = [
     "Unknown",
 ];
 /// Rules 92 to 94.
-const POD_REASONS: [&str; 3] = ["DeadlineExceeded", "Evicted", "Terminated"];
+/// The first is a Job's, of which there is no object here: it stands in that of its last pod.
+const POD_REASONS: [&str; 4] = ["BackoffLimitExceeded", "DeadlineExceeded", "Evicted", "Terminated"];
 /// Rule 130, and rule 73.
-const EVENTS: [&str; 27] = [
+const EVENTS: [&str; 29] = [
+    "SuccessfulCreate",
+    "BackoffLimitExceeded",
     "Pulling",
     "Pulled",
     "Created",

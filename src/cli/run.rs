@@ -13,7 +13,8 @@ use crate::spec::{self, ContainerId, Pod, Severity};
 const AFTER_HELP: &str = "\
 Init containers run one after the other; those with `restartPolicy: Always` are sidecars, which are
 kept running and stopped last. When the main containers are done, podinit exits with their result.
-Of a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob one pod is run, now.
+Of a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob one pod is run, now; that of a Job
+is tried again when it failed, as its backoffLimit says.
 
 Examples:
   podinit run pod.toml

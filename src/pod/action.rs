@@ -8,6 +8,9 @@ use crate::spec::{ContainerId, HookKind, ProbeKind};
 /// Something for the driver to do, in the order in which they come.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
+    /// The pod failed and is tried again: from here on everything is about a new pod of the same name, with
+    /// an identity of its own. Nothing of the old one is left.
+    BeginTry,
     /// Make the pod's shared surroundings. Answered by `SandboxReady` or `SandboxFailed`.
     SetUpSandbox,
     /// Undo them. Nothing of any container is left.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::spec::{Container, ContainerId, Pod};
 
-/// One start of one container. Attempts are numbered from 0; the number is the restart count.
+/// One start of one container. Attempts are numbered from 0, over all tries of a Job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId {
     /// Whose attempt.

@@ -147,6 +147,12 @@ fn message(pod: &Pod, identity: &Identity, event: &PodEvent) -> String {
         PodEvent::LifecycleHTTPFallback(_, kind) => {
             format!("request to HTTPS {} hook got HTTP response, retry with HTTP succeeded", kind.name())
         }
+        PodEvent::TryFailed { .. } => {
+            let (pod, namespace) = (&pod.metadata.name, &pod.metadata.namespace);
+            format!("Back-off restarting failed pod {pod}_{namespace}({})", identity.uid)
+        }
+        PodEvent::SuccessfulCreate => format!("Created pod: {}", pod.metadata.name),
+        PodEvent::JobFailed(failure) => failure.message().to_owned(),
         PodEvent::DeadlineExceeded => super::DEADLINE_EXCEEDED.to_owned(),
         PodEvent::ResizeStarted(_) => "Container resize started".to_owned(),
         PodEvent::ResizeCompleted(_) => "Container resize completed".to_owned(),

@@ -16,6 +16,7 @@ mod event;
 mod event_log;
 mod facts;
 mod hook;
+mod job;
 mod object;
 mod outcome;
 mod phase;
@@ -44,6 +45,7 @@ pub use event::{
     StopRequest, Text,
 };
 pub use event_log::EventLog;
+pub use job::{JobFailure, JobMachine, JobStatus};
 pub use object::{Identity, kubernetes_pod};
 pub use outcome::Cause;
 pub use phase::{Progress, phase};

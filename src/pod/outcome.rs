@@ -2,6 +2,7 @@
 
 use super::PodMachine;
 use super::event::{Signal, StartStage, StopRequest};
+use super::job::JobFailure;
 use super::record::End;
 use super::status::Phase;
 use super::stop::StopCause;
@@ -17,7 +18,7 @@ pub enum Cause {
     Container(ContainerId),
     /// The pod was stopped before a main container could decide anything.
     Stopped,
-    /// The pod was active for as long as it may be, and no main container had failed by then.
+    /// The pod or its Job was active for as long as it may be, and no main container had failed by then.
     DeadlineExceeded,
     /// The pod's surroundings could not be made.
     SandboxFailed,
@@ -37,12 +38,14 @@ impl PodMachine {
             return (CANNOT, Cause::SandboxFailed);
         }
         let named = self.exit_code_from.and_then(|id| Some((self.exit_code_of(id)?, Cause::Container(id))));
-        named.or_else(|| self.deciding()).or_else(|| self.failed_main(None)).unwrap_or_else(|| {
-            match self.status().phase {
+        self.failed_too_often()
+            .or(named)
+            .or_else(|| self.deciding())
+            .or_else(|| self.failed_main(None))
+            .unwrap_or_else(|| match self.status().phase {
                 Phase::Succeeded => (0, Cause::Succeeded),
                 Phase::Pending | Phase::Running | Phase::Failed => (self.stopped_code(), Cause::Stopped),
-            }
-        })
+            })
     }
 
     /// What decides where the pod ended for one cause.
@@ -55,14 +58,30 @@ impl PodMachine {
                 code => Some((code, Cause::Container(id))),
             },
             // What fails because it is stopped for this does not hide the reason.
-            StopCause::DeadlineExceeded => {
+            StopCause::DeadlineExceeded | StopCause::JobFailed(JobFailure::DeadlineExceeded) => {
                 Some(self.failed_main(Some(stop.began)).unwrap_or((TIMED_OUT, Cause::DeadlineExceeded)))
             }
             StopCause::Completed
             | StopCause::Requested
+            | StopCause::JobFailed(JobFailure::BackoffLimitExceeded)
             | StopCause::SandboxFailed
             | StopCause::SandboxLost => None,
         }
+    }
+
+    /// The newest failure for which a container was restarted, where that happened too often for a Job; of
+    /// the container whose code is asked for, if there is one. What runs then fails because it is stopped.
+    fn failed_too_often(&self) -> Option<(u8, Cause)> {
+        let cause = StopCause::JobFailed(JobFailure::BackoffLimitExceeded);
+        let stop = self.stop.filter(|stop| stop.cause == cause)?;
+        let is_meant = |id| self.exit_code_from.is_none_or(|named| named == id);
+        let failures = self.records.iter().filter(|(id, _)| is_meant(*id)).flat_map(|(id, record)| {
+            let before = record.ended().filter(|ended| ended.finished.mono < stop.began);
+            [record.last.as_ref(), before].into_iter().flatten().map(move |ended| (ended, id))
+        });
+        let failures = failures.filter(|(ended, _)| ended.is_failure());
+        let (ended, id) = failures.max_by_key(|(ended, _)| ended.finished.mono)?;
+        Some((exit_code(&ended.end), Cause::Container(id)))
     }
 
     /// The first main container, in time, that failed for good, before a time if there is one.
@@ -76,17 +95,8 @@ impl PodMachine {
         Some((self.exit_code_of(id)?, Cause::Container(id)))
     }
 
-    /// As a shell would say it: 127 for a program that was not found, 126 for one that could not be
-    /// executed, though the status shows StartError 128.
     fn exit_code_of(&self, id: ContainerId) -> Option<u8> {
-        match &self.records[id].ended()?.end {
-            End::Exited(exit) => Some(exit.status.code()),
-            End::NeverRan(failure) => Some(match failure.stage {
-                StartStage::Exec if failure.errno == ENOENT => 127,
-                StartStage::Exec => 126,
-                StartStage::Config | StartStage::Create => CANNOT,
-            }),
-        }
+        Some(exit_code(&self.records[id].ended()?.end))
     }
 
     fn stopped_code(&self) -> u8 {
@@ -95,6 +105,19 @@ impl PodMachine {
             None if self.stop.is_some_and(|stop| stop.kill) => Signal::KILL.exit_code(),
             None => CANNOT,
         }
+    }
+}
+
+/// As a shell would say it: 127 for a program that was not found, 126 for one that could not be executed,
+/// though the status shows StartError 128.
+fn exit_code(end: &End) -> u8 {
+    match end {
+        End::Exited(exit) => exit.status.code(),
+        End::NeverRan(failure) => match failure.stage {
+            StartStage::Exec if failure.errno == ENOENT => 127,
+            StartStage::Exec => 126,
+            StartStage::Config | StartStage::Create => CANNOT,
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Text;
+use super::job::JobFailure;
 use crate::spec::{HookKind, ProbeKind};
 
 /// Something worth telling. Written out only where somebody listens.
@@ -41,6 +42,19 @@ pub enum PodEvent {
     LifecycleHTTPFallback(Name, HookKind),
     /// The pod was active for longer than it may be (rule 92).
     DeadlineExceeded,
+    /// A pod of a Job failed, and is tried again after `delay`.
+    TryFailed {
+        /// From now to the next try.
+        delay: Duration,
+        /// Tries that failed.
+        failed: u32,
+        /// How many may.
+        limit: u32,
+    },
+    /// A pod of a Job is tried again.
+    SuccessfulCreate,
+    /// The Job has failed.
+    JobFailed(JobFailure),
     /// A container is being given other resources.
     ResizeStarted(Name),
     /// A container has them.
@@ -101,6 +115,9 @@ impl PodEvent {
             Self::FailedHook(_, HookKind::PreStop) => "FailedPreStopHook",
             Self::LifecycleHTTPFallback(..) => "LifecycleHTTPFallback",
             Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::TryFailed { .. } => "BackOff",
+            Self::SuccessfulCreate => "SuccessfulCreate",
+            Self::JobFailed(failure) => failure.reason(),
             Self::ResizeStarted(_) => "ResizeStarted",
             Self::ResizeCompleted(_) => "ResizeCompleted",
             Self::ResizeError(..) => "ResizeError",
@@ -131,6 +148,9 @@ impl PodEvent {
             | Self::FailedKillPod(name) => Some(name),
             Self::FailedCreatePodSandBox(_)
             | Self::DeadlineExceeded
+            | Self::TryFailed { .. }
+            | Self::SuccessfulCreate
+            | Self::JobFailed(_)
             | Self::SandboxChanged
             | Self::FailedValidation(_)
             | Self::FailedSync(_) => None,
@@ -143,6 +163,7 @@ impl PodEvent {
             Self::Started(_)
             | Self::SandboxChanged
             | Self::DeadlineExceeded
+            | Self::SuccessfulCreate
             | Self::ResizeStarted(_)
             | Self::ResizeCompleted(_) => false,
             Self::Killing(_, reason) => match reason {
@@ -159,6 +180,8 @@ impl PodEvent {
             | Self::Failed(..)
             | Self::ExceededGracePeriod(_)
             | Self::BackOff(..)
+            | Self::TryFailed { .. }
+            | Self::JobFailed(_)
             | Self::Unhealthy { .. }
             | Self::ProbeError(..)
             | Self::ProbeWarning(..)
@@ -217,6 +240,20 @@ impl fmt::Display for PodEvent {
                 write!(f, "{kind} hook of container {name} asked over plain HTTP: there is no HTTPS")
             }
             Self::DeadlineExceeded => f.write_str("the pod was active for longer than it may be"),
+            Self::TryFailed { delay, failed, limit } => {
+                let delay = go_duration(*delay);
+                write!(
+                    f,
+                    "the pod failed, trying it again in {delay} ({failed} of {limit} failures forgiven)"
+                )
+            }
+            Self::SuccessfulCreate => f.write_str("trying the pod again"),
+            Self::JobFailed(JobFailure::BackoffLimitExceeded) => {
+                f.write_str("the job has failed: its backoffLimit is reached")
+            }
+            Self::JobFailed(JobFailure::DeadlineExceeded) => {
+                f.write_str("the job has failed: it was active for longer than it may be")
+            }
             Self::ResizeStarted(name) => write!(f, "giving container {name} other resources"),
             Self::ResizeCompleted(name) => write!(f, "container {name} has its new resources"),
             Self::ResizeError(name, cause) => {

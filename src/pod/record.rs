@@ -21,6 +21,8 @@ pub(super) struct Record {
     pub(super) state: State,
     /// How many attempts were made; the next one gets this number.
     pub(super) attempts: u32,
+    /// The number of its first attempt: not 0 where a Job tried the pod before.
+    pub(super) first_attempt: u32,
     /// How often it was started again after an end.
     pub(super) restart_count: u32,
     /// How the attempt before the one in `state` ended.
@@ -167,6 +169,7 @@ impl Record {
             kind,
             state: State::Absent,
             attempts: 0,
+            first_attempt: 0,
             restart_count: 0,
             last: None,
             restart_requested: false,
@@ -179,6 +182,11 @@ impl Record {
             resources: container.resources,
             resize: Resize::Settled,
         }
+    }
+
+    /// Attempts are numbered from here on.
+    pub(super) fn number_from(&mut self, first: u32) {
+        (self.first_attempt, self.attempts) = (first, first);
     }
 
     pub(super) fn is_live(&self) -> bool {

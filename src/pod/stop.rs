@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::event::Signal;
 use super::hook::{HookRun, PostStart};
+use super::job::JobFailure;
 use super::pod_event::{KillingReason, PodEvent};
 use super::record::{End, Ended, Live, Record, Stage, State, Stop, StopStep, Then};
 use super::time::{Time, Timestamp};
@@ -34,6 +35,8 @@ pub enum StopCause {
     KeystoneEnded(ContainerId),
     /// The pod was active for as long as it may be (rule 92).
     DeadlineExceeded,
+    /// The Job that the pod is a try of has failed.
+    JobFailed(JobFailure),
     /// A plain init container failed for good (rule 21).
     InitFailed(ContainerId),
     /// Somebody asked.
@@ -350,7 +353,7 @@ impl PodMachine {
         if let Some((id, _)) = self.records.of(ContainerKind::Init).find(failed) {
             return Some(StopCause::InitFailed(id));
         }
-        let is_fresh = self.records.iter().all(|(_, record)| record.attempts == 0);
+        let is_fresh = self.records.iter().all(|(_, record)| record.attempts == record.first_attempt);
         if !is_fresh && self.pod.restart_policy == RestartPolicy::Never {
             return Some(StopCause::Completed);
         }

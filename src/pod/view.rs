@@ -65,7 +65,7 @@ impl PodMachine {
                 Some(ended) if !ended.is_failure() => Some(Phase::Succeeded),
                 Some(_) | None => Some(Phase::Failed),
             },
-            StopCause::DeadlineExceeded => Some(Phase::Failed),
+            StopCause::DeadlineExceeded | StopCause::JobFailed(_) => Some(Phase::Failed),
             StopCause::Completed
             | StopCause::InitFailed(_)
             | StopCause::Requested

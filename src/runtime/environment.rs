@@ -26,7 +26,7 @@ const MOST_TOGETHER: usize = 8 << 20;
 /// secrets in it.
 pub(super) struct Environment {
     inherited: Vec<&'static CStr>,
-    /// Asked for when a container first needs it, and then the same for the pod's life.
+    /// Asked for when somebody first needs it, and then the same for the pod's life.
     surroundings: Option<Surroundings>,
     /// Of the last attempt of each container beside which commands may run.
     started: BTreeMap<ContainerId, Vec<Cow<'static, CStr>>>,
@@ -36,6 +36,19 @@ impl Environment {
     pub(super) fn new() -> Self {
         let inherited = plan::inherited(sys::environment());
         Self { inherited, surroundings: None, started: BTreeMap::new() }
+    }
+
+    /// What this host is like, and which pod this is.
+    pub(super) fn surroundings(&mut self) -> &Surroundings {
+        self.surroundings.get_or_insert_with(host::surroundings)
+    }
+
+    /// From now on it is another pod, on the same host. Returns its uid, if anybody was told the old one.
+    pub(super) fn new_pod(&mut self) -> Option<&str> {
+        self.started.clear();
+        let surroundings = self.surroundings.as_mut()?;
+        surroundings.uid = host::random_uuid();
+        Some(&surroundings.uid)
     }
 
     /// What is inherited.
@@ -51,8 +64,8 @@ impl Environment {
         container: &Container,
         marker: Option<&str>,
     ) -> Result<CommandPlan, StartFailure> {
-        if self.surroundings.is_none() && plan::asks_for_surroundings(container) {
-            self.surroundings = Some(host::surroundings());
+        if plan::asks_for_surroundings(container) {
+            self.surroundings();
         }
         let files = read_all(plan::files(container));
         let (environment, surroundings) = (self.inherited.as_slice(), self.surroundings.as_ref());

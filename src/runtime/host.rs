@@ -38,7 +38,7 @@ fn address_towards(any: IpAddr, far: IpAddr) -> Option<IpAddr> {
 }
 
 /// A UUID of version 4 (RFC 9562). The hasher's keys are the kernel's random bytes.
-fn random_uuid() -> String {
+pub(super) fn random_uuid() -> String {
     let [high, low] = [0_u64, 1].map(|number| RandomState::new().hash_one(number));
     let high = high & !0xf000 | 0x4000;
     let low = low & (u64::MAX >> 2) | 1 << 63;

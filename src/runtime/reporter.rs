@@ -11,7 +11,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::{cause, host};
+use super::cause;
+use super::environment::Environment;
 use crate::plan;
 use crate::pod::{EventLog, Identity, PodEvent, PodStatus, Timestamp, kubernetes_pod};
 use crate::spec::Pod;
@@ -49,13 +50,14 @@ impl Reporter {
     /// A file that cannot be written: nothing has been started yet.
     pub(super) fn new(
         pod: &Pod,
+        environment: &mut Environment,
         status: Option<PathBuf>,
         events: Option<PathBuf>,
     ) -> io::Result<Option<Self>> {
         if status.is_none() && events.is_none() {
             return Ok(None);
         }
-        let host = host::surroundings();
+        let host = environment.surroundings();
         let identity = Identity {
             uid: host.uid.as_str().into(),
             node_name: host.node_name.as_str().into(),
@@ -67,6 +69,11 @@ impl Reporter {
             events: events.map(EventFile::new).transpose()?,
             identity,
         }))
+    }
+
+    /// From now on it is about another pod.
+    pub(super) fn new_pod(&mut self, uid: &str) {
+        self.identity.uid = uid.into();
     }
 
     /// The status is another one.

@@ -23,7 +23,7 @@ use super::token::{Ready, Token};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
 use crate::plan::{self, CommandPlan, Meaning, Situation};
 use crate::pod::{
-    Action, AttemptId, Cause, Event, Exit, ExitStatus, Now, PodEvent, PodMachine, Signal, StartFailure,
+    Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
     StopRequest,
 };
 use crate::spec::{
@@ -33,7 +33,7 @@ use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
 pub(super) struct Supervisor {
-    machine: PodMachine,
+    machine: JobMachine,
     commands: Commands,
     policy: plan::SignalPolicy,
     format: Format,
@@ -79,19 +79,20 @@ impl Supervisor {
             epoll.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, Token::Signals.into()))?;
         }
         let containers = job.pod.iter().count();
-        let reporter = Reporter::new(&job.pod, job.status_file, job.event_file)?;
+        let mut environment = Environment::new();
+        let reporter = Reporter::new(&job.pod, &mut environment, job.status_file, job.event_file)?;
         let now = clock::now();
         // Now, while /proc and the file are certainly there.
         let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { raise_open_files(&job.pod) };
         Ok(Self {
-            machine: PodMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
+            machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
             commands: job.commands,
             policy: job.signals,
             format: job.format,
             color: job.color,
             warn_reaped: job.warn_reaped,
-            environment: Environment::new(),
+            environment,
             now,
             epoll,
             signals,
@@ -303,6 +304,7 @@ impl Supervisor {
             // Profile `process` has no surroundings of its own.
             Action::SetUpSandbox => self.fact(Event::SandboxReady),
             Action::TearDownSandbox => {}
+            Action::BeginTry => self.begin_try(),
             Action::StatusChanged => {
                 if let Some(reporter) = &mut self.reporter {
                     reporter.status_changed();
@@ -332,6 +334,14 @@ impl Supervisor {
             Action::Resize(container) => self.fact(Event::ResizeDone { container }),
             // No manifest field asks for these yet.
             Action::RefreshVolumes | Action::RestartNetworkHelper => {}
+        }
+    }
+
+    /// A new pod takes the place of the one that failed: it is another one to whoever asks for its uid.
+    fn begin_try(&mut self) {
+        let uid = self.environment.new_pod();
+        if let (Some(reporter), Some(uid)) = (&mut self.reporter, uid) {
+            reporter.new_pod(uid);
         }
     }
 
@@ -501,7 +511,7 @@ impl Supervisor {
         }
         if cause == Cause::DeadlineExceeded {
             let name = &self.machine.pod().metadata.name;
-            log::error!("pod {name} ends with {code}: it was active for its activeDeadlineSeconds");
+            log::error!("pod {name} ends with {code}: it was active for longer than it may be");
         }
         self.tell();
         if let Some(output) = &mut self.output {

@@ -74,8 +74,9 @@ pub(super) struct Invariants {
     lost: bool,
     /// Everything is being ended so that it starts again (rule 102).
     restarting_all: bool,
-    /// When the pod was accepted.
+    /// When the pod was accepted, and when the first pod was of the Job that it is a try of.
     accepted: Time,
+    began: Time,
     /// When the grace of the pod's end is over, once it has begun.
     deadline: Option<Time>,
     /// The pod is ending for good.
@@ -95,6 +96,7 @@ impl Invariants {
             lost: false,
             restarting_all: false,
             accepted: Time::default(),
+            began: Time::default(),
             deadline: None,
             ending: false,
             phase: Phase::Pending,
@@ -227,6 +229,12 @@ impl Invariants {
             return fail("finish is last", now, format!("{action:?} after Finish"));
         }
         match action {
+            Action::BeginTry => self.begin_try(now, pod),
+            // Over, and to be tried again: that takes as long as it takes.
+            Action::Record(PodEvent::TryFailed { .. }) => {
+                self.deadline = None;
+                self.nothing_lives(now, "at the end of a try")
+            }
             Action::SetUpSandbox => {
                 (self.lost, self.initialized, self.deadline) = (false, false, None);
                 self.restarting_all = false;
@@ -288,17 +296,14 @@ impl Invariants {
                 }
                 Ok(())
             }
-            Action::Record(PodEvent::DeadlineExceeded) => {
+            Action::Record(PodEvent::DeadlineExceeded | PodEvent::JobFailed(_)) => {
                 (self.ending, self.restarting_all) = (true, false);
                 self.deadline.get_or_insert(now + pod.termination_grace_period);
                 Ok(())
             }
             Action::Finish { .. } => {
                 self.finished = true;
-                match self.seen.iter().find_map(|seen| seen.live) {
-                    Some(live) => fail("nothing left behind", now, format!("{live:?} at Finish")),
-                    None => Ok(()),
-                }
+                self.nothing_lives(now, "at Finish")
             }
             Action::TearDownSandbox
             | Action::Signal { .. }
@@ -307,6 +312,28 @@ impl Invariants {
             | Action::RestartNetworkHelper
             | Action::Record(_)
             | Action::StatusChanged => Ok(()),
+        }
+    }
+
+    fn nothing_lives(&self, now: Time, when: &str) -> Verdict {
+        match self.seen.iter().find_map(|seen| seen.live) {
+            Some(live) => fail("nothing left behind", now, format!("{live:?} {when}")),
+            None => Ok(()),
+        }
+    }
+
+    /// A Job tries the pod again: nothing of the old one is left, and attempts are numbered on.
+    fn begin_try(&mut self, now: Time, pod: &Pod) -> Verdict {
+        let old = std::mem::replace(self, Self { accepted: now, began: self.began, ..Self::new(pod) });
+        for (seen, old) in self.seen.iter_mut().zip(&old.seen) {
+            seen.next = old.next;
+        }
+        old.nothing_lives(now, "at the next try")?;
+        match old.phase {
+            Phase::Failed => Ok(()),
+            phase @ (Phase::Pending | Phase::Running | Phase::Succeeded) => {
+                fail("only what failed is tried again", now, format!("{phase:?}"))
+            }
         }
     }
 
@@ -423,7 +450,9 @@ impl Invariants {
     /// Everything has been done that is to be done at this moment.
     pub(super) fn check(&self, now: Time, pod: &Pod) -> Verdict {
         let is_up = |seen: &&Seen| seen.gates.is_running() && seen.gates.stopping.is_none();
-        let is_over = pod.active_deadline.is_some_and(|deadline| now > self.accepted + deadline);
+        let job_deadline = pod.job.and_then(|job| job.active_deadline);
+        let is_over = pod.active_deadline.is_some_and(|deadline| now > self.accepted + deadline)
+            || job_deadline.is_some_and(|deadline| now > self.began + deadline);
         if is_over && let Some(seen) = self.seen.iter().find(is_up) {
             return fail("stopped at the deadline", now, format!("{:?}", seen.live));
         }

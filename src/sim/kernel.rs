@@ -146,6 +146,7 @@ impl Kernel {
             }
             // A forwarded signal does what the program makes of it: here, nothing.
             Action::Signal { .. }
+            | Action::BeginTry
             | Action::TearDownSandbox
             | Action::Remove(_)
             | Action::RefreshVolumes

@@ -21,7 +21,7 @@ pub use simulate::simulate;
 pub use timeline::{Conclusion, Occurrence, Row, Span, State, Timeline, What};
 pub use trace::{Entry, Trace};
 
-use crate::pod::{Action, Event, Now, PodMachine, PodStatus, Time, Timestamp};
+use crate::pod::{Action, Event, JobMachine, JobStatus, Now, PodStatus, Time, Timestamp};
 use crate::spec::{ContainerId, Pod};
 
 /// How many steps a life may take before it is called endless.
@@ -29,7 +29,7 @@ const STEPS: usize = 300_000;
 
 /// A pod, the processes it is made of, and the time.
 pub struct World {
-    machine: PodMachine,
+    machine: JobMachine,
     kernel: Kernel,
     invariants: Invariants,
     trace: Trace,
@@ -46,24 +46,35 @@ impl World {
     /// A pod whose containers behave as told, in the pod's order; the first steps have been taken.
     pub fn new(pod: Pod, behaviours: Vec<Behaviour>) -> Self {
         let now = Time::default();
-        Self::with(PodMachine::new(pod, at(now)), behaviours, now, None)
+        Self::with(JobMachine::new(pod, at(now)), behaviours, now, None)
     }
 
     /// The same, with a timeline of what happens.
     pub fn observed(pod: Pod, behaviours: Vec<Behaviour>) -> Self {
         let now = Time::default();
         let timeline = Timeline::new(&pod);
-        Self::with(PodMachine::new(pod, at(now)), behaviours, now, Some(timeline))
+        Self::with(JobMachine::new(pod, at(now)), behaviours, now, Some(timeline))
     }
 
     /// A pod that another supervisor ran until `elapsed` after its beginning and left in this status.
     /// What the status shows as running runs.
     pub fn restore(pod: Pod, status: &PodStatus, behaviours: Vec<Behaviour>, elapsed: Duration) -> Self {
-        let now = Time::default() + elapsed;
-        Self::with(PodMachine::restore(pod, status, at(now)), behaviours, now, None)
+        Self::restore_job(pod, status, None, behaviours, elapsed)
     }
 
-    fn with(machine: PodMachine, behaviours: Vec<Behaviour>, now: Time, timeline: Option<Timeline>) -> Self {
+    /// The same for a Job that was this far.
+    pub fn restore_job(
+        pod: Pod,
+        status: &PodStatus,
+        job: Option<JobStatus>,
+        behaviours: Vec<Behaviour>,
+        elapsed: Duration,
+    ) -> Self {
+        let now = Time::default() + elapsed;
+        Self::with(JobMachine::restore(pod, status, job, at(now)), behaviours, now, None)
+    }
+
+    fn with(machine: JobMachine, behaviours: Vec<Behaviour>, now: Time, timeline: Option<Timeline>) -> Self {
         let status = machine.status();
         let mut kernel = Kernel::new(machine.pod(), behaviours);
         kernel.adopt(machine.pod(), &status, now);
@@ -93,6 +104,11 @@ impl World {
     /// The machine's status now.
     pub fn status(&self) -> PodStatus {
         self.machine.status()
+    }
+
+    /// How far the Job is, where the pod is one's.
+    pub fn job_status(&self) -> Option<JobStatus> {
+        self.machine.job_status()
     }
 
     /// Everything that happened, in order.

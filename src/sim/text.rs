@@ -125,8 +125,11 @@ impl Timeline {
 
     /// How often a container was started before.
     fn restarts(&self, position: usize, started: &Occurrence) -> usize {
-        let before = self.occurrences().iter().take(position);
+        let before = self.occurrences().iter().take(position).rev();
+        // A new pod's containers were never started.
+        let is_new = |other: &&Occurrence| matches!(other.what, What::Told(PodEvent::SuccessfulCreate));
         before
+            .take_while(|other| !is_new(other))
             .filter(|other| other.container == started.container)
             .filter(|other| matches!(other.what, What::Told(PodEvent::Started(_))))
             .count()
@@ -142,6 +145,7 @@ impl Timeline {
                 format!("keystone {} ended", self.row(id).map_or("", |row| &row.name))
             }
             StopCause::DeadlineExceeded => "the pod was active for as long as it may be".to_owned(),
+            StopCause::JobFailed(failure) => PodEvent::JobFailed(failure).to_string(),
             StopCause::Requested => "stopping".to_owned(),
             StopCause::SandboxFailed => "the pod cannot be set up".to_owned(),
             StopCause::SandboxLost => "the surroundings are gone".to_owned(),

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::pod::{
-    Action, AttemptId, Cause, ContainerState, ContainerStatus, Event, ExitStatus, Phase, PodEvent,
-    PodMachine, PodStatus, ProbeOutcome, RunId, Signal, StopCause, StopRequest, Target, Text, Time,
+    Action, AttemptId, Cause, ContainerState, ContainerStatus, Event, ExitStatus, JobMachine, Phase,
+    PodEvent, PodStatus, ProbeOutcome, RunId, Signal, StopCause, StopRequest, Target, Text, Time,
     WaitingReason,
 };
 use crate::spec::{ContainerId, ContainerKind, Pod};
@@ -298,7 +298,7 @@ impl Timeline {
     }
 
     /// An action comes out.
-    pub(super) fn wants(&mut self, now: Time, machine: &PodMachine, action: &Action) {
+    pub(super) fn wants(&mut self, now: Time, machine: &JobMachine, action: &Action) {
         let at = now.since(Time::default());
         self.add_rows(machine.pod());
         let ending = machine.ending();
@@ -335,7 +335,8 @@ impl Timeline {
                 self.push(at, None, What::Finished(*code, *cause));
                 self.close(at, Conclusion::Over(*code, *cause));
             }
-            Action::SetUpSandbox
+            Action::BeginTry
+            | Action::SetUpSandbox
             | Action::TearDownSandbox
             | Action::CancelProbe(_)
             | Action::RunHook { .. }
@@ -434,6 +435,9 @@ impl What {
             | PodEvent::FailedHook(..)
             | PodEvent::LifecycleHTTPFallback(..)
             | PodEvent::DeadlineExceeded
+            | PodEvent::TryFailed { .. }
+            | PodEvent::SuccessfulCreate
+            | PodEvent::JobFailed(_)
             | PodEvent::ResizeStarted(_)
             | PodEvent::ResizeCompleted(_)
             | PodEvent::ResizeError(..)

@@ -131,7 +131,8 @@ impl Trace {
             Action::Resize(id) => Entry::Resizing(name(pod, *id)),
             Action::Record(event) => Entry::Event(event.clone()),
             Action::Finish { code, .. } => Entry::Finished(*code),
-            Action::SetUpSandbox
+            Action::BeginTry
+            | Action::SetUpSandbox
             | Action::TearDownSandbox
             | Action::Remove(_)
             | Action::CancelProbe(_)

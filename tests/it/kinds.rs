@@ -5,7 +5,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Directory, Ended, PODINIT, Running};
+use crate::harness::{Directory, Ended, PODINIT, Running, until};
 
 /// `podinit run --profile process` of these YAML files.
 fn run(directory: &Directory, manifests: &[&str]) -> Command {
@@ -54,11 +54,74 @@ spec:
 ";
 
 #[test]
-fn a_job_runs_once_and_ends_with_its_code() {
+fn a_job_of_which_nothing_is_forgiven_runs_once_and_ends_with_its_code() {
     let ended = end(&[JOB]);
     assert_eq!(ended.code(), 4, "{ended:?}");
     assert_eq!(ended.stdout, ["prepare | prepared", "report | reported"]);
     assert!(!ended.stderr.iter().any(|line| line.starts_with("warning")), "{ended:?}");
+    let told = "the job has failed: its backoffLimit is reached";
+    assert!(ended.stderr.iter().any(|line| line.contains(told)), "{ended:?}");
+}
+
+#[test]
+fn a_job_that_failed_is_tried_again_as_another_pod() {
+    let directory = Directory::new();
+    let place = directory.path("").display().to_string();
+    // Ten seconds later: no test waits for that twice.
+    let manifest = format!(
+        "
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: report}}
+spec:
+  backoffLimit: 1
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: report
+        workingDir: {place}
+        env: [{{name: POD_UID, valueFrom: {{fieldRef: {{fieldPath: metadata.uid}}}}}}]
+        command: [sh, -c, 'echo $POD_UID; test -e marker && exit 0; : > marker; exit 4']
+"
+    );
+    let (status, events) = (directory.path("status.json"), directory.path("events.json"));
+    let mut command = run(&directory, &[&manifest]);
+    command.arg("--status-file").arg(&status).arg("--event-file").arg(&events);
+    let podinit = Running::start(&mut command);
+    let first = podinit.line();
+    podinit.wait_for_message("the pod failed, trying it again in 10s (1 of 1 failures forgiven)");
+    let shown =
+        || -> serde_json::Value { serde_json::from_str(&std::fs::read_to_string(&status).unwrap()).unwrap() };
+    until("the first pod has failed", || shown()["status"]["phase"] == "Failed");
+    assert_eq!(format!("report | {}", shown()["metadata"]["uid"].as_str().unwrap()), first);
+    let second = podinit.line();
+    assert_ne!(first, second);
+    assert_eq!(podinit.end().code(), 0);
+    assert_eq!(format!("report | {}", shown()["metadata"]["uid"].as_str().unwrap()), second);
+    assert_eq!(shown()["status"]["phase"], "Succeeded");
+    let events = std::fs::read_to_string(events).unwrap();
+    assert!(events.contains("\"reason\":\"SuccessfulCreate\""), "{events}");
+}
+
+#[test]
+fn a_stop_between_two_tries_ends_a_job_with_the_code_of_the_last() {
+    let directory = Directory::new();
+    let manifest = JOB.replace("backoffLimit: 0", "backoffLimit: 6");
+    let podinit = Running::start(&mut run(&directory, &[&manifest]));
+    podinit.wait_for_message("trying it again in 10s");
+    podinit.signal(Signal::SIGTERM);
+    assert_eq!(podinit.end().code(), 4);
+}
+
+#[test]
+fn a_job_that_takes_too_long_ends_with_124() {
+    let manifest =
+        JOB.replace("exit 4", "exec sleep 1000").replace("backoffLimit: 0", "activeDeadlineSeconds: 1");
+    let ended = end(&[&manifest]);
+    assert_eq!(ended.code(), 124);
+    let told = "the job has failed: it was active for longer than it may be";
+    assert!(ended.stderr.iter().any(|line| line.contains(told)), "{ended:?}");
 }
 
 #[test]

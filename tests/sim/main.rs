@@ -11,6 +11,7 @@
     clippy::disallowed_methods
 )]
 
+mod job;
 mod random;
 mod rest;
 
@@ -117,7 +118,8 @@ fn a_life_goes_on_from_its_status_at_any_moment() {
         if world.exit_code().is_some() {
             continue;
         }
-        let mut world = World::restore(pod, &world.status(), behaviours, world.elapsed());
+        let mut world =
+            World::restore_job(pod, &world.status(), world.job_status(), behaviours, world.elapsed());
         world.run_for(life.rest_of_life());
         world.send(life.stop());
         world.run();
@@ -134,7 +136,9 @@ fn the_timeline_of_every_random_life_has_no_gap_and_no_overlap_and_ends_with_the
         judge(seed, &world);
         let timeline = world.timeline().unwrap();
         assert_eq!(timeline.end(), world.elapsed(), "seed {seed}");
-        assert_eq!(timeline.rows().len(), world.pod().iter().count(), "seed {seed}");
+        // Of earlier tries of a Job there are containers for debugging, too.
+        let (rows, containers) = (timeline.rows().len(), world.pod().iter().count());
+        assert!(rows == containers || world.pod().job.is_some() && rows > containers, "seed {seed}");
         for row in timeline.rows() {
             let context = || format!("seed {seed}, {}: {:#?}", row.name, row.spans);
             spans += row.spans.len();

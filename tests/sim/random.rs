@@ -7,17 +7,17 @@ use podinit::pod::{
 };
 use podinit::sim::{Attempt, Behaviour, HookConduct, OnTerm, Rest, World};
 use podinit::spec::{
-    Amounts, Container, ContainerId, CrashLoopBackOff, ExitCodeOperator, Hook, HookHandler, Notify, Pod,
+    Amounts, Container, ContainerId, CrashLoopBackOff, ExitCodeOperator, Hook, HookHandler, Job, Notify, Pod,
     Probe, ProbeHandler, Profile, Quantity, ResizePolicy, Resources, RestartAction, RestartPolicy,
     RestartRule,
 };
 
 /// The source of one life's accidents.
-pub struct Life(fastrand::Rng);
+pub struct Life(fastrand::Rng, u64);
 
 impl Life {
     pub fn new(seed: u64) -> Self {
-        Self(fastrand::Rng::with_seed(seed))
+        Self(fastrand::Rng::with_seed(seed), seed)
     }
 
     /// A pod of one to seven containers and how each behaves.
@@ -33,6 +33,7 @@ impl Life {
                 max_delay: Duration::from_secs(300),
             },
             active_deadline: (self.0.u8(0..6) == 0).then(|| self.pick(&[1, 20, 300, 2_000])),
+            job: self.job(),
             init_containers: (0..init).map(|n| self.init_container(n)).collect(),
             containers: (0..main).map(|n| self.main_container(init, n)).collect(),
             ..Pod::named("random")
@@ -104,6 +105,15 @@ impl Life {
             Some(main) => &mut pod.containers[main],
             None => &mut pod.init_containers[n],
         }
+    }
+
+    /// Every eighth pod is a Job's. Nothing is drawn for it, so that the other lives stay what they are.
+    fn job(&self) -> Option<Job> {
+        let active_deadline = [None, None, Some(15), Some(200)][usize::try_from(self.1 / 8 % 4).unwrap()];
+        (self.1 % 8 == 5).then(|| Job {
+            backoff_limit: u32::try_from(self.1 / 32 % 4).unwrap(),
+            active_deadline: active_deadline.map(Duration::from_secs),
+        })
     }
 
     fn policy(&mut self) -> RestartPolicy {

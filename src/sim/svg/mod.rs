@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::text;
 use super::timeline::{Conclusion, Occurrence, Timeline, What};
-use crate::pod::{Phase, StopCause};
+use crate::pod::{JobFailure, Phase, StopCause};
 use crate::spec::ContainerKind;
 use canvas::{Anchor, Canvas};
 use scale::Scale;
@@ -174,6 +174,12 @@ impl Timeline {
             What::Ending(StopCause::Completed, _) => "main containers are done".to_owned(),
             What::Ending(StopCause::InitFailed(_), _) => "init container failed".to_owned(),
             What::Ending(StopCause::KeystoneEnded(_), _) => "keystone ended".to_owned(),
+            What::Ending(StopCause::JobFailed(JobFailure::BackoffLimitExceeded), _) => {
+                "backoffLimit reached".to_owned()
+            }
+            What::Ending(StopCause::JobFailed(JobFailure::DeadlineExceeded), _) => {
+                "deadline exceeded".to_owned()
+            }
             What::Ending(StopCause::DeadlineExceeded, _) => "deadline exceeded".to_owned(),
             What::Ending(StopCause::SandboxFailed | StopCause::SandboxLost, _) => {
                 "surroundings are gone".to_owned()
