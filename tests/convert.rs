@@ -294,16 +294,17 @@ fn what_cannot_be_said_in_the_other_syntax_is_told_of() {
     );
     let result = convert(&source("long.toml", &text), Target::Yaml);
     assert!(result.text.is_none() && result.problems.len() == 1, "{result:?}");
-    // Whoever runs the pod elsewhere has no such files.
-    let text =
-        "[[containers]]\nname = \"a\"\ncommand = [\"b\"]\nenvFile = \"c\"\nenvFromFiles = { D = \"e\" }\n";
-    let result = convert(&source("files.toml", text), Target::Yaml);
-    let messages: Vec<_> = result.problems.iter().map(|problem| problem.message.as_str()).collect();
-    let expected =
-        ["envFile", "envFromFiles"].map(|key| format!("cannot convert {key}: YAML has no place for it"));
-    assert_eq!(messages, expected);
-    assert!(result.text.is_none());
-    assert!(convert(&source("files.toml", text), Target::Toml).text.unwrap().contains("envFile = \"c\""));
+}
+
+#[test]
+fn files_of_variables_are_words_in_an_annotation() {
+    let text = "[[containers]]\nname = \"a\"\ncommand = [\"b\"]\nenvFile = [\"c\", \"/d e\"]\nenvFromFiles = { F = \"g=h\", I = \"/j\" }\n";
+    let yaml = convert(&source("files.toml", text), Target::Yaml).text.unwrap();
+    assert!(yaml.contains("podinit.dev/a.envFile: c,/d e\n"), "{yaml}");
+    assert!(yaml.contains("podinit.dev/a.envFromFiles: F=g=h,I=/j\n"), "{yaml}");
+    let toml = convert(&source("files.yaml", &yaml), Target::Toml).text.unwrap();
+    assert!(toml.contains("envFile = [\"c\", \"/d e\"]"), "{toml}");
+    assert!(toml.contains("envFromFiles = { F = \"g=h\", I = \"/j\" }"), "{toml}");
 }
 
 /// Exit code, stdout and stderr of `podinit` with these words and this on its standard input.

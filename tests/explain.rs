@@ -136,6 +136,140 @@ fn rule_164_the_share_of_the_sidecars_is_shown() {
     assert!(said.contains("cannot enforce limits yet"), "{said}");
 }
 
+/// The row of a value: field, value and origin, with the file's name left out.
+fn row(said: &str, group: &str, field: &str) -> String {
+    let of_group = said.lines().skip_while(|line| *line != group).skip(1).take_while(|line| !line.is_empty());
+    let mut rows = of_group.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.first() == Some(&field)).unwrap_or_else(|| panic!("no {field}:\n{said}"));
+    let row = row[1..].join(" ");
+    match row.rsplit_once(' ') {
+        Some((value, place)) if place.contains(".yaml:") || place.contains(".toml:") => {
+            format!("{value} @{}", place.rsplit(':').next().unwrap_or_default())
+        }
+        _ => row,
+    }
+}
+
+/// In YAML podinit's own settings are annotations, in TOML keys.
+#[test]
+fn what_happens_in_a_container_s_life_is_told_with_its_origin() {
+    let good = |name: &str| format!("tests/manifests/good/{name}");
+    let (toml, yaml) = (good("full.toml"), good("full.yaml"));
+    let toml_said = text(&[&toml]);
+    let yaml_said = text(&["--profile", "process", &yaml]);
+    let lines = |path: &str| -> Vec<String> {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    };
+    let at = |lines: &[String], line: &str| {
+        let found = lines.iter().rposition(|found| found.starts_with(line));
+        format!("@{}", found.unwrap_or_else(|| panic!("no line {line}")) + 1)
+    };
+    let (toml, yaml) = (lines(&toml), lines(&yaml));
+    let cases = [
+        ("pod", "activeDeadlineSeconds", "3600 s", "activeDeadlineSeconds", "activeDeadlineSeconds"),
+        ("pod", "readinessGates", "example.com/ready", "readinessGates", "readinessGates"),
+        (
+            "container worker",
+            "keystone",
+            "true: its end for good ends the pod",
+            "keystone",
+            "podinit.dev/worker.keystone",
+        ),
+        ("container worker", "startAfter", "web, cache", "startAfter", "podinit.dev/worker.startAfter"),
+        (
+            "container worker",
+            "notify",
+            "fd:3: a newline on descriptor 3",
+            "notify",
+            "podinit.dev/worker.notify",
+        ),
+        (
+            "container worker",
+            "crashLoopBackOff",
+            "from 1 s, doubling, to 60 s",
+            "initialDelaySeconds",
+            "podinit.dev/worker.crashLoopBackOff.initialDelaySeconds",
+        ),
+        ("container worker", "livenessProbe", "grpc 127.0.0.1:9000 live", "livenessProbe", "livenessProbe"),
+        ("container worker", "livenessProbe.periodSeconds", "0.5 s", "livenessProbe", "periodSeconds: 0.5"),
+        (
+            "container worker",
+            "readinessProbe",
+            "httpGet https://shop.example:8443/",
+            "readinessProbe",
+            "readinessProbe",
+        ),
+        ("container worker", "readinessProbe.successThreshold", "2", "readinessProbe", "successThreshold: 2"),
+        ("container worker", "lifecycle.postStart", "exec /bin/warm-up", "postStart", "postStart"),
+        (
+            "container worker",
+            "lifecycle.postStart.timeoutSeconds",
+            "2.5 s",
+            "postStart",
+            "podinit.dev/worker.lifecycle.postStart.timeoutSeconds",
+        ),
+        ("container worker", "lifecycle.stopSignal", "SIGQUIT", "stopSignal", "stopSignal"),
+        (
+            "container worker",
+            "terminationMessagePolicy",
+            "FallbackToLogsOnError",
+            "terminationMessagePolicy",
+            "terminationMessagePolicy",
+        ),
+        (
+            "container worker",
+            "resizePolicy",
+            "cpu NotRequired, memory RestartContainer",
+            "resizePolicy",
+            "resizePolicy",
+        ),
+    ];
+    for (group, field, value, toml_line, yaml_line) in cases {
+        for (said, lines, line) in [(&toml_said, &toml, toml_line), (&yaml_said, &yaml, yaml_line)] {
+            let first = lines.iter().position(|found| found.starts_with(line)).unwrap() + 1;
+            // Some keys are there twice, for two containers.
+            let places = [at(lines, line), format!("@{first}")];
+            let row = row(said, group, field);
+            let is_said = places.iter().any(|place| row == format!("{value} {place}"));
+            assert!(is_said, "{field}: {row}, not {value} {places:?}");
+        }
+    }
+    let defaults = [
+        ("lifecycle.stopSignal", "SIGTERM default: Kubernetes, rule 84"),
+        ("terminationMessagePolicy", "File default: Kubernetes, rule 132"),
+        (
+            "lifecycle.preStop.timeoutSeconds",
+            "none: what there is of the grace period default: Kubernetes, rule 71",
+        ),
+    ];
+    for (field, expected) in defaults {
+        assert_eq!(row(&toml_said, "container cache", field), expected);
+    }
+    for line in [
+        "4. worker main container starts when web and cache have started",
+        "5. cache main container starts together with web",
+        "2. worker main container gets SIGQUIT when its preStop hook is done",
+        "It fails and stops when it has been active for 3600 s.",
+        "nobody sets the condition example.com/ready: the pod is never Ready",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let is_said = toml_said.lines().any(|said| said.split_whitespace().collect::<Vec<_>>() == words);
+        assert!(is_said, "{line}:\n{toml_said}");
+    }
+    assert!(toml_said.contains("as soon as worker alone has"), "{toml_said}");
+}
+
+#[test]
+fn a_job_s_tries_are_told_with_their_places() {
+    let said = text(&["--profile", "process", "tests/manifests/good/job-pi.yaml"]);
+    assert_eq!(row(&said, "pod", "backoffLimit"), "4: tried again after a failure, so often @13");
+    assert_eq!(row(&said, "pod", "activeDeadlineSeconds"), "of the job 100 s @14");
+    let said = text(&["--profile", "process", "tests/manifests/good/cronjob.yaml"]);
+    let usual = "6: tried again after a failure, so often default: Kubernetes";
+    assert_eq!(row(&said, "pod", "backoffLimit"), usual);
+}
+
 #[test]
 fn json_says_the_same_with_places() {
     let said = of_manifest("json.toml", RESOURCES, &["-o", "json", "--grace", "99"]);

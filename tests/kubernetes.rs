@@ -220,14 +220,75 @@ error: cannot use container \"a\": image is missing
   |        ^^^ Kubernetes wants an image
   = help: write `image = \"busybox:1\"`, for example
 
-error: cannot use field \"prt\" in tcpSocket
- --> pod.yaml:8:35  containers[0].livenessProbe.tcpSocket.prt
+error: cannot use field \"prt\" for livenessProbe of container \"a\"
+ --> pod.yaml:8:33  containers[0].livenessProbe.tcpSocket.prt
   |
 8 | livenessProbe = { tcpSocket = { prt = 80 } }
-  |                                 ^^^ Kubernetes' TCPSocketAction has no such field
+  |                                 ^^^ there is no such field
   = help: write `port`
 ";
-    assert_eq!(shown(text, Syntax::Toml), expected.replace("8:35", "8:33"));
+    assert_eq!(shown(text, Syntax::Toml), expected);
+}
+
+#[test]
+fn what_is_podinit_s_own_in_a_container_is_told_with_its_annotation() {
+    let text = "[[containers]]\nname = \"a\"\nimage = \"b\"\nkeystone = true\ncrashLoopBackOff = { initialDelaySeconds = 1, maxDelaySeconds = 60 }\nlifecycle.preStop = { sleep.seconds = 1, timeoutSeconds = 2 }\nkeystne = true\n";
+    let source = source(text.to_owned(), Syntax::Toml);
+    let found = check_for_kubernetes(&source, Vec::new());
+    let told: Vec<_> = found
+        .iter()
+        .map(|problem| (problem.severity, problem.path.as_str(), problem.help.as_str()))
+        .collect();
+    let as_convert_does = "as `podinit convert` does";
+    let one = |name| format!("in YAML write the annotation `podinit.dev/a.{name}`, {as_convert_does}");
+    let both = format!(
+        "in YAML write the annotations `podinit.dev/a.crashLoopBackOff.initialDelaySeconds` and `podinit.dev/a.crashLoopBackOff.maxDelaySeconds`, {as_convert_does}"
+    );
+    let (keystone, timeout) = (one("keystone"), one("lifecycle.preStop.timeoutSeconds"));
+    let path = |field| format!("containers[0].{field}");
+    let (first, second) = (path("keystone"), path("crashLoopBackOff"));
+    let (third, fourth) = (path("lifecycle.preStop.timeoutSeconds"), path("keystne"));
+    let expected = [
+        (Severity::Warning, first.as_str(), keystone.as_str()),
+        (Severity::Warning, second.as_str(), both.as_str()),
+        (Severity::Warning, third.as_str(), timeout.as_str()),
+        (Severity::Error, fourth.as_str(), "write `keystone`"),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// Rule 84.
+#[test]
+fn a_signal_to_stop_by_needs_the_operating_system() {
+    let with = |os: &str, signal: &str| {
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  {os}\n  containers:\n  - {{name: a, image: b, lifecycle: {{stopSignal: {signal}}}}}\n  - {{name: c, image: b, lifecycle: {{stopSignal: SIGTERM}}}}\n"
+        );
+        let found = check_for_kubernetes(&source(pod, Syntax::Yaml), Vec::new());
+        found.into_iter().map(|problem| (problem.severity, problem.label)).collect::<Vec<_>>()
+    };
+    let wanted = (Severity::Error, "Kubernetes wants to know the operating system with it".to_owned());
+    assert_eq!(with("", "SIGQUIT"), [wanted.clone(), wanted]);
+    let gate = (Severity::Warning, "needs the feature gate ContainerStopSignals".to_owned());
+    assert_eq!(with("os: {name: linux}", "SIGQUIT"), std::slice::from_ref(&gate));
+    let windows = (Severity::Error, "Windows has no such signal".to_owned());
+    assert_eq!(with("os: {name: windows}", "SIGQUIT"), [windows, gate.clone()]);
+    assert_eq!(with("os: {name: windows}", "SIGKILL"), [gate]);
+}
+
+#[test]
+fn what_only_podinit_takes_is_refused() {
+    let long = "a".repeat(40);
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations: {{podinit.dev/{long}.crashLoopBackOff.maxDelaySeconds: '5'}}\nspec:\n  containers:\n  - {{name: {long}, image: b, livenessProbe: {{exec: {{command: [a]}}, periodSeconds: 0.2, timeoutSeconds: 1.0}}}}\n"
+    );
+    let found = errors(&source(pod, Syntax::Yaml));
+    let told: Vec<_> = found.iter().map(|problem| (problem.label.as_str(), problem.help.as_str())).collect();
+    let expected = [
+        ("longer than 63 characters", "write a key such as `app` or `example.com/app`"),
+        ("Kubernetes has whole seconds only; fractions are podinit's own", "write `periodSeconds: 1`"),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

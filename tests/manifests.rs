@@ -7,10 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::disallowed_methods)]
 
-use podinit::spec::{Loaded, Options, Pod, Profile, Severity, Source, Syntax, load, render_all, to_json};
+use podinit::spec::{
+    Job, Loaded, Options, Pod, Profile, Severity, Source, Syntax, load, render_all, to_json,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests").join(name)
@@ -27,6 +30,11 @@ fn manifests(name: &str) -> Vec<PathBuf> {
 
 /// As the program reads it: the file's name alone, so that the checkout's place does not show.
 fn read(path: &Path) -> (Source, Loaded) {
+    read_under(path, options)
+}
+
+/// The same, under the options that there are for a file of this name.
+fn read_under(path: &Path, options: impl Fn(&str) -> Options) -> (Source, Loaded) {
     let name = path.file_name().unwrap().to_str().unwrap();
     let bytes = fs::read(path).unwrap();
     let syntax = Syntax::guess(Some(name), &String::from_utf8_lossy(&bytes));
@@ -42,10 +50,11 @@ fn read(path: &Path) -> (Source, Loaded) {
     }
 }
 
-/// Files whose name starts with `profile-` are read without `--profile process`.
+/// Files whose name starts with `profile-` are read without `--profile process`, those with `kube-strict`
+/// under this option.
 fn options(name: &str) -> Options {
     let profile = (!name.starts_with("profile-")).then_some(Profile::Process);
-    Options { profile, ..Options::default() }
+    Options { profile, kube_strict: name.starts_with("kube-strict"), ..Options::default() }
 }
 
 /// What differs, a line each.
@@ -121,10 +130,49 @@ fn the_same_pod_in_both_syntaxes_is_the_same() {
                 Pod { objects: Arc::default(), ..pod }
             })
             .collect();
-        assert_eq!(pods[0], pods[1], "{} and its YAML differ", path.display());
+        // Only an object around a pod can say that it is tried again.
+        let of_yaml = Pod { job: None, ..pods[1].clone() };
+        assert_eq!(pods[0], of_yaml, "{} and its YAML differ", path.display());
         pairs += 1;
     }
     assert_eq!(pairs * 2, paths.len(), "a manifest of tests/manifests/good has no twin");
+}
+
+#[test]
+fn kube_strict_refuses_everything_that_is_ignored_and_nothing_else() {
+    let mut ignored = 0;
+    for path in ["bad", "good"].into_iter().flat_map(manifests) {
+        let (source, loaded) = read(&path);
+        let name = source.name;
+        let found = read_under(&path, |name| Options { kube_strict: true, ..options(name) }).1.problems;
+        let has_no_effect = |message: &str| {
+            ["ignoring ", "running one ", "cannot enforce limits"]
+                .iter()
+                .any(|start| message.starts_with(start))
+        };
+        let (without, rest): (Vec<_>, Vec<_>) =
+            loaded.problems.iter().filter(|_| !name.starts_with("kube-strict")).partition(|problem| {
+                problem.severity == Severity::Warning && has_no_effect(&problem.message)
+            });
+        for problem in &without {
+            let place = (problem.span, Severity::Error);
+            assert!(found.iter().any(|found| (found.span, found.severity) == place), "{name}: {problem:?}");
+        }
+        for problem in rest {
+            assert!(found.contains(problem), "{name}: {problem:?}");
+        }
+        ignored += without.len();
+    }
+    assert!(ignored > 40, "{ignored}");
+}
+
+#[test]
+fn a_job_says_how_often_its_pod_is_tried_and_for_how_long() {
+    let job = |name: &str| read(&directory("good").join(name)).1.pod.unwrap().job;
+    let told = Job { backoff_limit: 4, active_deadline: Some(Duration::from_secs(100)) };
+    assert_eq!(job("job-pi.yaml"), Some(told));
+    assert_eq!(job("cronjob.yaml"), Some(Job { backoff_limit: 6, active_deadline: None }));
+    assert_eq!(job("deployment.yaml"), None);
 }
 
 #[test]

@@ -12,8 +12,12 @@ const AFTER_HELP: &str = "\
 Examples:
   podinit check pod.toml
   podinit check --profile process pod.yaml
+  podinit check --kube-strict --profile process pod.yaml
   podinit check --kubernetes pod.yaml
   podinit check --format json pod.yaml | jq -r '.diagnostics[].message'
+
+With --kube-strict whatever `podinit run` would ignore with a warning is an error. Only the image of a
+container stays a label where profile `process` was chosen: that is what choosing it means.
 
 With --kubernetes there may be several pods, in a Deployment, a Job and the like as well. Of the objects
 around them the names and kinds of the fields are checked, not what is inside a strategy and the like;
@@ -28,6 +32,7 @@ pub(super) fn definition() -> Command {
         .after_help(AFTER_HELP)
         .args(files())
         .arg(run::profile())
+        .arg(run::kube_strict().conflicts_with("kubernetes"))
         .arg(
             Arg::new("kubernetes")
                 .long("kubernetes")
@@ -46,7 +51,11 @@ pub(super) fn definition() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> u8 {
-    let options = spec::Options { profile: matches.get_one("profile").copied(), ..spec::Options::default() };
+    let options = spec::Options {
+        profile: matches.get_one("profile").copied(),
+        kube_strict: matches.get_flag("kube-strict"),
+        ..spec::Options::default()
+    };
     let is_json = matches.get_one::<String>("format").is_some_and(|format| format == "json");
     let color = wants_color() && std::io::stdout().is_terminal();
     let Manifests { sources, unreadable } = source::read_all(matches);

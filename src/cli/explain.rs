@@ -2,6 +2,8 @@
 //! holds and where it comes from, what resources come to, and what is not enforced.
 
 mod environment;
+mod lifecycle;
+mod order;
 mod report;
 mod text;
 mod values;

@@ -43,6 +43,7 @@ pub(super) fn definition() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Refuse a pod whose limits cannot be enforced"),
         )
+        .arg(kube_strict())
         .arg(
             Arg::new("exit-code-from")
                 .long("exit-code-from")
@@ -58,6 +59,13 @@ pub(super) fn definition() -> Command {
                 .help("How the containers' output is shown: `name | line`, JSON lines, or as it is"),
         )
         .arg(verbose())
+}
+
+pub(super) fn kube_strict() -> Arg {
+    Arg::new("kube-strict")
+        .long("kube-strict")
+        .action(ArgAction::SetTrue)
+        .help("Refuse a manifest of which anything would be ignored: fields, objects, replicas, limits")
 }
 
 pub(super) fn name() -> Arg {
@@ -94,7 +102,11 @@ pub(super) fn profile() -> Arg {
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     runtime::tell(level(matches.get_count("verbose")));
     let options = match options(matches) {
-        Ok(options) => spec::Options { strict: matches.get_flag("strict"), ..options },
+        Ok(options) => spec::Options {
+            strict: matches.get_flag("strict"),
+            kube_strict: matches.get_flag("kube-strict"),
+            ..options
+        },
         Err(message) => return cannot(&message),
     };
     let Manifests { sources, unreadable } = source::read_all(matches);

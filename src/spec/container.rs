@@ -13,9 +13,10 @@ use super::lifecycle::{Lifecycle, lifecycle};
 use super::name;
 use super::pod::{
     Container, ContainerKind, ContainerPort, ExitCodeOperator, Probe, ProbeKind, Profile, Protocol,
-    ResizePolicy, RestartAction, RestartPolicy, RestartRule, TerminationMessagePolicy,
+    RestartAction, RestartPolicy, RestartRule, TerminationMessagePolicy,
 };
 use super::problem::Problem;
+use super::resize::resize_policy;
 use super::resources::{Resources, resources};
 use super::tree::cut;
 use super::{Syntax, probe};
@@ -23,16 +24,18 @@ use super::{Syntax, probe};
 /// What the containers of one pod have in common.
 pub(super) struct Surroundings<'a> {
     pub profile: Profile,
-    /// The pod's grace period.
-    pub grace: Duration,
+    /// The pod's.
+    pub restart_policy: RestartPolicy,
+    /// At most as long a hook may sleep.
+    pub longest_sleep: Duration,
     /// Containers by name and what they are to start after, as written in TOML.
     pub start_after: RefCell<Vec<(Arc<str>, Item<'a>)>>,
     /// Whether it has been said that an image is only a label.
     pub image_told: Cell<bool>,
     /// Whether it has been said that limits are not enforced.
     pub limits_told: Cell<bool>,
-    /// Refuse what would only be warned of.
-    pub strict: bool,
+    /// The option by which limits that are not enforced are refused.
+    pub strict: Option<&'static str>,
 }
 
 impl Surroundings<'_> {
@@ -45,8 +48,11 @@ impl Surroundings<'_> {
         let place = item.node.entry("limits").map_or(item.key, |entry| entry.key_span);
         let (message, label) = ("cannot enforce limits yet: the pod runs without them", "not enforced");
         let problem = match self.strict {
-            true => item.scope.error(place, "cannot enforce limits yet").label("asked for by `--strict`"),
-            false => Problem::warning(item.scope.source, place, message).label(label),
+            Some(option) => {
+                let problem = item.scope.error(place, "cannot enforce limits yet");
+                problem.label(format!("asked for by `{option}`"))
+            }
+            None => Problem::warning(item.scope.source, place, message).label(label),
         };
         item.scope.report(problem.path(format!("{}.limits", item.path)).help(
             "limit podinit itself, for example with `systemd-run --scope -p MemoryMax=1G podinit run ...`",
@@ -138,7 +144,7 @@ pub(super) fn container<'a>(
             stop_signal,
             termination_message_policy: message.unwrap_or_default(),
             resources: limits(fields, &described, surroundings),
-            resize_policy: resize_policy(fields),
+            resize_policy: resize_policy(fields, plain_init, surroundings.restart_policy),
         };
         if item.scope.syntax == Syntax::Toml {
             let kind = match list {
@@ -357,38 +363,10 @@ fn hooks(
 ) -> Lifecycle {
     let Some(item) = fields.take("lifecycle") else { return Lifecycle::default() };
     if !plain_init {
-        return lifecycle(&item, described, ports, surroundings.grace);
+        return lifecycle(&item, described, ports, surroundings.longest_sleep);
     }
     not_for_plain_init(&item, "has no lifecycle");
     Lifecycle::default()
-}
-
-/// Rule 174: of each resource, whether a change restarts the container.
-fn resize_policy(fields: &mut Fields<'_>) -> ResizePolicy {
-    let mut policy = ResizePolicy::default();
-    for item in fields.take("resizePolicy").and_then(|item| item.list()).unwrap_or_default() {
-        item.fields(&[Place::ResizePolicy], |fields| {
-            fields.belong_to_part("a resizePolicy");
-            let restarts = [("NotRequired", false), ("RestartContainer", true)];
-            let names = [("cpu", true), ("memory", false)];
-            let mut word = |name: &'static str, words: &[(&'static str, bool)], label| match fields.take(name)
-            {
-                Some(item) => item.choice(words, label),
-                None => {
-                    fields.missing(name, format!("write {name}: {label}"));
-                    None
-                }
-            };
-            let is_cpu = word("resourceName", &names, "one of cpu, memory");
-            let restarts = word("restartPolicy", &restarts, "one of NotRequired, RestartContainer");
-            match (is_cpu, restarts) {
-                (Some(true), Some(restarts)) => policy.cpu_restarts = restarts,
-                (Some(false), Some(restarts)) => policy.memory_restarts = restarts,
-                (None, _) | (_, None) => {}
-            }
-        });
-    }
-    policy
 }
 
 fn not_for_plain_init(item: &Item<'_>, what: &str) {

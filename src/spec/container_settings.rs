@@ -163,6 +163,7 @@ pub(super) fn start_after(pod: &mut Pod, written: Vec<StartAfter<'_>>) {
                         format!("remove \"{}\"", cut(&name)),
                     );
                 }
+                Some(other) if wanted.contains(&other) => {}
                 Some(other) => wanted.push(other),
                 None => {
                     let known = pod.containers.iter().map(|container| &*container.name);
@@ -239,7 +240,13 @@ fn paths(item: &Item<'_>) -> Vec<String> {
 /// Paths under names of variables: a table in TOML, `NAME=path` between commas in an annotation.
 fn named_paths(item: &Item<'_>) -> Vec<(String, String)> {
     if !is_annotation(item) {
-        let entry = |(name, item): (&str, Item<'_>)| Some((name.to_owned(), path(&item, item.string()?)?));
+        let entry = |(name, item): (&str, Item<'_>)| {
+            if name.contains(',') || name.trim() != name {
+                // In an annotation it could not be told from two.
+                item.refuse("a name has no comma here, and no space at its ends", "choose another name");
+            }
+            Some((name.to_owned(), path(&item, item.string()?)?))
+        };
         return named(item).into_iter().filter_map(entry).collect();
     }
     let pair = |word: &str| {
@@ -252,7 +259,13 @@ fn named_paths(item: &Item<'_>) -> Vec<(String, String)> {
         }
         Some((name.to_owned(), path(item, written)?))
     };
-    words(item).into_iter().filter_map(pair).collect()
+    let pairs: Vec<(String, String)> = words(item).into_iter().filter_map(pair).collect();
+    let is_twice =
+        |(at, (name, _)): (usize, &(String, String))| pairs.iter().take(at).any(|(other, _)| other == name);
+    if pairs.iter().enumerate().any(is_twice) {
+        item.refuse("a name stands twice in it", "remove one of the two");
+    }
+    pairs
 }
 
 /// A path of a file; it may be relative to the manifest.

@@ -3,6 +3,7 @@
 //! both forms of a manifest; what fields mean has been checked before.
 
 mod comments;
+mod container;
 mod form;
 
 use super::decode::Purpose;
@@ -108,9 +109,6 @@ struct Conversion<'a> {
 impl Conversion<'_> {
     fn text(mut self, subject: &Subject<'_>, roots: &[&Node]) -> Option<String> {
         let (root, to) = (subject.node, syntax_of(self.target));
-        if to == Syntax::Yaml && self.source.syntax == Syntax::Toml {
-            self.without_yaml(root);
-        }
         let is_pod = subject.head.kind.role == Role::Workload(Workload::Pod);
         let elements = if is_pod { self.pod(root, to) } else { self.elements(root) };
         let mut file = File { elements, ..File::default() };
@@ -201,25 +199,6 @@ impl Conversion<'_> {
                 Content::Mapping(entries.iter().filter_map(entry).collect())
             }
         })
-    }
-
-    /// Says what YAML has no place for: reading files of this host is no part of a pod elsewhere.
-    fn without_yaml(&mut self, root: &Node) {
-        let lists = ["initContainers", "containers"].into_iter().filter_map(|list| root.entry(list));
-        let containers = lists.flat_map(|list| match &list.value.value {
-            Value::List(items) => items.as_slice(),
-            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => &[],
-            Value::Date | Value::Mapping(_) | Value::Unreadable => &[],
-        });
-        for entry in containers.flat_map(|container| container.as_mapping().unwrap_or_default()) {
-            if matches!(entry.key.as_str(), "envFile" | "envFromFiles") {
-                let message = format!("cannot convert {}: YAML has no place for it", entry.key);
-                let problem = Problem::error(0, entry.key_span, message).label("podinit's own, in TOML");
-                let help =
-                    "put the values into a ConfigMap or a Secret in a file beside it, and refer to that";
-                self.problems.push(problem.help(help));
-            }
-        }
     }
 
     /// Says what TOML has no place for.

@@ -38,6 +38,8 @@ pub(super) struct Scope<'a> {
     pub homes: &'static [(Place, &'static str)],
     /// Whether its values are nobody's business: they are in no message then.
     pub secret: bool,
+    /// Whether nothing may be ignored.
+    pub kube_strict: bool,
     problems: RefCell<Vec<Problem>>,
     /// The fields that were read, in their order.
     places: RefCell<Vec<(String, Span)>>,
@@ -54,6 +56,7 @@ impl<'a> Scope<'a> {
             purpose,
             homes: &[],
             secret: false,
+            kube_strict: false,
             problems: RefCell::default(),
             places: RefCell::default(),
             warned: RefCell::default(),
@@ -67,6 +70,16 @@ impl<'a> Scope<'a> {
 
     pub fn error(&self, span: Span, message: impl Into<String>) -> Problem {
         Problem::error(self.source, span, message)
+    }
+
+    /// Something of the manifest that has no effect here: a warning, unless nothing may be ignored.
+    pub fn ignored(&self, place: Span, what: &str, why: &str) -> Problem {
+        if self.kube_strict {
+            let help = "remove it, or leave out `--kube-strict`";
+            let problem = self.error(place, format!("cannot ignore {what}: {why}"));
+            return problem.label("refused by `--kube-strict`").help(help);
+        }
+        Problem::warning(self.source, place, format!("ignoring {what}: {why}")).label("no effect")
     }
 
     pub fn into_problems(self) -> Vec<Problem> {

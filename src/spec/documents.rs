@@ -81,11 +81,14 @@ pub(super) fn read<'a>(
     let mut subjects = Vec::new();
     let mut candidates = Vec::new();
     let mut without_effect = false;
+    // What is wrong may be what would be the pod.
+    let mut is_wrong = problems.iter().any(is_error);
     let mut queue: VecDeque<Object<'a>> =
         documents.iter().filter_map(|document| object(sources, document)).collect();
     while let Some(object) = queue.pop_front() {
         let Some(source) = sources.get(object.source) else { continue };
         let mut scope = Scope::new(object.source, &source.text, source.syntax, purpose);
+        scope.kube_strict = options.kube_strict;
         if let Some(found) = what(&scope, &object) {
             let head = found.head;
             let Object { source, node, path, .. } = object.clone();
@@ -100,28 +103,35 @@ pub(super) fn read<'a>(
                 Role::List => {
                     items(&scope, &object, head).into_iter().rev().for_each(|item| queue.push_front(item));
                 }
-                Role::Ignored(why) => pass_over(&scope, &object, head, why),
+                Role::Ignored(why) => {
+                    pass_over(&scope, &object, head, why);
+                    problems.extend(scope.into_problems());
+                    continue;
+                }
             }
         }
-        problems.extend(scope.into_problems());
+        let found = scope.into_problems();
+        is_wrong |= found.iter().any(is_error);
+        problems.extend(found);
     }
     let objects = Arc::new(reader.objects);
     let (mut pod, origins) = pods(sources, &candidates, options, purpose, problems);
     if let Some(pod) = &mut pod {
         pod.objects = Arc::clone(&objects);
         // What is wrong may be what is missing.
-        if purpose == Purpose::Run && problems.iter().all(|problem| problem.severity == Severity::Warning) {
+        if purpose == Purpose::Run && !problems.iter().any(is_error) {
             problems.extend(references::unmet(pod, &origins));
         }
     }
     let fine_without = without_effect && purpose != Purpose::Run;
-    if candidates.is_empty()
-        && !fine_without
-        && problems.iter().all(|problem| problem.severity == Severity::Warning)
-    {
+    if candidates.is_empty() && !fine_without && !is_wrong {
         problems.push(no_pod(sources, without_effect));
     }
     Read { pod, objects, origins, subjects }
+}
+
+fn is_error(problem: &Problem) -> bool {
+    problem.severity == Severity::Error
 }
 
 /// A document that says something.
@@ -147,6 +157,7 @@ fn pods(
         let Some(source) = sources.get(object.source) else { continue };
         let mut scope = Scope::new(object.source, &source.text, source.syntax, purpose);
         scope.homes = homes(candidate.workload);
+        scope.kube_strict = options.kube_strict;
         if position == first || (purpose != Purpose::Run && candidate.found.written) {
             let root = Item::object(&scope, object.node, &object.path);
             let option_name = option_name(options, problems);
@@ -339,13 +350,15 @@ fn pass_over(scope: &Scope<'_>, object: &Object<'_>, found: Head, why: &str) {
     let name = object.node.entry("metadata").and_then(|metadata| metadata.value.entry("name"));
     let name = name.and_then(|name| name.value.as_string()).map(|name| format!(" \"{}\"", cut(name)));
     let described = format!("{}{}", found.kind.name, name.unwrap_or_default());
-    let (message, label) = match scope.purpose {
-        Purpose::Run => (format!("ignoring {described}: {why}"), "no effect"),
-        Purpose::Kubernetes => (format!("cannot check {described}: it has no pod"), "not checked"),
+    let problem = match scope.purpose {
+        Purpose::Run => scope.ignored(found.place, &described, why),
+        Purpose::Kubernetes => {
+            let message = format!("cannot check {described}: it has no pod");
+            Problem::warning(scope.source, found.place, message).label("not checked")
+        }
         Purpose::Convert => return,
     };
-    let problem = Problem::warning(scope.source, found.place, message);
-    scope.report(problem.path(path_of(object, "kind")).label(label));
+    scope.report(problem.path(path_of(object, "kind")));
 }
 
 fn another_pod(scope: &Scope<'_>, candidate: &Candidate<'_>, first: &Candidate<'_>) -> Problem {

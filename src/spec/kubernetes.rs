@@ -1,13 +1,13 @@
 //! Whether a cluster would take a manifest: the types of Kubernetes' API, which know every field, and
 //! what its API server asks for besides. Knows nothing of what podinit supports.
 
+mod own;
+mod stop_signal;
 mod types;
 
 use super::decode::{Item, Purpose, Scope};
-use super::fields::{self, Place};
 use super::kind::{Role, Workload};
 use super::problem::Problem;
-use super::settings;
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Value, cut};
 use super::{Options, Profile, Quantity, Severity, Source, Syntax, documents, read};
@@ -61,11 +61,13 @@ fn judge(root: &Item<'_>, workload: Workload) {
             object(&pod, if workload == Workload::Pod { "Pod" } else { "PodTemplateSpec" });
             if let Some(spec) = below(&pod, "spec") {
                 containers(&spec, &claims(root, workload));
+                stop_signal::judge(&spec);
             }
         }
         Syntax::Toml => {
-            toml(root);
+            own::toml(root);
             containers(root, &[]);
+            stop_signal::judge(root);
         }
     }
 }
@@ -87,42 +89,6 @@ fn claims<'a>(root: &Item<'a>, workload: Workload) -> Vec<(&'a str, &'a Node)> {
         Some((name.as_string()?, &**name))
     };
     claims.iter().filter_map(|claim| name(claim)).collect()
-}
-
-/// The top of a TOML file: the fields of two objects, and podinit's own.
-fn toml(root: &Item<'_>) {
-    let types = ["PodSpec", "ObjectMeta"].map(Type::find);
-    for (key, item) in root.entries().unwrap_or_default() {
-        let is_own = fields::Field::find(Place::Toml, key).is_some();
-        let is_setting = key == settings::PROFILE || key == "crashLoopBackOff";
-        let [spec, metadata] = types;
-        let place = if is_own { metadata } else { spec };
-        let field = place.and_then(|place| place.fields().find(|field| field.name == key));
-        match field {
-            _ if is_setting => own_setting(key, &item),
-            Some(field) => value(&item, field.kind),
-            None => {}
-        }
-    }
-}
-
-fn own_setting(key: &str, item: &Item<'_>) {
-    let names: Vec<String> = match item.node.as_mapping() {
-        Some(entries) => {
-            entries.iter().map(|entry| format!("`{}{key}.{}`", settings::PREFIX, entry.key)).collect()
-        }
-        None => vec![format!("`{}{key}`", settings::PREFIX)],
-    };
-    let plural = if names.len() > 1 { "s" } else { "" };
-    let message = format!("{key} is podinit's own and no field of Kubernetes");
-    let help =
-        format!("in YAML write the annotation{plural} {}, as `podinit convert` does", names.join(" and "));
-    item.scope.report(
-        Problem::warning(item.scope.source, item.key, message)
-            .path(item.path.clone())
-            .label("Kubernetes has no such field")
-            .help(help),
-    );
 }
 
 fn object(item: &Item<'_>, name: &str) {
@@ -201,11 +167,10 @@ fn fields_of(item: &Item<'_>, found: Type) {
         match found.fields().find(|field| field.name == *key) {
             Some(_) if part.node.value == Value::Null => {}
             Some(field) => value(part, field.kind),
+            None if own::is_own(part, found) => {}
             None => {
                 let message = format!("cannot use field \"{}\" in {}", cut(key), item.name);
-                let is_own = found.name == "Container" && matches!(*key, "envFile" | "envFromFiles");
                 let help = match nearest(key, names()) {
-                    _ if is_own => "put the values into a ConfigMap or a Secret, and refer to it".to_owned(),
                     Some(name) => format!("write `{name}`"),
                     None => "remove it".to_owned(),
                 };

@@ -20,16 +20,16 @@ pub(super) struct Lifecycle {
     pub stop_signal: Option<Signal>,
 }
 
-/// Reads `lifecycle` of a container with these ports, in a pod with this grace period.
+/// Reads `lifecycle` of a container with these ports. No hook may sleep for longer than `longest_sleep`.
 pub(super) fn lifecycle(
     item: &Item<'_>,
     container: &str,
     ports: &[ContainerPort],
-    grace: Duration,
+    longest_sleep: Duration,
 ) -> Lifecycle {
     let read = item.fields(&[Place::Lifecycle], |fields| {
         fields.belong_to(container);
-        let mut hook = |name| fields.take(name).and_then(|item| hook(&item, container, ports, grace));
+        let mut hook = |name| fields.take(name).and_then(|item| hook(&item, container, ports, longest_sleep));
         let (post_start, pre_stop) = (hook("postStart"), hook("preStop"));
         let stop_signal = fields.take("stopSignal").and_then(|item| stop_signal(&item));
         Lifecycle { post_start, pre_stop, stop_signal }
@@ -37,7 +37,7 @@ pub(super) fn lifecycle(
     read.unwrap_or_default()
 }
 
-fn hook(item: &Item<'_>, container: &str, ports: &[ContainerPort], grace: Duration) -> Option<Hook> {
+fn hook(item: &Item<'_>, container: &str, ports: &[ContainerPort], longest_sleep: Duration) -> Option<Hook> {
     let places: &'static [Place] = match item.scope.syntax {
         Syntax::Yaml => &[Place::LifecycleHandler],
         Syntax::Toml => &[Place::LifecycleHandler, Place::TomlLifecycleHandler],
@@ -48,11 +48,11 @@ fn hook(item: &Item<'_>, container: &str, ports: &[ContainerPort], grace: Durati
             Syntax::Yaml => None,
             Syntax::Toml => fields.take("timeoutSeconds").and_then(|item| settings::timeout(&item)),
         };
-        Some(Hook { handler: handler(fields, ports, grace)?, timeout })
+        Some(Hook { handler: handler(fields, ports, longest_sleep)?, timeout })
     })?
 }
 
-fn handler(fields: &mut Fields<'_>, ports: &[ContainerPort], grace: Duration) -> Option<HookHandler> {
+fn handler(fields: &mut Fields<'_>, ports: &[ContainerPort], longest_sleep: Duration) -> Option<HookHandler> {
     let items = ["exec", "httpGet", "sleep", "tcpSocket"].map(|name| fields.take(name));
     if !one_handler(fields, &items, "a hook does one thing", "exec, httpGet or sleep") {
         return None;
@@ -60,7 +60,7 @@ fn handler(fields: &mut Fields<'_>, ports: &[ContainerPort], grace: Duration) ->
     let [exec, http_get, sleep, tcp_socket] = items;
     let exec = exec.and_then(|item| exec_action(&item)).map(|command| HookHandler::Exec { command });
     let http_get = http_get.and_then(|item| http_get_action(&item, ports)).map(HookHandler::HttpGet);
-    let sleep = sleep.and_then(|item| sleep_action(&item, grace));
+    let sleep = sleep.and_then(|item| sleep_action(&item, longest_sleep));
     let tcp_socket = tcp_socket.and_then(|item| {
         always_fails(&item);
         tcp_socket_action(&item, ports).map(|_| HookHandler::TcpSocket)
@@ -78,14 +78,14 @@ fn always_fails(item: &Item<'_>) {
 }
 
 /// At most the grace period of the pod (rule 74).
-fn sleep_action(item: &Item<'_>, grace: Duration) -> Option<HookHandler> {
+fn sleep_action(item: &Item<'_>, longest: Duration) -> Option<HookHandler> {
     item.fields_with_main(&[Place::SleepAction], "seconds", |fields| {
         let Some(item) = fields.take("seconds") else {
             fields.missing("seconds", format!("write {}", item.scope.written("seconds", "5")));
             return None;
         };
         let seconds = item.integer(0, i64::MAX)?;
-        let most = grace.as_secs();
+        let most = longest.as_secs();
         if seconds.unsigned_abs() > most {
             item.refuse(
                 format!("longer than terminationGracePeriodSeconds, which is {most}"),

@@ -140,14 +140,20 @@ impl<'a> Form<'a> {
         let restart_policy = self.restart_policy(fields, profile);
         self.host_namespaces(fields);
         operating_system(fields);
-        let termination_grace_period = self.grace(fields);
+        let grace = self.written_grace(fields);
+        let termination_grace_period = grace.unwrap_or(self.options.default_grace);
         let surroundings = Surroundings {
             profile,
-            grace: termination_grace_period,
+            restart_policy,
+            longest_sleep: self.longest_sleep(grace),
             start_after: RefCell::default(),
             image_told: Cell::new(false),
             limits_told: Cell::new(false),
-            strict: self.options.strict,
+            strict: match (self.options.strict, self.options.kube_strict) {
+                (true, _) => Some("--strict"),
+                (false, true) => Some("--kube-strict"),
+                (false, false) => None,
+            },
         };
         let resources = fields.take("resources").map(|item| {
             let resources = resources(&item, "the pod");
@@ -180,7 +186,8 @@ impl<'a> Form<'a> {
         let mut names = Names::default();
         let init_containers = containers(init.as_ref(), ContainerList::Init, &surroundings, &mut names);
         let containers = containers(main.as_ref(), ContainerList::Main, &surroundings, &mut names);
-        let active_deadline = fields.take("activeDeadlineSeconds").and_then(|item| item.integer(1, i64::MAX));
+        let active_deadline =
+            fields.take("activeDeadlineSeconds").and_then(|item| item.integer(1, i32::MAX.into()));
         let mut pod = Pod {
             metadata: self.metadata_of("", "default"),
             active_deadline: active_deadline.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
@@ -245,13 +252,16 @@ impl<'a> Form<'a> {
     }
 
     /// Seconds; a negative number counts as 1 (rule 77).
-    fn grace(&self, fields: &mut Fields<'_>) -> Duration {
+    fn written_grace(&self, fields: &mut Fields<'_>) -> Option<Duration> {
         let seconds =
             fields.take("terminationGracePeriodSeconds").and_then(|item| item.integer(i64::MIN, i64::MAX));
-        match seconds {
-            Some(seconds) => Duration::from_secs(u64::try_from(seconds).unwrap_or(1)),
-            None => self.options.default_grace,
-        }
+        seconds.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(1)))
+    }
+
+    /// What a hook may sleep (rule 74). A manifest that is right stays so under a shorter `--grace`.
+    fn longest_sleep(&self, written: Option<Duration>) -> Duration {
+        let usual = Options::default().default_grace;
+        written.unwrap_or(self.options.default_grace.max(usual))
     }
 
     /// Profile `process` has the host's namespaces anyway; profile `pod` is refused as a whole.

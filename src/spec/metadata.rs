@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Syntax;
-use super::decode::{Fields, Item};
+use super::decode::{Fields, Item, Purpose};
 use super::name;
 use super::problem::Problem;
 use super::settings::Settings;
@@ -102,6 +102,10 @@ pub(super) fn annotations<'a>(fields: &mut Fields<'a>) -> (BTreeMap<String, Stri
             Syntax::Toml => Settings::refuse_annotation(key, &item),
         };
         if setting {
+            // The name of a container may make it too long for a cluster.
+            if item.scope.purpose == Purpose::Kubernetes {
+                check_key("annotation", &key.to_ascii_lowercase(), &item);
+            }
             continue;
         }
         // Kubernetes folds the case of annotations' keys before it looks at them.

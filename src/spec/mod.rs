@@ -15,6 +15,7 @@ mod environment;
 mod expand;
 mod fields;
 mod handler;
+mod job;
 mod kind;
 mod kubernetes;
 mod lifecycle;
@@ -29,6 +30,7 @@ mod probe;
 mod problem;
 mod quantity;
 mod references;
+mod resize;
 mod resources;
 mod schema;
 mod script;
@@ -106,12 +108,20 @@ pub struct Options {
     pub default_grace: Duration,
     /// What this host cannot enforce is an error, not a warning.
     pub strict: bool,
+    /// What would have no effect on one host is an error, not a warning.
+    pub kube_strict: bool,
 }
 
 /// As if nothing was said; Kubernetes' grace.
 impl Default for Options {
     fn default() -> Self {
-        Self { profile: None, name: None, default_grace: Duration::from_secs(30), strict: false }
+        Self {
+            profile: None,
+            name: None,
+            default_grace: Duration::from_secs(30),
+            strict: false,
+            kube_strict: false,
+        }
     }
 }
 

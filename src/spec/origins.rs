@@ -18,6 +18,8 @@ pub(super) struct Home {
     pub metadata: String,
     /// Of the name and the namespace, which a template has from the object around it.
     pub name: String,
+    /// Of the fields beside the template; empty where there is none.
+    pub owner: String,
     /// Whether the pod is a template's.
     pub is_template: bool,
 }
@@ -38,6 +40,10 @@ impl Home {
             spec: below(&pod, "spec"),
             metadata: below(&pod, "metadata"),
             name: below(object, "metadata"),
+            owner: match (object, template.strip_suffix("template").unwrap_or_default()) {
+                ("", beside) => beside.to_owned(),
+                (object, beside) => format!("{object}.{beside}"),
+            },
             is_template: !template.is_empty(),
         }
     }
@@ -72,6 +78,11 @@ impl Origins {
     pub fn of_metadata(&self, path: &str) -> Option<Span> {
         let of_owner = matches!(path, "name" | "generateName" | "namespace");
         self.find(if of_owner { &self.home.name } else { &self.home.metadata }, path)
+    }
+
+    /// Where a field beside the pod's template stands, such as `backoffLimit` of a Job.
+    pub fn of_owner(&self, path: &str) -> Option<Span> {
+        self.find(&self.home.owner, path).filter(|_| self.home.is_template)
     }
 
     fn find(&self, prefix: &str, path: &str) -> Option<Span> {

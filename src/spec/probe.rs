@@ -20,10 +20,10 @@ pub(super) fn probe(
 ) -> Option<Probe> {
     item.fields(&[Place::Probe], |fields| {
         fields.belong_to(&format!("{} of {container}", item.name));
-        let initial_delay = fields.take("initialDelaySeconds").and_then(|item| seconds(&item, 0.0));
+        let initial_delay = fields.take("initialDelaySeconds").and_then(|item| seconds(&item, 0));
         let mut above_zero = |name, default| {
             let written = fields.take(name).filter(|item| !is_zero(&item.node.value));
-            written.and_then(|item| seconds(&item, SHORTEST)).unwrap_or(Duration::from_secs(default))
+            written.and_then(|item| seconds(&item, 1)).unwrap_or(Duration::from_secs(default))
         };
         let timeout = above_zero("timeoutSeconds", 1);
         let period = above_zero("periodSeconds", 10);
@@ -49,17 +49,22 @@ fn is_zero(value: &Value) -> bool {
 }
 
 /// Seconds, with a fraction; Kubernetes has whole ones only (kubernetes/enhancements#3066).
-fn seconds(item: &Item<'_>, least: f64) -> Option<Duration> {
-    let from = i64::from(least > 0.0);
-    let whole = || item.integer(from, SECONDS).map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
+/// `least` is the least whole number of them.
+fn seconds(item: &Item<'_>, least: i64) -> Option<Duration> {
+    let whole = || item.integer(least, SECONDS).map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
     let Value::Float(value) = item.node.value else { return whole() };
-    if value.fract() == 0.0 || !value.is_finite() || item.scope.purpose == Purpose::Kubernetes {
+    if value.fract() == 0.0 || !(0.0..=SECONDS as f64).contains(&value) {
         return whole();
     }
-    if value < 0.0 || value > SECONDS as f64 {
-        return whole();
+    if item.scope.purpose == Purpose::Kubernetes {
+        let example = item.scope.written(&item.name, &format!("{}", value.ceil()));
+        item.refuse(
+            "Kubernetes has whole seconds only; fractions are podinit's own",
+            format!("write {example}"),
+        );
+        return None;
     }
-    if value < least {
+    if value < SHORTEST {
         item.refuse("too short to be of use", format!("write {SHORTEST} or more"));
         return None;
     }

@@ -45,7 +45,7 @@ impl<'a> Settings<'a> {
             INITIAL_DELAY => &mut self.initial_delay,
             MAX_DELAY => &mut self.max_delay,
             _ => {
-                let help = match nearest(name, NAMES.into_iter()) {
+                let help = match meant(name) {
                     Some(name) => format!("write `{PREFIX}{name}`"),
                     None => format!(
                         "known are {}, and for a container {}",
@@ -182,6 +182,16 @@ impl<'a> Settings<'a> {
     pub fn back_off(&self) -> CrashLoopBackOff {
         back_off(self.initial_delay.as_ref(), self.max_delay.as_ref())
     }
+}
+
+/// The setting that was probably meant by a name that is none.
+fn meant(name: &str) -> Option<String> {
+    let of_container = || {
+        let (container, setting) = name.split_once('.')?;
+        let setting = nearest(setting, container_settings::NAMES.into_iter())?;
+        Some(format!("{container}.{setting}"))
+    };
+    nearest(name, NAMES.into_iter()).map(str::to_owned).or_else(of_container)
 }
 
 /// Delays between restarts (rule 114): a maximum below the usual first delay is the first delay as well.

@@ -1,21 +1,18 @@
 //! Objects that have the template of a pod: Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob.
-//! One pod of it is run, once; what a cluster would do beyond that is told or refused. Knows what is
-//! around a template, and of the pod only what has to agree with it.
+//! One pod of it is run, and that of a Job is tried again; what a cluster would do beyond that is told or
+//! refused. Knows what is around a template, and of the pod only what has to agree with it.
 
-use super::container::RESTART_POLICIES;
 use super::decode::{Fields, Item, Purpose};
 use super::fields::Place;
+use super::job::job;
 use super::kind::Workload;
 use super::manifest::Form;
 use super::metadata::{annotations, labels};
 use super::object::{ObjectMetadata, object_metadata};
-use super::pod::{Pod, RestartPolicy};
+use super::pod::Pod;
 use super::problem::Problem;
 use super::selector::Template;
 use super::tree::{Entry, cut};
-
-/// Tries after the first that Kubernetes gives a job where nothing is written.
-const USUAL_BACKOFF_LIMIT: i64 = 6;
 
 /// The mappings around the pod of a workload, with their paths.
 pub(super) fn homes(workload: Workload) -> &'static [(Place, &'static str)] {
@@ -101,7 +98,7 @@ fn around(
 ) -> Option<Pod> {
     spec.fields(places, |fields| {
         let template = fields.take("template");
-        let pod = match &template {
+        let mut pod = match &template {
             Some(item) => form.template(item, owner),
             None => {
                 fields.missing("template", "write `template:` with `metadata:` and `spec:` below it");
@@ -130,7 +127,8 @@ fn around(
                     about_template(form, labels).check(&item);
                 }
                 fields.take("manualSelector").and_then(|item| item.boolean());
-                tries(form, fields, template.as_ref().and_then(policy_of));
+                let job = job(fields);
+                pod = pod.map(|pod| Pod { job: Some(job), ..pod });
             }
         }
         pod
@@ -164,54 +162,15 @@ fn one_of(fields: &mut Fields<'_>, name: &'static str, what: &str) {
     let Some(item) = fields.take(name) else { return };
     let runs = item.scope.purpose == Purpose::Run;
     let Some(count) = item.integer(0, i32::MAX.into()).filter(|count| runs && *count != 1) else { return };
-    let message = format!("running one {what}: podinit runs one pod");
     let label = if count == 0 { "a cluster would run none" } else { "a cluster would run more" };
-    let problem = Problem::warning(item.scope.source, item.node.span, message);
+    let problem = if item.scope.kube_strict {
+        let problem =
+            item.scope.error(item.node.span, format!("cannot run {name} {count}: podinit runs one pod"));
+        let help = format!("write {}, or leave out `--kube-strict`", item.scope.written(name, "1"));
+        problem.help(help)
+    } else {
+        let message = format!("running one {what}: podinit runs one pod");
+        Problem::warning(item.scope.source, item.node.span, message)
+    };
     item.scope.report(problem.path(item.path).label(label));
-}
-
-/// The policy of a job's template; `None` where it is none, which is reported.
-fn policy_of(template: &Item<'_>) -> Option<RestartPolicy> {
-    let policy = template.node.entry("spec")?.value.entry("restartPolicy")?.value.as_string()?;
-    RESTART_POLICIES.iter().find(|(word, _)| *word == policy).map(|(_, policy)| *policy)
-}
-
-/// How often a job is tried. Here its pod runs once, and nothing counts restarts inside it.
-fn tries(form: &Form<'_>, fields: &mut Fields<'_>, policy: Option<RestartPolicy>) {
-    let item = fields.take("backoffLimit");
-    let limit = item.as_ref().map(|item| item.integer(0, i32::MAX.into()));
-    let in_place = policy == Some(RestartPolicy::OnFailure);
-    match (limit, &item) {
-        (Some(None), _) => {}
-        (Some(Some(0)), _) if !in_place => {}
-        (Some(Some(limit)), Some(item)) if limit != USUAL_BACKOFF_LIMIT => {
-            item.refuse_not_built(match limit {
-                0 => "write `restartPolicy: Never` with it to run the job's pod once",
-                _ => "write `backoffLimit: 0` and `restartPolicy: Never` to run the job's pod once",
-            });
-        }
-        (_, item) => {
-            let runs = fields.item.scope.purpose == Purpose::Run;
-            let Some(policy) = policy.filter(|_| runs) else { return };
-            let (message, label) = match policy {
-                RestartPolicy::OnFailure => (
-                    "restarting failed containers of the job without limit: podinit does not count yet",
-                    "a cluster would give up after 6 restarts",
-                ),
-                // Reported.
-                RestartPolicy::Always => return,
-                RestartPolicy::Never => (
-                    "running the pod of the job once: podinit does not try again yet",
-                    "a cluster would try up to 6 times more",
-                ),
-            };
-            let (place, path) = match item {
-                Some(item) => (item.node.span, item.path.clone()),
-                None => (form.head.place, String::new()),
-            };
-            let help = "write `backoffLimit: 0` with `restartPolicy: Never` if one try is what you want";
-            let problem = Problem::warning(fields.item.scope.source, place, message).path(path);
-            fields.item.scope.report(problem.label(label).help(help));
-        }
-    }
 }

@@ -87,6 +87,31 @@ fn commands_that_only_answer_exit_with_2_when_they_are_misused() {
 }
 
 #[test]
+fn kube_strict_refuses_what_would_be_ignored() {
+    let directory = Directory::new();
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  NODE\n  restartPolicy: Never\n  containers: [{name: a, command: [echo, ran]}]\n";
+    let ignored = directory.file("ignored.yaml", &manifest.replace("NODE", "nodeName: b"));
+    let heeded = directory.file("heeded.yaml", &manifest.replace("NODE", "terminationGracePeriodSeconds: 1"));
+    let cases = [
+        (&["check"][..], &ignored, 0, "warning: ignoring nodeName"),
+        (&["check", "--kube-strict"], &ignored, 1, "error: cannot ignore nodeName"),
+        (&["check", "--kube-strict"], &heeded, 0, "pod a is fine"),
+        (&["run"], &ignored, 0, "a | ran"),
+        (&["run", "--kube-strict"], &ignored, 125, "error: cannot ignore nodeName"),
+        (&["run", "--kube-strict"], &heeded, 0, "a | ran"),
+    ];
+    for (words, file, code, said) in cases {
+        let mut command = Command::new(PODINIT);
+        let output = command.args(words).args(["--profile", "process"]).arg(file).output().unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        let all = String::from_utf8_lossy(&all);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {all}");
+        assert!(all.contains(said), "{words:?}: {all}");
+        assert_eq!(all.contains("a | ran"), words[0] == "run" && code == 0, "{words:?}: {all}");
+    }
+}
+
+#[test]
 fn the_schema_is_that_of_toml_where_nothing_is_said() {
     assert_eq!(podinit(&["schema"]), podinit(&["schema", "toml"]));
     assert_ne!(podinit(&["schema"]), podinit(&["schema", "yaml"]));

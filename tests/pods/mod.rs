@@ -157,6 +157,14 @@ pub fn pod(rng: &mut Rng, whole: bool) -> Value {
             json!([{"key": nasty(rng), "operator": "Exists", "tolerationSeconds": rng.i64(..)}, {}]);
         spec["imagePullSecrets"] = json!([{"name": "a"}, {"name": "b"}]);
     }
+    for list in ["initContainers", "containers"] {
+        for container in spec[list].as_array().cloned().unwrap_or_default() {
+            annotations.extend(settings(rng, &container, list == "containers"));
+            if !container["lifecycle"]["stopSignal"].is_null() {
+                spec["os"] = json!({"name": "linux"});
+            }
+        }
+    }
     if whole {
         spec["volumes"] = json!([
             {"name": "data", "emptyDir": {}},
@@ -201,6 +209,16 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
     }
     if is_sidecar || !init {
         container["startupProbe"] = probe(rng);
+        for kind in ["livenessProbe", "readinessProbe"] {
+            if chance(rng, 3) {
+                container[kind] = probe(rng);
+            }
+        }
+        if chance(rng, 2) {
+            container["lifecycle"] = lifecycle(rng);
+        }
+        container["terminationMessagePolicy"] = pick(rng, &["File", "FallbackToLogsOnError"]);
+        container["resizePolicy"] = json!([{"resourceName": "cpu", "restartPolicy": "NotRequired"}]);
     }
     if chance(rng, 3) {
         let prefix = pick(rng, &["", "p-", "A B", "#: ", "'\"", "yes"]);
@@ -208,10 +226,6 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
         container["envFrom"] = json!([{"prefix": prefix, object: {"name": "s.t", "optional": rng.bool()}}]);
     }
     if whole {
-        if !init {
-            container["livenessProbe"] = probe(rng);
-            container["lifecycle"] = json!({"preStop": {"exec": {"command": strings(rng)}}});
-        }
         container["resources"] = json!({"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "250m", "example.com/gpu": "2"}});
         container["volumeMounts"] =
             json!([{"name": "data", "mountPath": nasty(rng), "readOnly": rng.bool()}]);
@@ -219,6 +233,58 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
         container["stdin"] = json!(rng.bool());
     }
     container
+}
+
+/// What Kubernetes has no field for in a container, as annotations.
+fn settings(rng: &mut Rng, container: &Value, is_main: bool) -> Map<String, Value> {
+    let mut settings = Map::new();
+    let is_kept = !container["startupProbe"].is_null();
+    let name = container["name"].as_str().unwrap();
+    let mut set = |setting: &str, value: Value| {
+        settings.insert(format!("podinit.dev/{name}.{setting}"), value);
+    };
+    if is_main && chance(rng, 3) {
+        set("keystone", pick(rng, &["true", "false"]));
+    }
+    if is_main && name != "main-0" && chance(rng, 2) {
+        set("startAfter", if name == "main-2" { json!("main-0,main-1") } else { json!("main-0") });
+    }
+    if chance(rng, 3) {
+        set("envFile", pick(rng, &["a.env", "conf/a.env,/etc/b.env"]));
+        set("envFromFiles", pick(rng, &["A=a", "B C=/run/b,A=c d"]));
+    }
+    if is_kept && chance(rng, 3) {
+        set("notify", pick(rng, &["socket", "fd:3", "fd:255"]));
+    }
+    if chance(rng, 4) {
+        set("crashLoopBackOff.initialDelaySeconds", pick(rng, &["0.25", "1"]));
+        set("crashLoopBackOff.maxDelaySeconds", pick(rng, &["60", "2.5"]));
+    }
+    for hook in ["postStart", "preStop"] {
+        if !container["lifecycle"][hook].is_null() && chance(rng, 2) {
+            set(&format!("lifecycle.{hook}.timeoutSeconds"), pick(rng, &["5", "0.5"]));
+        }
+    }
+    settings
+}
+
+/// Hooks and a signal to stop by; one of these is there.
+fn lifecycle(rng: &mut Rng) -> Value {
+    let mut lifecycle = json!({});
+    for hook in ["postStart", "preStop"] {
+        if chance(rng, 2) {
+            lifecycle[hook] = match rng.u8(..4) {
+                0 => json!({"exec": {"command": ["/bin/hook", nasty(rng)]}}),
+                1 => json!({"sleep": {"seconds": 0}}),
+                2 => json!({"tcpSocket": {"port": 80}}),
+                _ => json!({"httpGet": {"port": 8443, "scheme": "HTTPS", "path": "/drain"}}),
+            };
+        }
+    }
+    if lifecycle == json!({}) || chance(rng, 3) {
+        lifecycle["stopSignal"] = pick(rng, &["SIGQUIT", "SIGRTMIN+3", "SIGRTMAX"]);
+    }
+    lifecycle
 }
 
 fn variable(rng: &mut Rng) -> Value {
@@ -237,9 +303,10 @@ fn variable(rng: &mut Rng) -> Value {
 }
 
 fn probe(rng: &mut Rng) -> Value {
-    let mut probe = match rng.u8(..3) {
+    let mut probe = match rng.u8(..4) {
         0 => json!({"exec": {"command": ["/bin/check", nasty(rng)]}}),
         1 => json!({"tcpSocket": {"port": 80, "host": "localhost"}}),
+        2 => json!({"grpc": {"port": 9000, "service": "a.b"}}),
         _ => {
             json!({"httpGet": {"port": 8080, "path": "/a?b=c", "httpHeaders": [{"name": "Host", "value": "a.b"}]}})
         }
@@ -249,6 +316,30 @@ fn probe(rng: &mut Rng) -> Value {
         probe["failureThreshold"] = json!(3);
     }
     probe
+}
+
+/// Moves what annotations say of containers into the containers, as TOML has it.
+fn settings_as_keys(top: &mut Map<String, Value>) {
+    let annotations = top["annotations"].as_object().unwrap().clone();
+    for (key, value) in annotations {
+        let setting = key.strip_prefix("podinit.dev/").and_then(|setting| setting.split_once('.'));
+        let Some((name, setting)) = setting.filter(|(name, _)| *name != "crashLoopBackOff") else { continue };
+        top["annotations"].as_object_mut().unwrap().remove(&key);
+        let text = value.as_str().unwrap();
+        let value = match setting {
+            "keystone" => json!(text == "true"),
+            "startAfter" | "envFile" => text.split(',').collect(),
+            "envFromFiles" => text.split(',').filter_map(|pair| pair.split_once('=')).collect(),
+            "notify" => json!(text),
+            _ => json!(text.parse::<f64>().unwrap()),
+        };
+        for (list, containers) in top.iter_mut() {
+            let containers = containers.as_array_mut().filter(|_| list.ends_with("ontainers"));
+            for container in containers.into_iter().flatten().filter(|container| container["name"] == name) {
+                *setting.split('.').fold(&mut *container, |place, key| &mut place[key]) = value.clone();
+            }
+        }
+    }
 }
 
 /// A text with a comment here and there, each with a number of its own.
@@ -272,6 +363,7 @@ impl<'r> Text<'r> {
         let mut top = Map::new();
         top.extend(pod["metadata"].as_object().unwrap().clone());
         top.extend(pod["spec"].as_object().unwrap().clone());
+        settings_as_keys(&mut top);
         let annotations = top["annotations"].as_object_mut().unwrap();
         let profile = annotations.remove("podinit.dev/profile");
         let mut delays = Map::new();

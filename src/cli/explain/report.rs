@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::order::{end, start, stop};
 use super::values;
 use crate::plan::{self, Effective, QosClass};
-use crate::spec::{ContainerKind, Options, Origins, Pod, Problem, Profile, Quantity, Resources, Source};
+use crate::spec::{Options, Origins, Pod, Problem, Profile, Quantity, Resources, Source};
 
 /// What is known besides the pod.
 pub(super) struct Told<'a> {
@@ -80,6 +81,10 @@ impl Report {
         let profile = values::profile(pod, told);
         let mut not_honoured: Vec<String> =
             told.problems.iter().map(|problem| problem.message.clone()).collect();
+        if !pod.readiness_gates.is_empty() {
+            let gates = pod.readiness_gates.join(", ");
+            not_honoured.push(format!("nobody sets the condition {gates}: the pod is never Ready"));
+        }
         not_honoured.push("cannot apply cgroup values and oom_score_adj yet".to_owned());
         if told.host_memory.is_none() {
             not_honoured.push("cannot tell this host's memory: oom_score_adj is left out".to_owned());
@@ -147,89 +152,6 @@ fn amounts(effective: &Effective) -> Value {
         "sidecars": effective.sidecars.to_string(),
         "initializing": effective.initializing.to_string(),
     })
-}
-
-fn kind_word(kind: ContainerKind) -> &'static str {
-    match kind {
-        ContainerKind::Init => "init container",
-        ContainerKind::Sidecar => "sidecar",
-        ContainerKind::Main => "main container",
-        ContainerKind::Ephemeral => "ephemeral container",
-    }
-}
-
-/// Containers as a sentence has them: "a, b and c".
-fn list(names: &[&str]) -> String {
-    match names {
-        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        names => names.concat(),
-    }
-}
-
-fn start(pod: &Pod) -> Vec<Step> {
-    let mains: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
-    let step = |(_, kind, container): (_, ContainerKind, &crate::spec::Container)| Step {
-        name: container.name.to_string(),
-        kind: kind_word(kind),
-        what: match kind {
-            ContainerKind::Init => "runs to its end; the next starts when it has exited with 0".to_owned(),
-            ContainerKind::Sidecar if container.startup_probe.is_some() => {
-                "is kept running; the next starts when its startup probe has succeeded".to_owned()
-            }
-            ContainerKind::Sidecar => "is kept running; the next starts when it has started".to_owned(),
-            ContainerKind::Main | ContainerKind::Ephemeral if mains.len() > 1 => {
-                "starts together with the other main containers".to_owned()
-            }
-            ContainerKind::Main | ContainerKind::Ephemeral => "the pod lasts as long as this".to_owned(),
-        },
-    };
-    pod.iter().map(step).collect()
-}
-
-/// The main containers first, then the sidecars in reverse order (rule 81).
-fn stop(pod: &Pod) -> Vec<Step> {
-    let mut before: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
-    let mut steps: Vec<Step> = before
-        .iter()
-        .map(|name| Step {
-            name: (*name).to_owned(),
-            kind: kind_word(ContainerKind::Main),
-            what: "gets SIGTERM at once".to_owned(),
-        })
-        .collect();
-    let sidecars = pod.init_containers.iter().filter(|c| c.kind_among_init() == ContainerKind::Sidecar);
-    for sidecar in sidecars.rev() {
-        let verb = if before.len() == 1 { "has" } else { "have" };
-        steps.push(Step {
-            name: sidecar.name.to_string(),
-            kind: kind_word(ContainerKind::Sidecar),
-            what: format!("gets SIGTERM when {} {verb} ended", list(&before)),
-        });
-        before = vec![&sidecar.name];
-    }
-    steps
-}
-
-fn end(pod: &Pod) -> Vec<String> {
-    let grace = values::seconds(pod.termination_grace_period);
-    let mains: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
-    let init = pod.init_containers.iter().filter(|c| c.kind_among_init() == ContainerKind::Init);
-    let init: Vec<&str> = init.map(|container| &*container.name).collect();
-    let verb = if mains.len() == 1 { "has" } else { "have" };
-    let mut said = vec![
-        format!("The pod stops when {} {verb} ended for good, and by TERM or INT.", list(&mains)),
-        format!("All containers share {grace}; what is left then gets SIGKILL."),
-    ];
-    let of_init = match init.as_slice() {
-        [] => String::new(),
-        [only] => format!(", or of {only} if that fails"),
-        several => format!(", or of the one of {} that fails", list(several)),
-    };
-    said.push(match mains.as_slice() {
-        [main] => format!("podinit exits with the code of {main}{of_init}."),
-        mains => format!("podinit exits with the code of the first of {} that fails{of_init}.", list(mains)),
-    });
-    said
 }
 
 /// The resources that anything asks for.

@@ -7,8 +7,8 @@ use super::environment;
 use super::report::{Group, Origin, Told, Valued};
 use crate::plan::{self, CPU_PERIOD};
 use crate::spec::{
-    Container, ContainerKind, ExitCodeOperator, HttpGet, HttpScheme, Pod, Probe, ProbeHandler, ProbeHost,
-    Profile, Protocol, RestartPolicy,
+    Container, ContainerKind, CrashLoopBackOff, ExitCodeOperator, Pod, Profile, Protocol, RestartAction,
+    RestartPolicy,
 };
 
 /// Not in any manifest, and so by this profile's nature.
@@ -25,7 +25,7 @@ const BY_PROFILE: [(&str, &str); 9] = [
 ];
 
 /// Values of one container under construction.
-struct Values<'a> {
+pub(super) struct Values<'a> {
     told: &'a Told<'a>,
     /// `containers[0].`, or empty for the pod.
     path: String,
@@ -106,38 +106,73 @@ fn of_pod(pod: &Pod, told: &Told<'_>) -> Vec<Valued> {
     };
     values.field("terminationGracePeriodSeconds", seconds(pod.termination_grace_period), grace);
     let back_off = pod.crash_loop_back_off;
-    let delays = match (back_off.initial_delay, back_off.max_delay) {
-        (first, most) if first == most => format!("{} before each restart but the first", seconds(first)),
-        (first, most) => format!("from {}, doubling, to {}", seconds(first), seconds(most)),
-    };
     let is_default = back_off == Default::default();
     let written = ["crashLoopBackOff", "annotations"]
         .iter()
         .find_map(|path| told.origins.of_spec(path).or_else(|| told.origins.of_metadata(path)));
     let place = written.filter(|_| !is_default);
     let origin = place.map_or(Origin::Default("Kubernetes, rule 109"), |place| line(told, place));
-    values.add("crashLoopBackOff", delays, origin);
+    values.add("crashLoopBackOff", delays(back_off), origin);
+    values.ends(pod);
     values.values
 }
 
+/// Delays between restarts, in words.
+fn delays(back_off: CrashLoopBackOff) -> String {
+    match (back_off.initial_delay, back_off.max_delay) {
+        (first, most) if first == most => format!("{} before each restart but the first", seconds(first)),
+        (first, most) => format!("from {}, doubling, to {}", seconds(first), seconds(most)),
+    }
+}
+
 impl Values<'_> {
-    fn add(&mut self, field: &str, value: String, origin: Origin) {
+    pub(super) fn add(&mut self, field: &str, value: String, origin: Origin) {
         self.values.push(Valued { field: field.to_owned(), value, origin });
     }
 
     /// A value of a field that the manifest may have.
-    fn field(&mut self, field: &str, value: String, otherwise: Origin) {
+    pub(super) fn field(&mut self, field: &str, value: String, otherwise: Origin) {
         let place = self.told.origins.of_spec(&format!("{}{field}", self.path));
         let origin = place.map_or(otherwise, |place| line(self.told, place));
         self.add(field, value, origin);
     }
 
     /// A field that is shown only where the manifest has it.
-    fn written(&mut self, field: &str, value: String) {
+    pub(super) fn written(&mut self, field: &str, value: String) {
         if let Some(place) = self.told.origins.of_spec(&format!("{}{field}", self.path)) {
             let origin = line(self.told, place);
             self.add(field, value, origin);
         }
+    }
+
+    /// A setting of a container that is there.
+    pub(super) fn setting(&mut self, container: &Container, name: &str, value: String) {
+        let place = self.place_of_setting(container, name);
+        let origin = place.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
+        self.add(name, value, origin);
+    }
+
+    /// The delays of a container, of which one may be left out.
+    pub(super) fn back_off(&mut self, container: &Container, back_off: CrashLoopBackOff) {
+        let names = ["crashLoopBackOff.initialDelaySeconds", "crashLoopBackOff.maxDelaySeconds"];
+        let place = names.iter().find_map(|name| self.place_of_setting(container, name));
+        let origin = place.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
+        self.add("crashLoopBackOff", delays(back_off), origin);
+    }
+
+    /// Where a setting stands, be it a key or an annotation.
+    fn place_of_setting(&self, container: &Container, name: &str) -> Option<crate::spec::Span> {
+        let origins = self.told.origins;
+        let annotation = format!("annotations[\"podinit.dev/{}.{name}\"]", container.name);
+        let key = origins.of_spec(&format!("{}{name}", self.path));
+        key.or_else(|| origins.of_metadata(&annotation))
+    }
+
+    /// A field of the object around the pod.
+    pub(super) fn of_owner(&mut self, field: &str, shown: &str, value: String, otherwise: Origin) {
+        let place = self.told.origins.of_owner(field);
+        let origin = place.map_or(otherwise, |place| line(self.told, place));
+        self.add(shown, value, origin);
     }
 
     fn container(&mut self, pod: &Pod, kind: ContainerKind, container: &Container) {
@@ -148,9 +183,14 @@ impl Values<'_> {
         let directory = container.working_dir.clone();
         let own = Origin::Profile(pod.profile);
         self.field("workingDir", directory.unwrap_or_else(|| "podinit's own".to_owned()), own);
-        for (field, value) in environment::values(container) {
-            let origin = self.told.origins.of_spec(&format!("{}{field}", self.path));
-            let origin = origin.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
+        for environment::Shown { field, value, path } in environment::values(container) {
+            let setting = format!("annotations[\"podinit.dev/{}.{field}\"]", container.name);
+            let origins = self.told.origins;
+            let place = [path.as_str(), field]
+                .iter()
+                .find_map(|path| origins.of_spec(&format!("{}{path}", self.path)));
+            let place = place.or_else(|| origins.of_metadata(&setting));
+            let origin = place.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
             self.add(field, value, origin);
         }
         let ports: Vec<String> = container.ports.iter().map(port).collect();
@@ -166,28 +206,17 @@ impl Values<'_> {
         }
         let rules = container.restart_policy_rules.iter().map(|rule| {
             let codes = rule.values.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+            let what = match rule.action {
+                RestartAction::Restart => "restart",
+                RestartAction::RestartAllContainers => "restart all containers",
+            };
             match rule.operator {
-                ExitCodeOperator::In => format!("restart on exit code {codes}"),
-                ExitCodeOperator::NotIn => format!("restart on any exit code but {codes}"),
+                ExitCodeOperator::In => format!("{what} on exit code {codes}"),
+                ExitCodeOperator::NotIn => format!("{what} on any exit code but {codes}"),
             }
         });
         self.written("restartPolicyRules", rules.collect::<Vec<_>>().join("; "));
-        if let Some(probe) = &container.startup_probe {
-            self.probe(pod, probe);
-        }
-    }
-
-    fn probe(&mut self, pod: &Pod, probe: &Probe) {
-        self.written("startupProbe", handler(&probe.handler));
-        let at = |field: &str| format!("startupProbe.{field}");
-        let number = |value: u32| value.to_string();
-        let rule = |text| Origin::Default(text);
-        self.field(&at("initialDelaySeconds"), seconds(probe.initial_delay), rule("Kubernetes, rule 37"));
-        self.field(&at("timeoutSeconds"), seconds(probe.timeout), rule("Kubernetes, rule 37"));
-        self.field(&at("periodSeconds"), seconds(probe.period), rule("Kubernetes, rule 37"));
-        self.field(&at("failureThreshold"), number(probe.failure_threshold), rule("Kubernetes, rule 37"));
-        let grace = probe.termination_grace_period.unwrap_or(pod.termination_grace_period);
-        self.field(&at("terminationGracePeriodSeconds"), seconds(grace), rule("the pod's"));
+        self.lifecycle(pod, kind, container);
     }
 
     fn resources(&mut self, pod: &Pod, id: crate::spec::ContainerId, container: &Container) {
@@ -235,36 +264,6 @@ fn port(port: &crate::spec::ContainerPort) -> String {
     };
     let name = port.name.as_ref().map_or(String::new(), |name| format!("{name} "));
     format!("{name}{}/{protocol}", port.container_port)
-}
-
-fn handler(handler: &ProbeHandler) -> String {
-    let address = |host: &ProbeHost, port: &u16| match host {
-        ProbeHost::Pod => format!("127.0.0.1:{port}"),
-        ProbeHost::Localhost => format!("localhost:{port}"),
-        ProbeHost::Address(address) => std::net::SocketAddr::new(*address, *port).to_string(),
-        ProbeHost::Name(name) => format!("{name}:{port}"),
-    };
-    match handler {
-        ProbeHandler::Exec { command } => {
-            let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
-            format!("exec {}", words.join(" "))
-        }
-        ProbeHandler::TcpSocket { host, port } => format!("tcpSocket {}", address(host, port)),
-        ProbeHandler::HttpGet(HttpGet { scheme, host, port, path, http_headers }) => {
-            let scheme = match scheme {
-                HttpScheme::Http => "http",
-                HttpScheme::Https => "https",
-            };
-            let headers = match http_headers.len() {
-                0 => String::new(),
-                1 => " with a header of its own".to_owned(),
-                count => format!(" with {count} headers of its own"),
-            };
-            format!("httpGet {scheme}://{}{path}{headers}", address(host, port))
-        }
-        ProbeHandler::Grpc { port, service } if service.is_empty() => format!("grpc 127.0.0.1:{port}"),
-        ProbeHandler::Grpc { port, service } => format!("grpc 127.0.0.1:{port} {service}"),
-    }
 }
 
 /// A word as one would type it in a shell, on one line; line breaks are shown as `\n`.

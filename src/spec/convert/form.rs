@@ -4,6 +4,7 @@
 use super::super::Syntax;
 use super::super::write::{Content, Element};
 use super::super::{metadata, settings};
+use super::container::{place_of_setting, plain, put_setting, take_settings};
 
 /// Lists that have a section for each item in TOML.
 pub(super) const SECTIONS: [&str; 4] = ["initContainers", "containers", "ephemeralContainers", "volumes"];
@@ -18,7 +19,8 @@ const REFERENCE: &str = "$(";
 pub(super) struct Parts {
     /// Name, namespace, labels, annotations, and in YAML whatever else the manifest has there.
     pub metadata: Vec<Element>,
-    /// podinit's own settings: `profile`, and `crashLoopBackOff` with its parts.
+    /// podinit's own settings by their names: `profile`, `crashLoopBackOff.maxDelaySeconds`, and those of
+    /// containers, such as `web.keystone`.
     pub settings: Vec<Element>,
     pub spec: Vec<Element>,
     /// What a Kubernetes object has besides.
@@ -76,6 +78,7 @@ impl Parts {
                 _ => parts.spec.push(element),
             }
         }
+        parts.settings.extend(take_settings(&mut parts.spec));
         parts
     }
 
@@ -126,7 +129,7 @@ impl Parts {
     }
 
     /// The elements of a TOML file, and those that have no place there.
-    pub fn into_toml(self) -> (Vec<Element>, Vec<Element>) {
+    pub fn into_toml(mut self) -> (Vec<Element>, Vec<Element>) {
         let (mut top, mut homeless) = (Vec::new(), self.around);
         let is_named = Self::has(&self.metadata, "name");
         let named = |element: Element| match element.as_string() {
@@ -142,16 +145,17 @@ impl Parts {
         }
         top.sort_by_key(rank);
         let mut delays: Vec<Element> = Vec::new();
+        let mut spec = self.spec;
+        self.settings.sort_by_key(place_of_setting);
         for setting in self.settings {
             match setting.key.strip_prefix("crashLoopBackOff.") {
                 Some(name) => delays.push(Element { key: name.to_owned(), ..setting }),
-                None => top.push(setting),
+                None => top.extend(put_setting(&mut spec, setting)),
             }
         }
         if !delays.is_empty() {
             top.push(Element::new("crashLoopBackOff", Content::Mapping(delays)));
         }
-        let mut spec = self.spec;
         containers(&mut spec, &mut env_as_table);
         top.extend(spec);
         (top, homeless)
@@ -161,14 +165,20 @@ impl Parts {
 /// An annotation as the plain key it is in TOML.
 fn plain_key(element: Element) -> Element {
     let key = element.key.strip_prefix(settings::PREFIX).unwrap_or(&element.key).to_owned();
-    let content = match (&element.content, key.as_str()) {
-        (Content::String(text), key) if key != settings::PROFILE => number(text),
-        _ => element.content.clone(),
+    let setting = key.split_once('.').map_or(key.as_str(), |(_, setting)| setting);
+    let content = match &element.content {
+        Content::String(text) if key != settings::PROFILE => plain(setting, text),
+        content @ (Content::String(_)
+        | Content::Boolean(_)
+        | Content::Integer(_)
+        | Content::Float(_)
+        | Content::List(_)
+        | Content::Mapping(_)) => content.clone(),
     };
     Element { key, content, ..element }
 }
 
-fn number(text: &str) -> Content {
+pub(super) fn number(text: &str) -> Content {
     match text.parse::<f64>() {
         Ok(value) => super::number(value),
         Err(_) => Content::String(text.to_owned()),
@@ -180,9 +190,16 @@ fn annotation(element: Element) -> Element {
     let content = match &element.content {
         Content::Integer(value) => Content::String(value.to_string()),
         Content::Float(value) => Content::String(value.to_string()),
-        content @ (Content::Boolean(_) | Content::String(_) | Content::List(_) | Content::Mapping(_)) => {
-            content.clone()
+        Content::Boolean(value) => Content::String(value.to_string()),
+        Content::List(items) => {
+            let words: Vec<&str> = items.iter().filter_map(Element::as_string).collect();
+            Content::String(words.join(","))
         }
+        Content::Mapping(entries) => {
+            let pair = |entry: &Element| Some(format!("{}={}", entry.key, entry.as_string()?));
+            Content::String(entries.iter().filter_map(pair).collect::<Vec<_>>().join(","))
+        }
+        content @ Content::String(_) => content.clone(),
     };
     Element { key: format!("{}{}", settings::PREFIX, element.key), content, ..element }
 }

@@ -3,7 +3,6 @@
 use super::{Item, Purpose, join};
 use crate::spec::Syntax;
 use crate::spec::fields::{Class, Field, Place, TOLD_TOGETHER};
-use crate::spec::problem::Problem;
 use crate::spec::suggest::{nearest, synonym};
 use crate::spec::tree::{Entry, MERGE_KEY, Node, Span, Value, cut};
 use std::rc::Rc;
@@ -124,7 +123,9 @@ impl<'a> Fields<'a> {
                         let reason = TOLD_TOGETHER.iter().position(|reason| *reason == why);
                         if let Some(entries) = reason.and_then(|reason| together.get_mut(reason)) {
                             entries.push(entry);
-                        } else if self.item.scope.warned.borrow_mut().insert((field.place, field.name)) {
+                        } else if self.item.scope.warned.borrow_mut().insert((field.place, field.name))
+                            || self.item.scope.kube_strict
+                        {
                             self.ignored(&[entry], why);
                         }
                     }
@@ -165,10 +166,8 @@ impl<'a> Fields<'a> {
             names => names.concat(),
         };
         let scope = self.item.scope;
-        let problem = Problem::warning(scope.source, first.key_span, format!("ignoring {names}: {why}"))
-            .path(join(&self.item.path, &first.key))
-            .label("no effect");
-        scope.report(problem);
+        let problem = scope.ignored(first.key_span, &names, why);
+        scope.report(problem.path(join(&self.item.path, &first.key)));
     }
 
     fn unsupported(&self, entry: &Entry, why: &str, help: &str) {

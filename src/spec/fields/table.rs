@@ -28,7 +28,8 @@ const NO_HOST_PORT: &str = "leave it out; in profile `process` the container lis
 const SO_ALREADY: &str =
     "so already in profile `process`, where `false` says no more than leaving it out, as it is the default";
 const HOST_DNS: &str = "leave it out; in profile `process` the containers resolve names as this host does";
-const NO_JOBS: &str = "leave it out if one try is enough: podinit runs the job's pod once";
+const NO_JOBS: &str =
+    "leave it out; one pod of the job runs at a time, and is tried again as `backoffLimit` says";
 
 const YES: Class = yes("");
 
@@ -94,7 +95,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Toml, "annotations", YES),
     field(Toml, "profile", yes("`process`; `pod` is refused until it is built")),
     field(Toml, "crashLoopBackOff", YES),
-    field(CrashLoopBackOff, "initialDelaySeconds", yes("0 and fractions allowed")),
+    field(CrashLoopBackOff, "initialDelaySeconds", yes("0 and fractions allowed; 1 with a maxDelaySeconds of 60 is what KEP-4603 has for a whole cluster")),
     field(CrashLoopBackOff, "maxDelaySeconds", yes("0 and fractions allowed")),
     field(TomlContainer, "keystone", yes("`true`: the end of this main container ends the pod")),
     field(TomlContainer, "startAfter", yes("names of main containers that must have started before")),
@@ -110,7 +111,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "ephemeralContainers", refused("these are added to a running pod only", "remove it")),
     field(Spec, "restartPolicy", yes("in the template of a Deployment, StatefulSet, DaemonSet or ReplicaSet `Always`, also where it is left out; in that of a Job `OnFailure` or `Never`")),
     field(Spec, "terminationGracePeriodSeconds", YES),
-    field(Spec, "activeDeadlineSeconds", YES),
+    field(Spec, "activeDeadlineSeconds", yes("from the start of the pod")),
     field(Spec, "volumes", not_built(NO_VOLUMES)),
     field(Spec, "hostname", not_built(DO_WITHOUT)),
     field(Spec, "subdomain", not_built(DO_WITHOUT)),
@@ -173,7 +174,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Container, "restartPolicyRules", YES),
     field(Container, "resizePolicy", YES),
     field(ResizePolicy, "resourceName", yes("`cpu`, `memory`")),
-    field(ResizePolicy, "restartPolicy", yes("`NotRequired`, `RestartContainer`")),
+    field(ResizePolicy, "restartPolicy", yes("`NotRequired`; `RestartContainer` where the pod restarts containers, and not on plain init containers")),
     field(Container, "resources", yes(NOT_ENFORCED)),
     field(Resources, "requests", YES),
     field(Resources, "limits", YES),
@@ -285,10 +286,10 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(JobSpec, "template", YES),
     field(JobSpec, "parallelism", yes("one pod is run, and a warning says so where it is not 1")),
     field(JobSpec, "completions", yes("one pod is run, and a warning says so where it is not 1")),
-    field(JobSpec, "backoffLimit", yes("`0` with restartPolicy `Never`; `6`, as where it is left out, with a warning that there is no second pod; others are refused until they are built")),
+    field(JobSpec, "backoffLimit", yes("6 where it is left out")),
     field(JobSpec, "selector", yes("has to match the template's labels")),
     field(JobSpec, "manualSelector", yes("nothing generates selectors on one host")),
-    field(JobSpec, "activeDeadlineSeconds", not_built(DO_WITHOUT)),
+    field(JobSpec, "activeDeadlineSeconds", yes("from the start of the first try")),
     field(JobSpec, "completionMode", not_built_unless(&["NonIndexed"], NO_JOBS)),
     field(JobSpec, "suspend", not_built_unless(&["false"], "write `suspend: false` to run the job")),
     field(JobSpec, "podFailurePolicy", not_built(NO_JOBS)),
@@ -483,7 +484,7 @@ stand beside it, as further documents or files; what each kind is to podinit:
 
 - *run*: its pod is run. There is exactly one such object. Of a template one pod is run.
 - *read*: read and checked.
-- *ignored*: it has no meaning on one host. podinit says so in a warning.
+- *ignored*: it has no meaning on one host. podinit says so in a warning, and refuses it under `--kube-strict`.
 
 Other kinds are errors. In TOML there are pods only.
 
@@ -499,8 +500,8 @@ Every field of the Kubernetes Pod API that a manifest can have, and of the kinds
 one of three classes.
 
 - *implemented*: read, checked and applied.
-- *ignored*: it has no meaning on one host. podinit says so in a warning. A value that the API server
-  would refuse for its type is refused here, too.
+- *ignored*: it has no meaning on one host. podinit says so in a warning, and refuses the manifest under
+  `--kube-strict`. A value that the API server would refuse for its type is refused here, too.
 - *refused*: podinit does not start the pod. A field that is not built yet is refused, never read and
   then not applied; so is every field that would protect something and cannot.
 

@@ -112,17 +112,9 @@ fn keeps_running() -> Value {
     template(&[json!("Always"), json!(""), Value::Null])
 }
 
-/// What is there to end. Tries are not counted yet: all that is there is one, and what Kubernetes does
-/// where nothing is written.
+/// What is there to end; its pod's policy has to be written.
 fn ends() -> Value {
     let needed = |name: &str, below: Value| json!({"properties": {name: below}, "required": [name]});
     let policy = |words: &[&str]| needed("restartPolicy", json!({"enum": words}));
-    let in_place = needed("template", needed("spec", policy(&["OnFailure"])));
-    let tries = |words: &[Value]| json!({"properties": {"backoffLimit": {"enum": words}}});
-    json!({
-        "properties": {"template": {"properties": {"spec": policy(&["OnFailure", "Never"])}}},
-        "if": in_place,
-        "then": tries(&[json!(6), Value::Null]),
-        "else": tries(&[json!(0), json!(6), Value::Null]),
-    })
+    json!({"properties": {"template": {"properties": {"spec": policy(&["OnFailure", "Never"])}}}})
 }
