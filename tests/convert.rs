@@ -296,6 +296,17 @@ fn what_cannot_be_said_in_the_other_syntax_is_told_of() {
     assert!(result.text.is_none() && result.problems.len() == 1, "{result:?}");
 }
 
+#[test]
+fn files_of_variables_are_words_in_an_annotation() {
+    let text = "[[containers]]\nname = \"a\"\ncommand = [\"b\"]\nenvFile = [\"c\", \"/d e\"]\nenvFromFiles = { F = \"g=h\", I = \"/j\" }\n";
+    let yaml = convert(&source("files.toml", text), Target::Yaml).text.unwrap();
+    assert!(yaml.contains("podinit.dev/a.envFile: c,/d e\n"), "{yaml}");
+    assert!(yaml.contains("podinit.dev/a.envFromFiles: F=g=h,I=/j\n"), "{yaml}");
+    let toml = convert(&source("files.yaml", &yaml), Target::Toml).text.unwrap();
+    assert!(toml.contains("envFile = [\"c\", \"/d e\"]"), "{toml}");
+    assert!(toml.contains("envFromFiles = { F = \"g=h\", I = \"/j\" }"), "{toml}");
+}
+
 /// Exit code, stdout and stderr of `podinit` with these words and this on its standard input.
 fn podinit(words: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_podinit"));

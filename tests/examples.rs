@@ -32,10 +32,17 @@ const fn ending(
     Ending { name, programs, code, last }
 }
 
-const ENDING: [Ending; 11] = [
+const ENDING: [Ending; 13] = [
     ending("announcement.yaml", &["openssl", "socat", "curl"], 0, "main | hello through the proxy"),
     ending("batch-log-shipper.toml", &[], 0, "shipper | shipped 4 lines"),
     ending("crashing-sidecars.yaml", &[], 0, "web | served for two seconds"),
+    ending(
+        "config.yaml",
+        &[],
+        0,
+        "main | hello from shop in config at level debug, with a password of 28 letters and 32 MiB",
+    ),
+    ending("env-files.toml", &[], 0, "main | hello, $USER at level debug, with a password of 28 letters"),
     ending("environment.yaml", &[], 0, "main | http://localhost:8080/ and $(HOST) by example"),
     ending("first-failure.toml", &[], 3, "slow | finished"),
     ending("pi-job.yaml", &["awk"], 0, "pi | pi is about 3.14159"),
@@ -48,6 +55,9 @@ const ENDING: [Ending; 11] = [
 
 /// The examples that serve until they are stopped.
 const SERVING: [&str; 1] = ["nginx-behind-haproxy.yaml"];
+
+/// The example of a pod with objects beside it.
+const SEVERAL_OBJECTS: &str = "config.yaml";
 
 fn example(name: &str) -> String {
     format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -113,6 +123,10 @@ fn every_example_can_be_checked_explained_converted_and_simulated() {
         assert!(explained.contains("\nStart\n") && explained.contains(name), "{name}: {explained}");
         let simulated = told(&["simulate", process[0], process[1], "--until", "60"], name);
         assert!(simulated.lines().count() > 3, "{name}: {simulated}");
+        if name == SEVERAL_OBJECTS {
+            // Only one object at a time is converted.
+            continue;
+        }
         // A Job has no TOML form; in its own it is whole.
         let form = if name.ends_with(".toml") || name == "pi-job.yaml" { "yaml" } else { "toml" };
         let converted = std::env::temp_dir().join(format!("podinit-{}-{name}.{form}", std::process::id()));

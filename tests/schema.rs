@@ -43,6 +43,7 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("deployment-selector.yaml", "spec.selector.matchExpressions[2]", SELECTOR),
     ("deployment-selector.yaml", "spec.selector.matchExpressions[3]", SELECTOR),
     ("environment-files.yaml", "metadata.annotations[\"podinit.dev/other.envFile\"]", "it does not know names of containers"),
+    ("environment-files.yaml", "metadata.annotations[\"podinit.dev/twice.envFromFiles\"]", "it compares no two words"),
     (
         "environment-sources.yaml",
         "spec.containers[0].env[11].valueFrom.fieldRef.fieldPath",

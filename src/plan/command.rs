@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 
 use super::environment::{FilesRead, MOST_EXPANDED, Surroundings, variables};
-use crate::spec::{Container, EnvValue, Pod, expand};
+use crate::spec::{Container, EnvFrom, EnvFromSource, EnvValue, Pod, expand};
 
 /// Searched where the environment has no PATH: what container images are built with.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -14,8 +14,8 @@ const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 /// Names an attempt in the environment of its processes, so that what it leaves behind is known.
 const MARKER: &str = "PODINIT_ATTEMPT";
 
-/// What the host contributes to an attempt.
-#[derive(Clone, Copy, Debug)]
+/// What the host contributes to an attempt. Without a `Debug` form: there are secrets in it.
+#[derive(Clone, Copy)]
 pub struct AttemptInputs<'a> {
     /// The environment that containers inherit, as [`inherited`] gives it.
     pub environment: &'a [&'static CStr],
@@ -38,6 +38,8 @@ pub struct CommandPlan {
     pub environment: Vec<Cow<'static, CStr>>,
     /// `None`: the supervisor's own.
     pub working_dir: Option<CString>,
+    /// What messages call the program: its name as given, or as written where a secret may be in it.
+    pub shown: String,
 }
 
 /// The variables that containers inherit in profile `process`: podinit's own without those that are
@@ -70,7 +72,23 @@ pub fn container(pod: &Pod, container: &Container, inputs: AttemptInputs<'_>) ->
     let given = own.in_order().into_iter().chain(marker);
     let given = given.map(|(name, value)| Cow::Owned(c_string(format!("{name}={value}").into_bytes())));
     let environment = inherited.chain(given).collect();
-    Ok(plan(arguments, environment, working_dir(container)))
+    let written = container.command.first().or_else(|| container.args.first());
+    let plan = plan(arguments, environment, working_dir(container));
+    let shown = match written.filter(|word| word.contains("$(") && may_have_secrets(container)) {
+        Some(written) => written.clone(),
+        None => plan.shown,
+    };
+    Ok(CommandPlan { shown, ..plan })
+}
+
+/// Whether a variable of the container may hold a secret.
+fn may_have_secrets(container: &Container) -> bool {
+    let is_secret = |value: &EnvValue| matches!(value, EnvValue::SecretKey(_));
+    let is_of_secret = |from: &EnvFrom| matches!(from.source, EnvFromSource::Secret(_));
+    let files = container.env_files.len() + container.env_from_files.len();
+    files > 0
+        || container.env_from.iter().any(is_of_secret)
+        || container.env.iter().any(|variable| is_secret(&variable.value))
 }
 
 /// The plan for a probe's command, which runs beside the container with the environment that it was started
@@ -133,7 +151,9 @@ fn plan(
 ) -> CommandPlan {
     let path = environment.iter().find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="));
     let name = arguments.first().map_or(&b""[..], |name| name.to_bytes());
-    CommandPlan { programs: search(name, path.unwrap_or(DEFAULT_PATH)), arguments, environment, working_dir }
+    let (programs, shown) =
+        (search(name, path.unwrap_or(DEFAULT_PATH)), String::from_utf8_lossy(name).into_owned());
+    CommandPlan { programs, arguments, environment, working_dir, shown }
 }
 
 fn name_of(variable: &CStr) -> &[u8] {
@@ -252,6 +272,17 @@ mod tests {
     fn an_exact_command_line_is_not_expanded() {
         let plan = exact(&["sh".into(), "-c".into(), "echo $$ $(A)".into()], &[]);
         assert_eq!(plan.arguments, [c"sh".to_owned(), c"-c".to_owned(), c"echo $$ $(A)".to_owned()]);
+    }
+
+    #[test]
+    fn a_program_that_may_be_a_secret_is_shown_as_it_is_written() {
+        let mut of = with_env(&[("A", "a")], &["$(A)", "b"]);
+        assert_eq!(container(&of, inputs(&[])).shown, "a");
+        of.env_files.push("a.env".to_owned());
+        let files = FilesRead::from([("a.env".to_owned(), Ok(b"S=hunter2".to_vec()))]);
+        of.command = vec!["$(S)".to_owned()];
+        let plan = container(&of, AttemptInputs { files: &files, ..inputs(&[]) });
+        assert_eq!((plan.shown.as_str(), &*plan.arguments[0]), ("$(S)", c"hunter2"));
     }
 
     #[test]

@@ -58,12 +58,24 @@ pub fn asks_for_surroundings(container: &Container) -> bool {
 pub(super) struct Variables<'a> {
     values: BTreeMap<Cow<'a, str>, (usize, Cow<'a, str>)>,
     count: usize,
+    /// Of all names and values that were set.
+    bytes: usize,
 }
 
 impl<'a> Variables<'a> {
-    pub(super) fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+    fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        let (name, value) = (name.into(), value.into());
         self.count += 1;
-        self.values.insert(name.into(), (self.count, value.into()));
+        self.bytes += name.len() + value.len();
+        self.values.insert(name, (self.count, value));
+    }
+
+    /// Fails where one object that is taken again and again would fill the memory.
+    fn check_size(&self) -> Result<(), String> {
+        if self.bytes > MOST_EXPANDED {
+            return Err("cannot set variables of more than 8 MiB".to_owned());
+        }
+        Ok(())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -94,6 +106,7 @@ pub(super) fn variables<'a>(
     }
     for from in &container.env_from {
         sources.env_from(from, &mut variables)?;
+        variables.check_size()?;
     }
     for (name, path) in &container.env_from_files {
         variables.set(name, sources.file(path)?.trim_end_matches('\n'));
@@ -471,6 +484,23 @@ data: {raw: /w==}
             assert_eq!(set(&fields("")), Err(format!("{message} \"none\" not found")));
             assert_eq!(set(&fields(", optional: true")), Ok(vec![]));
         }
+    }
+
+    #[test]
+    fn one_object_taken_again_and_again_does_not_fill_the_memory() {
+        let mut pod = pod("envFrom: [{secretRef: {name: db}}]", "");
+        let mut from = pod.containers[0].env_from.remove(0);
+        let mut objects = (*pod.objects).clone();
+        let secret =
+            objects.secrets.values_mut().find(|secret| secret.data.contains_key("password")).unwrap();
+        secret.data.insert("large".to_owned(), vec![b'x'; 100_000]);
+        pod.objects = std::sync::Arc::new(objects);
+        for number in 0..1000 {
+            from.prefix = number.to_string();
+            pod.containers[0].env_from.push(from.clone());
+        }
+        let said = with_files(&pod, &FilesRead::new());
+        assert_eq!(said, Err("cannot set variables of more than 8 MiB".to_owned()));
     }
 
     #[test]

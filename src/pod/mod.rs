@@ -11,6 +11,7 @@
 
 mod action;
 mod back_off;
+mod conditions;
 mod event;
 mod facts;
 mod hook;
@@ -25,6 +26,7 @@ mod restart_all;
 mod running;
 mod status;
 mod stop;
+mod termination_message;
 mod time;
 mod view;
 
@@ -33,6 +35,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use action::{Action, Target};
+use conditions::Transitions;
+pub use conditions::{Condition, ConditionType};
 pub use event::{
     AttemptId, Event, Exit, ExitStatus, HookOutcome, ProbeOutcome, RunId, Signal, StartFailure, StartStage,
     StopRequest, Text,
@@ -77,6 +81,8 @@ pub struct PodMachine {
     runs: BTreeMap<RunId, ContainerId>,
     actions: VecDeque<Action>,
     dirty: Dirty,
+    /// Since when the conditions are what they are.
+    transitions: Transitions,
     /// The status differs from the one last announced.
     status_changed: bool,
 }
@@ -121,6 +127,7 @@ impl PodMachine {
             runs: BTreeMap::new(),
             actions: VecDeque::new(),
             dirty: Dirty::Everything,
+            transitions: Transitions::new(now.wall),
             status_changed: false,
         }
     }
@@ -164,6 +171,7 @@ impl PodMachine {
                 Dirty::Probes | Dirty::Nothing => self.advance_probes(),
             }
             if std::mem::take(&mut self.status_changed) {
+                self.note_conditions();
                 self.actions.push_back(Action::StatusChanged);
             }
         }

@@ -190,6 +190,11 @@ impl Record {
         matches!(self.state, State::Live(Live { stage: Stage::Starting { .. } | Stage::Running(_), .. }))
     }
 
+    /// It runs or has, in the sandbox that stands.
+    pub(super) fn has_run(&self) -> bool {
+        self.running().is_some() || self.newest_end().is_some()
+    }
+
     /// Running and started (rules 7, 55).
     pub(super) fn is_started(&self) -> bool {
         self.running().is_some_and(|running| running.started)

@@ -1,6 +1,7 @@
 //! The pod as Kubernetes would show it (rules 118 to 128). Computed from the machine's records when
 //! asked for, and what a machine is restored from; never state of its own.
 
+use super::conditions::Condition;
 use super::event::{Signal, Text};
 use super::time::Timestamp;
 
@@ -9,6 +10,12 @@ use super::time::Timestamp;
 pub struct PodStatus {
     /// Where the pod is in its life.
     pub phase: Phase,
+    /// Why the pod has failed, where that is not its containers' doing.
+    pub reason: Option<&'static str>,
+    /// The same for people.
+    pub message: Option<Text>,
+    /// Every condition that is to be shown.
+    pub conditions: Vec<Condition>,
     /// When the pod was accepted.
     pub start_time: Timestamp,
     /// One for each of `initContainers`, in order.

@@ -327,6 +327,7 @@ impl PodMachine {
         }
         self.sandbox = Sandbox::Finished;
         self.status_changed = false;
+        self.note_conditions();
         let (code, cause) = self.outcome();
         self.actions.push_back(Action::StatusChanged);
         self.actions.push_back(Action::Finish { code, cause });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::event::{Exit, ExitStatus, StartFailure, StartStage};
+use super::event::{Exit, ExitStatus, StartFailure, StartStage, Text};
 use super::hook::PostStart;
 use super::phase::{self, Progress};
 use super::pod_event::KillingReason;
@@ -11,8 +11,12 @@ use super::status::{
     ContainerState, ContainerStatus, Phase, PodStatus, Terminated, TerminatedReason, WaitingReason,
 };
 use super::stop::StopCause;
+use super::termination_message::termination_message;
 use super::{Now, PodMachine, Sandbox};
 use crate::spec::{Container, ContainerKind, Pod};
+
+/// Rule 92.
+const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
 impl PodMachine {
     /// The status at this moment. Computed when asked for: nothing is built for nobody.
@@ -39,8 +43,13 @@ impl PodMachine {
             }
             phase @ (Phase::Pending | Phase::Running | Phase::Succeeded | Phase::Failed) => phase,
         };
+        let has_failed = phase == Phase::Failed;
+        let exceeded = has_failed && self.stop.is_some_and(|stop| stop.cause == StopCause::DeadlineExceeded);
         PodStatus {
             phase,
+            reason: exceeded.then_some("DeadlineExceeded"),
+            message: exceeded.then(|| Text::from(DEADLINE_EXCEEDED)),
+            conditions: self.conditions(phase, &init_container_statuses),
             start_time: self.start_time,
             init_container_statuses,
             container_statuses,
@@ -85,13 +94,13 @@ impl PodMachine {
     }
 
     fn container_status(&self, record: &Record, container: &Container) -> ContainerStatus {
-        let (state, last) = self.container_state(record);
+        let (state, last) = self.container_state(record, container);
         let ended_well = matches!(&state, ContainerState::Terminated(end) if end.exit_code == 0);
         ContainerStatus {
             name: Arc::clone(&container.name),
             image: Arc::clone(&record.image),
             state,
-            last_state: last.map(terminated),
+            last_state: last.map(|ended| self.terminated(ended, container)),
             ready: match record.kind {
                 ContainerKind::Init => ended_well,
                 ContainerKind::Sidecar | ContainerKind::Main => record.is_ready(),
@@ -106,7 +115,11 @@ impl PodMachine {
     }
 
     /// What the container is doing, and the end before that.
-    fn container_state<'a>(&self, record: &'a Record) -> (ContainerState, Option<&'a Ended>) {
+    fn container_state<'a>(
+        &self,
+        record: &'a Record,
+        container: &Container,
+    ) -> (ContainerState, Option<&'a Ended>) {
         let last = record.last.as_ref();
         if let Some(ended) = self.is_down_to_restart(record) {
             return (waiting(WaitingReason::RestartingAllContainers), Some(ended));
@@ -120,7 +133,7 @@ impl PodMachine {
             }
             (State::Live(Live { stage: Stage::Emptying { ended, .. }, .. }) | State::Ended(ended), None)
             | (State::Live(Live { stage: Stage::Emptying { ended, .. }, .. }), Some(_)) => {
-                (ContainerState::Terminated(terminated(ended)), last)
+                (ContainerState::Terminated(self.terminated(ended, container)), last)
             }
             // Rule 126: shown Waiting once a start was refused; the end moves to lastState.
             (State::Ended(ended), Some(refusal)) => {
@@ -138,12 +151,37 @@ impl PodMachine {
         }
     }
 
+    fn terminated(&self, ended: &Ended, container: &Container) -> Terminated {
+        let reason = ended.reason();
+        let (signal, message) = match &ended.end {
+            End::NeverRan(failure) => (None, Some(Text::from(failure.message.as_str()))),
+            End::Exited(exit) => {
+                let signal = match exit.status {
+                    ExitStatus::Signal(_) if reason == TerminatedReason::RestartingAllContainers => None,
+                    ExitStatus::Signal(signal) => Some(signal),
+                    ExitStatus::Code(_) | ExitStatus::Unknown => None,
+                };
+                let policy = container.termination_message_policy;
+                (signal, termination_message(exit, policy, self.pod.iter().count()))
+            }
+        };
+        Terminated {
+            exit_code: ended.code(),
+            signal,
+            reason,
+            message,
+            started_at: ended.started,
+            finished_at: ended.finished.wall,
+        }
+    }
+
     /// A machine that takes over a pod in the state that `status` shows: nothing that ended well runs
     /// again, what runs is taken as running (rules 25, 180). Containers that `status` does not name
     /// have never run; delays between restarts begin again.
     pub fn restore(pod: Pod, status: &PodStatus, now: Now) -> Self {
         let mut machine = Self::new(pod, now);
         machine.start_time = status.start_time;
+        machine.transitions.restore(&status.conditions);
         machine.active = (now.wall.since(status.start_time), now.mono);
         for (id, kind, container) in machine.pod.iter() {
             let Some(status) = status.container(&container.name) else { continue };
@@ -231,29 +269,6 @@ fn was_running(container: &Container, since: Now, status: &ContainerStatus) -> R
 
 fn waiting(reason: WaitingReason) -> ContainerState {
     ContainerState::Waiting { reason, message: None }
-}
-
-fn terminated(ended: &Ended) -> Terminated {
-    let (signal, message) = match &ended.end {
-        End::NeverRan(failure) => (None, Some(Arc::from(failure.message.as_str()))),
-        End::Exited(exit) => {
-            let signal = match exit.status {
-                ExitStatus::Signal(_) if ended.reason() == TerminatedReason::RestartingAllContainers => None,
-                ExitStatus::Signal(signal) => Some(signal),
-                ExitStatus::Code(_) | ExitStatus::Unknown => None,
-            };
-            let message = &exit.termination_message;
-            (signal, (!message.is_empty()).then(|| Arc::from(message.as_str())))
-        }
-    };
-    Terminated {
-        exit_code: ended.code(),
-        signal,
-        reason: ended.reason(),
-        message,
-        started_at: ended.started,
-        finished_at: ended.finished.wall,
-    }
 }
 
 fn ended(end: &Terminated, now: Now) -> Ended {

@@ -368,9 +368,7 @@ impl Attempts {
 
 impl Way {
     fn new(plan: &CommandPlan) -> Self {
-        let name = plan.arguments.first();
-        let program = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Self { ops: Vec::new(), steps: Vec::new(), program }
+        Self { ops: Vec::new(), steps: Vec::new(), program: plan.shown.clone() }
     }
 
     fn add(&mut self, op: ChildOp, step: Step) {

@@ -19,8 +19,11 @@ use crate::sys;
 /// Bytes of a file that variables are made of, as of a ConfigMap or a Secret.
 const MOST: u64 = 1 << 20;
 
-/// What containers' environments are made of, and what became of them.
-#[derive(Debug)]
+/// Bytes of all files of one container: more than execve(2) takes.
+const MOST_TOGETHER: usize = 8 << 20;
+
+/// What containers' environments are made of, and what became of them. Without a `Debug` form: there are
+/// secrets in it.
 pub(super) struct Environment {
     inherited: Vec<&'static CStr>,
     /// Asked for when a container first needs it, and then the same for the pod's life.
@@ -51,8 +54,7 @@ impl Environment {
         if self.surroundings.is_none() && plan::asks_for_surroundings(container) {
             self.surroundings = Some(host::surroundings());
         }
-        let files: FilesRead =
-            plan::files(container).map(|path| (path.to_owned(), read(path).map_err(cause))).collect();
+        let files = read_all(plan::files(container));
         let (environment, surroundings) = (self.inherited.as_slice(), self.surroundings.as_ref());
         let inputs = AttemptInputs { environment, marker, surroundings, files: &files };
         let plan = plan::container(pod, container, inputs).map_err(|message| StartFailure {
@@ -81,6 +83,27 @@ fn runs_commands(container: &Container) -> bool {
     let mut hooks = hooks.into_iter().filter_map(|kind| container.hook(kind));
     probes.any(|probe| is_exec(&probe.handler))
         || hooks.any(|hook| matches!(hook.handler, HookHandler::Exec { .. }))
+}
+
+/// Reads files, each once.
+fn read_all<'a>(paths: impl Iterator<Item = &'a str>) -> FilesRead {
+    let mut files = FilesRead::new();
+    let mut together = 0;
+    for path in paths {
+        if files.contains_key(path) {
+            continue;
+        }
+        let read = match read(path) {
+            Ok(_) if together > MOST_TOGETHER => Err("the container's files have more than 8 MiB".to_owned()),
+            Ok(bytes) => {
+                together += bytes.len();
+                Ok(bytes)
+            }
+            Err(error) => Err(cause(error)),
+        };
+        files.insert(path.to_owned(), read);
+    }
+    files
 }
 
 /// The bytes of a regular file. Anything else is refused, and does not hold the supervisor up: a pipe that

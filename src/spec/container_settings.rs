@@ -259,7 +259,13 @@ fn named_paths(item: &Item<'_>) -> Vec<(String, String)> {
         }
         Some((name.to_owned(), path(item, written)?))
     };
-    words(item).into_iter().filter_map(pair).collect()
+    let pairs: Vec<(String, String)> = words(item).into_iter().filter_map(pair).collect();
+    let is_twice =
+        |(at, (name, _)): (usize, &(String, String))| pairs.iter().take(at).any(|(other, _)| other == name);
+    if pairs.iter().enumerate().any(is_twice) {
+        item.refuse("a name stands twice in it", "remove one of the two");
+    }
+    pairs
 }
 
 /// A path of a file; it may be relative to the manifest.

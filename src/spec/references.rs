@@ -24,6 +24,9 @@ pub(super) fn unmet(pod: &Pod, origins: &Origins) -> Vec<Problem> {
     problems
 }
 
+/// So many variables that hold a secret are kept in mind; more than a process can have.
+const MOST_NAMES: usize = 100_000;
+
 /// A look at one container.
 struct Look<'a> {
     pod: &'a Pod,
@@ -42,11 +45,12 @@ impl Look<'_> {
                 EnvFromSource::Secret(name) => ("Secret", "secretRef", name),
             };
             if let EnvFromSource::Secret(name) = &from.source
+                && self.secrets.len() < MOST_NAMES
                 && let Some(secret) = self.pod.objects.secrets.get(&self.object(name))
             {
                 self.secrets.extend(secret.data.keys().map(|key| format!("{}{key}", from.prefix)));
             }
-            if self.keys(kind, name).is_none() && !from.optional {
+            if self.has(kind, name, None).is_none() && !from.optional {
                 self.no_object(kind, name, &format!("{path}.envFrom[{position}].{field}.name"));
             }
         }
@@ -75,11 +79,11 @@ impl Look<'_> {
 
     fn key(&mut self, kind: &'static str, wanted: &KeyRef, path: &str) {
         let KeyRef { name, key, optional } = wanted;
-        match self.keys(kind, name) {
+        match self.has(kind, name, Some(key)) {
             _ if *optional => {}
             None => self.no_object(kind, name, &format!("{path}.name")),
-            Some(keys) if keys.contains(key.as_str()) => {}
-            Some(_) => {
+            Some(true) => {}
+            Some(false) => {
                 let what = format!("{kind} \"{}\" has no key \"{}\"", cut(name), cut(key));
                 let help = format!("add it to the {kind}, or write `optional` as true beside the key");
                 self.warn(&what, "no such key", help, &format!("{path}.key"));
@@ -101,13 +105,15 @@ impl Look<'_> {
         self.problems.push(problem.path(self.origins.path_of_spec(path)).label(label).help(help));
     }
 
-    /// Of what a variable can be set to in an object.
-    fn keys(&self, kind: &str, name: &str) -> Option<BTreeSet<&str>> {
+    /// Whether the object has the key, or anything to set variables to; `None` where there is no object.
+    fn has(&self, kind: &str, name: &str, key: Option<&str>) -> Option<bool> {
         let (objects, name) = (&self.pod.objects, self.object(name));
         if kind == "Secret" {
-            return Some(objects.secrets.get(&name)?.data.keys().map(String::as_str).collect());
+            let data = &objects.secrets.get(&name)?.data;
+            return Some(key.is_none_or(|key| data.contains_key(key)));
         }
-        Some(objects.config_maps.get(&name)?.data.keys().map(String::as_str).collect())
+        let data = &objects.config_maps.get(&name)?.data;
+        Some(key.is_none_or(|key| data.contains_key(key)))
     }
 
     fn object(&self, name: &str) -> ObjectName {

@@ -37,6 +37,9 @@ impl Supervisor {
     pub fn taking_over(pod: Pod, left: &[(&str, Was)]) -> Self {
         let mut status = PodStatus {
             phase: Phase::Pending,
+            reason: None,
+            message: None,
+            conditions: Vec::new(),
             start_time: Timestamp::default(),
             init_container_statuses: Vec::new(),
             container_statuses: Vec::new(),

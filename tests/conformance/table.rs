@@ -13,7 +13,6 @@ const COLUMNS: [&str; 6] = ["id", "source", "pod", "expected", "title", "tier"];
 const REASONS: &[(&str, &str)] = &[
     ("cgroups", "needs cgroup limits: memory, swap, process counts, OOM kills"),
     ("conditions", "asserts pod conditions"),
-    ("deadline", "needs activeDeadlineSeconds"),
     ("environment", "needs fileKeyRef, which reads from volumes, or huge pages"),
     ("eviction", "needs limits that are measured and a pod that is evicted for them"),
     ("hooks", "needs postStart or preStop"),
@@ -23,9 +22,6 @@ const REASONS: &[(&str, &str)] = &[
     ("network", "needs addresses, host names, hosts files or ports"),
     ("not-representable", "has no counterpart here; the third column says why"),
     ("probe-handler", "is about what an exec, HTTP, TCP or gRPC probe does: the runtime's part"),
-    ("readiness", "needs readiness probes"),
-    ("resize", "needs in-place resize"),
-    ("restart-all", "needs the action RestartAllContainers"),
     ("security", "needs securityContext, sysctls or namespaces shared with the host"),
     ("shutdown", "needs the shutdown of a node"),
     ("termination-message", "needs termination messages"),

@@ -195,6 +195,19 @@ fn files_give_variables_and_are_read_at_each_start() {
     assert!(!ended.stderr.concat().contains(SECRET), "{ended:?}");
 }
 
+#[test]
+fn in_yaml_the_files_are_annotations() {
+    let directory = Directory::new();
+    directory.file("a.env", "A=1\nB=1\n");
+    directory.file("b.env", "B=2\n");
+    directory.file("token", "t\n\n");
+    let fields = "  - {name: main, command: [sh, -c, 'echo \"$A $B [$TOKEN]\"']}\n";
+    let annotations = "annotations:\n    podinit.dev/main.envFile: a.env, b.env\n    podinit.dev/main.envFromFiles: TOKEN=token\n";
+    let manifest = manifest(fields).replace("annotations:\n", annotations);
+    let ended = Running::start(&mut podinit(&directory, &["run"], &manifest)).end();
+    assert_eq!(printed(&ended), ["1 2 [t]"], "{ended:?}");
+}
+
 /// Nothing blocks PID 1: a pipe that nobody writes to least of all.
 #[test]
 fn a_file_that_is_none_keeps_its_container_waiting_and_nothing_else() {

@@ -4,27 +4,37 @@
 use super::values::quoted;
 use crate::spec::{Container, EnvFromSource, EnvValue, KeyRef};
 
-/// Field and value, the weakest first: a later variable wins over an earlier one of its name.
-pub(super) fn values(container: &Container) -> Vec<(&'static str, String)> {
+/// A variable, or several, of one source.
+pub(super) struct Shown {
+    pub(super) field: &'static str,
+    pub(super) value: String,
+    /// Path of a part of the entry that it is from, in the container.
+    pub(super) path: String,
+}
+
+/// What is set, the weakest first: a later variable wins over an earlier one of its name.
+pub(super) fn values(container: &Container) -> Vec<Shown> {
     let mut values = Vec::new();
+    let mut show = |field, value, path| values.push(Shown { field, value, path });
     for path in &container.env_files {
-        values.push(("envFile", format!("every variable of {}", quoted(path))));
+        show("envFile", format!("every variable of {}", quoted(path)), String::new());
     }
-    for from in &container.env_from {
-        let object = match &from.source {
-            EnvFromSource::ConfigMap(name) => format!("ConfigMap {name}"),
-            EnvFromSource::Secret(name) => format!("Secret {name}"),
+    for (position, from) in container.env_from.iter().enumerate() {
+        let (object, field) = match &from.source {
+            EnvFromSource::ConfigMap(name) => (format!("ConfigMap {name}"), "configMapRef"),
+            EnvFromSource::Secret(name) => (format!("Secret {name}"), "secretRef"),
         };
         let prefix = match from.prefix.as_str() {
             "" => String::new(),
             prefix => format!(", {} before each", quoted(prefix)),
         };
-        values.push(("envFrom", format!("every key of {object}{prefix}{}", if_there(from.optional))));
+        let value = format!("every key of {object}{prefix}{}", if_there(from.optional));
+        show("envFrom", value, format!("envFrom[{position}].{field}"));
     }
     for (name, path) in &container.env_from_files {
-        values.push(("envFromFiles", format!("{name} from file {}", quoted(path))));
+        show("envFromFiles", format!("{name} from file {}", quoted(path)), String::new());
     }
-    for variable in &container.env {
+    for (position, variable) in container.env.iter().enumerate() {
         let name = &variable.name;
         let shown = match &variable.value {
             EnvValue::Literal(text) => format!("{name}={}", quoted(text)),
@@ -36,7 +46,7 @@ pub(super) fn values(container: &Container) -> Vec<(&'static str, String)> {
                 format!("{name} from {}{whose}, in units of {}", wanted.name(), wanted.divisor)
             }
         };
-        values.push(("env", shown));
+        show("env", shown, format!("env[{position}].name"));
     }
     values
 }

@@ -183,8 +183,11 @@ impl Values<'_> {
         let directory = container.working_dir.clone();
         let own = Origin::Profile(pod.profile);
         self.field("workingDir", directory.unwrap_or_else(|| "podinit's own".to_owned()), own);
-        for (field, value) in environment::values(container) {
-            self.setting(container, field, value);
+        for environment::Shown { field, value, path } in environment::values(container) {
+            let part = self.told.origins.of_spec(&format!("{}{path}", self.path));
+            let place = part.or_else(|| self.place_of_setting(container, field));
+            let origin = place.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
+            self.add(field, value, origin);
         }
         let ports: Vec<String> = container.ports.iter().map(port).collect();
         self.written("ports", ports.join(", "));
