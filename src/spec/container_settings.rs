@@ -152,10 +152,11 @@ impl<'a> ContainerSettings<'a> {
 }
 
 /// Resolves what containers are to start after: other main containers, and never in a circle.
-pub(super) fn start_after(pod: &mut Pod, written: Vec<StartAfter<'_>>) {
+pub(super) fn start_after(pod: &mut Pod, mut written: Vec<StartAfter<'_>>) {
+    written.sort_by_key(|(id, _)| *id);
     for (id, item) in &written {
         let mut wanted = Vec::new();
-        for name in names(item) {
+        for (name, item) in names(item) {
             match main_container(pod, &name) {
                 Some(other) if other == *id => {
                     item.refuse(
@@ -219,12 +220,16 @@ fn main_container(pod: &Pod, name: &str) -> Option<ContainerId> {
     Some(ContainerId::at(pod.init_containers.len() + position))
 }
 
-/// A list in TOML, words between commas in an annotation.
-fn names(item: &Item<'_>) -> Vec<String> {
-    if !is_annotation(item) {
-        return item.strings().unwrap_or_default();
+/// A list in TOML, words between commas in an annotation; each with where it stands.
+fn names<'a>(item: &Item<'a>) -> Vec<(String, Item<'a>)> {
+    if is_annotation(item) {
+        return words(item).into_iter().map(|name| (name.to_owned(), item.clone())).collect();
     }
-    words(item).into_iter().map(str::to_owned).collect()
+    if item.strings().is_none() {
+        return Vec::new();
+    }
+    let items = item.list().unwrap_or_default().into_iter();
+    items.filter_map(|item| Some((item.node.as_string()?.to_owned(), item))).collect()
 }
 
 /// Paths of files: one or a list in TOML, between commas in an annotation.
@@ -290,10 +295,16 @@ fn words<'a>(item: &Item<'a>) -> Vec<&'a str> {
 
 /// A boolean in TOML, its word in an annotation.
 fn boolean(item: &Item<'_>) -> Option<bool> {
-    if is_annotation(item) {
-        item.choice(&[("true", true), ("false", false)], "one of true, false")
-    } else {
-        item.boolean()
+    if !is_annotation(item) {
+        return item.boolean();
+    }
+    match item.string()? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => {
+            item.refuse("one of \"true\", \"false\"", "write \"true\", or remove it");
+            None
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::probe::one_handler;
 use super::problem::Problem;
 use super::signal::Signal;
 use super::suggest::nearest;
+use super::tree::Value;
 use super::{Syntax, settings};
 use std::time::Duration;
 
@@ -98,17 +99,31 @@ fn sleep_action(item: &Item<'_>, longest: Duration) -> Option<HookHandler> {
 
 /// One of the 65 names that Kubernetes has on Linux (rule 84).
 fn stop_signal(item: &Item<'_>) -> Option<Signal> {
-    let text = item.string().filter(|text| !text.is_empty())?;
+    let text = match &item.node.value {
+        Value::Integer(number) => number.to_string(),
+        Value::String(_)
+        | Value::Null
+        | Value::Boolean(_)
+        | Value::Float(_)
+        | Value::Date
+        | Value::List(_)
+        | Value::Mapping(_)
+        | Value::Unreadable => item.string()?.to_owned(),
+    };
     let known = Signal::kubernetes_names();
-    match known.iter().find(|(name, _)| name == text) {
+    match known.iter().find(|(name, _)| *name == text) {
+        _ if text.is_empty() => None,
         Some((_, signal)) => Some(*signal),
         None => {
-            let names = known.iter().map(|(name, _)| name.as_str());
-            let upper = text.to_ascii_uppercase();
-            let wanted = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-            let name = nearest(&wanted, names).unwrap_or("SIGTERM");
-            let help = format!("write {}", item.scope.word("stopSignal", name));
-            item.refuse("there is no signal of this name", help);
+            let meant = Signal::parse(&text);
+            let same = known.iter().find(|(_, signal)| Some(*signal) == meant).map(|(name, _)| name.as_str());
+            let similar = || nearest(&text, known.iter().map(|(name, _)| name.as_str()));
+            let label = match meant {
+                Some(_) => "Kubernetes has another name for it",
+                None => "there is no signal of this name",
+            };
+            let name = same.or_else(similar).unwrap_or("SIGTERM");
+            item.refuse(label, format!("write {}", item.scope.word("stopSignal", name)));
             None
         }
     }

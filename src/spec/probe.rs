@@ -4,7 +4,7 @@ use super::decode::{Fields, Item, Purpose};
 use super::fields::Place;
 use super::handler::{exec_action, http_get_action, tcp_socket_action};
 use super::pod::{ContainerPort, Probe, ProbeHandler, ProbeKind};
-use super::tree::Value;
+use super::tree::{Value, cut};
 use std::time::Duration;
 
 const SECONDS: i64 = i32::MAX as i64;
@@ -52,9 +52,20 @@ fn is_zero(value: &Value) -> bool {
 /// `least` is the least whole number of them.
 fn seconds(item: &Item<'_>, least: i64) -> Option<Duration> {
     let whole = || item.integer(least, SECONDS).map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
+    if let Value::String(text) = &item.node.value
+        && text.trim().parse::<f64>().is_ok_and(f64::is_finite)
+    {
+        let help = format!("write {} without quotes", cut(text.trim()));
+        item.refuse("this is a string, and a number is wanted", help);
+        return None;
+    }
     let Value::Float(value) = item.node.value else { return whole() };
-    if value.fract() == 0.0 || !(0.0..=SECONDS as f64).contains(&value) {
+    if value.fract() == 0.0 || !value.is_finite() || value > SECONDS as f64 {
         return whole();
+    }
+    if value < 0.0 {
+        item.refuse("less than 0", format!("write {} or more", if least > 0 { SHORTEST } else { 0.0 }));
+        return None;
     }
     if item.scope.purpose == Purpose::Kubernetes {
         let example = item.scope.written(&item.name, &format!("{}", value.ceil()));
@@ -120,8 +131,11 @@ fn handler(fields: &mut Fields<'_>, ports: &[ContainerPort]) -> Option<ProbeHand
 /// Whether there is something to do; more than one thing is an error. `items` are the fields of which
 /// there is to be one, `what` names them.
 pub(super) fn one_handler(fields: &Fields<'_>, items: &[Option<Item<'_>>], only: &str, what: &str) -> bool {
-    let written: Vec<&Item<'_>> = items.iter().flatten().collect();
+    let mut written: Vec<&Item<'_>> = items.iter().flatten().collect();
+    written.sort_by_key(|item| item.key.start);
     match written.as_slice() {
+        // There is no such hook, which is reported.
+        [] if fields.peek("grpc").is_some() => false,
         [] if ["exec", "httpGet", "tcpSocket", "sleep"].iter().any(|name| fields.misspelt(name)) => false,
         [] => {
             fields.missing(what, "write what it does, for example `exec` with a `command`");
