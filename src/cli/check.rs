@@ -63,7 +63,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         let problems = spec::check_for_kubernetes(&sources, unreadable);
         (problems, Some("fine for a cluster\n".to_owned()))
     } else {
-        let loaded = spec::load_readable(&sources, unreadable, &options);
+        let loaded = source::with_features(spec::load_readable(&sources, unreadable, &options));
         (loaded.problems, loaded.pod.map(|pod| format!("pod {} is fine\n", pod.metadata.name)))
     };
     let is_wrong = problems.iter().any(|problem| problem.severity == Severity::Error);

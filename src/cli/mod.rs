@@ -7,6 +7,7 @@ mod completion;
 mod convert;
 mod explain;
 mod man;
+mod probe;
 mod run;
 mod schema;
 mod simulate;
@@ -43,6 +44,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     tells("convert", convert::definition, convert::run),
     tells("explain", explain::definition, explain::run),
     tells("simulate", simulate::definition, simulate::run),
+    Subcommand { runs_nothing: false, ..tells("probe", probe::definition, probe::run) },
     tells("schema", schema::definition, schema::run),
     tells("completion", completion::definition, completion::run),
     tells("man", man::definition, man::run),
@@ -70,6 +72,10 @@ pub fn main() -> u8 {
         && !words.is_empty()
     {
         return command::run_plain(words.to_vec());
+    }
+    // The way podinit starts itself.
+    if arguments == runtime::OWN_CHILD {
+        return runtime::answer();
     }
     let typed = [name].into_iter().chain(arguments.iter().cloned());
     match definition().try_get_matches_from(typed) {

@@ -9,8 +9,9 @@ use std::path::Path;
 use clap::ArgMatches;
 use nix::fcntl::OFlag;
 
+use crate::plan::{self, Feature};
 use crate::runtime;
-use crate::spec::{self, Problem, Severity, Source, Syntax};
+use crate::spec::{self, Loaded, Problem, Severity, Source, Syntax};
 
 /// What the files have in them.
 pub(super) struct Manifests {
@@ -114,6 +115,28 @@ fn read_limited(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(spec::MAX_SIZE as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// What was read, and as a problem what of the pod this podinit was built without.
+pub(super) fn with_features(mut loaded: Loaded) -> Loaded {
+    let Some(pod) = &loaded.pod else { return loaded };
+    let problem = |(what, feature): (String, Feature)| Problem {
+        severity: Severity::Error,
+        message: format!("cannot do {what}: this podinit was built without its feature `{}`", feature.name()),
+        source: None,
+        span: None,
+        path: String::new(),
+        label: String::new(),
+        note: None,
+        help: "use a podinit with all of its features, which a plain `cargo build` makes".to_owned(),
+        secret: false,
+    };
+    let problems: Vec<_> = plan::left_out(pod, Feature::is_built_in).into_iter().map(problem).collect();
+    if !problems.is_empty() {
+        loaded.pod = None;
+        loaded.problems.extend(problems);
+    }
+    loaded
 }
 
 fn cannot_read(shown: &str, error: io::Error) -> Box<Unreadable> {

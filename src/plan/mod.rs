@@ -3,11 +3,13 @@
 
 mod command;
 mod environment;
+mod features;
 mod resources;
 mod signals;
 
 pub use command::{AttemptInputs, CommandPlan, container, exact, hook, inherited, probe};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
+pub use features::{Feature, left_out};
 pub use resources::{
     CPU_PERIOD, CgroupValues, Effective, QosClass, cgroup_values, effective, oom_score_adj, qos_class,
 };

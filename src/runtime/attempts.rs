@@ -2,8 +2,9 @@
 //! nothing of an attempt is left.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
@@ -46,6 +47,8 @@ pub(super) struct Attempts {
     is_single: bool,
     signal_group: bool,
     null: Option<OwnedFd>,
+    /// Commands of hooks, and whose they are: they end with it, whatever they make of their environment.
+    hooks: BTreeMap<i32, AttemptId>,
     /// Children that podinit had before it was podinit: `helper & exec podinit -- main` in a shell. They
     /// are nobody's.
     strangers: Vec<i32>,
@@ -96,6 +99,14 @@ enum Step {
     ChangeDirectory(String),
 }
 
+const BIND: Step = Step::Own("bind it to podinit's life");
+
+/// A pipe for a child's output; the end for writing is the supervisor's until the child has it.
+struct Pipe {
+    read: OwnedFd,
+    _write: OwnedFd,
+}
+
 impl Attempts {
     pub(super) fn new(containers: usize, signal_group: bool) -> Self {
         let began = super::clock::now().mono.as_nanos();
@@ -106,6 +117,7 @@ impl Attempts {
             is_single: containers == 1,
             signal_group,
             null: None,
+            hooks: BTreeMap::new(),
             strangers: if sys::has_children() { processes::own_children() } else { None }.unwrap_or_default(),
         }
     }
@@ -171,17 +183,26 @@ impl Attempts {
         plan: CommandPlan,
         open_files: Option<u64>,
     ) -> Result<Executed, StartFailure> {
-        let (output, write) = pipe2(OFlag::O_CLOEXEC).map_err(cannot_create)?;
-        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot_create)?;
-        let mut way = Way::new(&plan);
         let null = self.null()?;
-        way.add(ChildOp::NewSession, Step::Own("make a session"));
-        for (from, to) in [(null, 0), (write.as_raw_fd(), 1), (write.as_raw_fd(), 2)] {
-            way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
-        }
+        let mut way = Way::new(&plan);
+        let output = way.add_pipe(null)?;
         way.add_last(&plan, open_files);
-        let spawned = sys::spawn(&way.ops, &mut command_line(plan), Memory::Copied).map_err(cannot_create)?;
-        Ok(Executed { pid: spawned.pid, process: spawned.pidfd, report: spawned.report, output, way })
+        way.execute(&mut command_line(plan), output)
+    }
+
+    /// A command runs that ends with the attempt.
+    pub(super) fn add_hook(&mut self, id: AttemptId, executed: &Executed) {
+        self.hooks.insert(executed.pid, id);
+    }
+
+    /// The process with this number was reaped. The number may be another's from now on.
+    pub(super) fn hook_ended(&mut self, pid: i32) {
+        self.hooks.remove(&pid);
+    }
+
+    /// Process groups that the commands of the attempt's hooks lead.
+    fn hooks_of(&self, id: AttemptId) -> impl Iterator<Item = i32> {
+        self.hooks.iter().filter(move |(_, of)| **of == id).map(|(pid, _)| *pid)
     }
 
     /// The descriptor on which the start of the container's attempt is reported.
@@ -239,8 +260,12 @@ impl Attempts {
                 }
                 !others.iter().any(|pid| self.is_of(attempt, *pid))
             }
-            // Without /proc there is the process group, and for a single container the children.
-            None => !self.is_single && killpg(Pid::from_raw(attempt.pid), None) == Err(Errno::ESRCH),
+            // Without /proc there are process groups, and for a single container the children.
+            None => {
+                !self.is_single
+                    && killpg(Pid::from_raw(attempt.pid), None) == Err(Errno::ESRCH)
+                    && self.hooks_of(attempt.id).next().is_none()
+            }
         };
         ended().filter(is_empty).map(|attempt| attempt.id).collect()
     }
@@ -324,11 +349,15 @@ impl Attempts {
             Some(others) => processes::signal(&self.rest(attempt, &others), signal),
             // Without /proc: as PID 1 with one container everything else is the container's.
             None if self.is_single && std::process::id() == 1 => signal_everything(signal),
-            None => signal_group(attempt.pid, signal),
+            None => {
+                signal_group(attempt.pid, signal);
+                self.hooks_of(attempt.id).for_each(|leader| signal_group(leader, signal));
+            }
         }
     }
 
-    /// The supervisor's children that are neither main processes nor probes: orphans it has adopted.
+    /// The supervisor's children that are neither main processes nor probes: orphans it has adopted, and the
+    /// commands of hooks.
     fn unknown_children(&self, is_probe: impl Fn(i32) -> bool) -> Option<Vec<i32>> {
         let mut children = processes::own_children()?;
         children
@@ -350,6 +379,9 @@ impl Attempts {
 
     /// Whether an orphan is the attempt's. What belongs to no attempt that can be told is the last one's.
     fn is_of(&self, attempt: &Attempt, orphan: i32) -> bool {
+        if let Some(id) = self.hooks.get(&orphan) {
+            return *id == attempt.id;
+        }
         let traces = processes::Traces { leader: attempt.pid, marker: &attempt.marker, pod: &self.pod };
         self.is_single || self.live.len() == 1 || processes::belongs(orphan, &traces)
     }
@@ -376,6 +408,23 @@ impl Way {
         self.steps.push(step);
     }
 
+    /// A session of its own, this input, and a pipe for what it prints.
+    fn add_pipe(&mut self, input: RawFd) -> Result<Pipe, StartFailure> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(cannot_create)?;
+        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot_create)?;
+        self.add(ChildOp::NewSession, Step::Own("make a session"));
+        for (from, to) in [(input, 0), (write.as_raw_fd(), 1), (write.as_raw_fd(), 2)] {
+            self.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
+        }
+        Ok(Pipe { read, _write: write })
+    }
+
+    fn execute(self, command: &mut CommandLine, output: Pipe) -> Result<Executed, StartFailure> {
+        let spawned = sys::spawn(&self.ops, command, Memory::Copied).map_err(cannot_create)?;
+        let (process, report) = (spawned.pidfd, spawned.report);
+        Ok(Executed { pid: spawned.pid, process, report, output: output.read, way: self })
+    }
+
     /// What every child does last.
     fn add_last(&mut self, plan: &CommandPlan, open_files: Option<u64>) {
         if let Some(soft) = open_files {
@@ -385,7 +434,7 @@ impl Way {
             let step = Step::ChangeDirectory(directory.to_string_lossy().into_owned());
             self.add(ChildOp::ChangeDirectory(directory.clone()), step);
         }
-        self.add(ChildOp::DieWithParent, Step::Own("bind it to podinit's life"));
+        self.add(ChildOp::DieWithParent, BIND);
     }
 
     fn failure(&self, report: StartReport) -> StartFailure {
@@ -402,21 +451,42 @@ impl Way {
                 (StartStage::Create, errno, what)
             }
         };
-        let why = match (stage, errno) {
-            (StartStage::Exec, libc::ENOENT) if !self.program.contains('/') => "not found in PATH".to_owned(),
-            (StartStage::Exec, libc::ENOENT) => "no such file, or its interpreter is missing".to_owned(),
-            _ => cause(Errno::from_raw(errno)),
+        let why = match stage {
+            StartStage::Exec => why_not_executed(&self.program, errno),
+            StartStage::Config | StartStage::Create => cause(Errno::from_raw(errno)),
         };
         StartFailure { stage, errno, message: format!("cannot {what}: {why}"), retry: false }
     }
 }
 
 impl Executed {
+    /// Executes podinit itself, whose file is open. It finds `input` on its standard input.
+    pub(super) fn own(
+        program: BorrowedFd<'_>,
+        arguments: &[&CStr],
+        input: BorrowedFd<'_>,
+    ) -> Result<Self, StartFailure> {
+        let mut way = Way { ops: Vec::new(), steps: Vec::new(), program: "podinit".to_owned() };
+        let output = way.add_pipe(input.as_raw_fd())?;
+        way.add(ChildOp::DieWithParent, BIND);
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        way.execute(&mut CommandLine::of_open(program, arguments), output)
+    }
+
     /// Why the command was not executed, if it was not. Asked after its end.
     pub(super) fn failure(&self) -> Option<StartFailure> {
         let mut bytes = [0; 8];
         let count = nix::unistd::read(&self.report, &mut bytes);
         (count == Ok(bytes.len())).then(|| self.way.failure(StartReport::read(bytes)))
+    }
+}
+
+/// Why a program could not be executed.
+pub(super) fn why_not_executed(program: &str, errno: i32) -> String {
+    match errno {
+        libc::ENOENT if !program.contains('/') => "not found in PATH".to_owned(),
+        libc::ENOENT => "no such file, or its interpreter is missing".to_owned(),
+        _ => cause(Errno::from_raw(errno)),
     }
 }
 

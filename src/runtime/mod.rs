@@ -12,6 +12,7 @@ mod messages;
 mod output;
 mod probe;
 mod processes;
+mod reporter;
 mod supervisor;
 mod terminal;
 mod token;
@@ -19,6 +20,7 @@ mod token;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -28,6 +30,7 @@ pub(crate) use cause::cause;
 pub(crate) use host::host_memory;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
+pub(crate) use probe::{OWN_CHILD, Question, Verdict};
 
 use crate::plan::SignalPolicy;
 use crate::spec::{ContainerId, Pod, Signal};
@@ -56,6 +59,10 @@ pub(crate) struct Job {
     pub(crate) color: bool,
     /// Whose exit code the pod's is to be.
     pub(crate) exit_code_from: Option<ContainerId>,
+    /// Where the Pod object is written at every change.
+    pub(crate) status_file: Option<PathBuf>,
+    /// Where events are appended.
+    pub(crate) event_file: Option<PathBuf>,
 }
 
 /// Where command lines come from.
@@ -86,6 +93,24 @@ pub(crate) fn tell(level: LevelFilter) {
 /// Only before anything has been started: the system refused what the supervisor itself needs.
 pub(crate) fn run(job: Job) -> io::Result<u8> {
     Ok(supervisor::Supervisor::new(job)?.run())
+}
+
+/// Asks once, and waits for the answer at most so long. Returns what came of it, and why in words.
+pub(crate) fn ask(question: Question, timeout: Duration) -> (Verdict, String) {
+    crate::sys::allow_signals();
+    probe::ask::ask(question, probe::ask::Deadline::after(timeout))
+}
+
+/// Runs a command once, at most so long. Returns what came of it, and why in words.
+pub(crate) fn exec(words: &[OsString], timeout: Duration) -> (Verdict, String) {
+    crate::sys::allow_signals();
+    probe::ask::exec(words, probe::ask::Deadline::after(timeout))
+}
+
+/// What a podinit does that another one has started to ask something. Returns its exit code.
+pub(crate) fn answer() -> u8 {
+    crate::sys::allow_signals();
+    probe::ask::answer()
 }
 
 /// Ends the watch over a descriptor that is about to be closed. Closing alone does not do it: a child on

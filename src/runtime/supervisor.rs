@@ -2,7 +2,10 @@
 //! this order, hand the facts to the machine, carry out what it wants, sleep until its next deadline.
 //! Nothing in a turn waits for anything.
 
+mod runs;
+
 use std::io;
+use std::os::fd::OwnedFd;
 
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -12,16 +15,17 @@ use nix::unistd::pipe2;
 use super::attempts::{self, Attempts, Start, Stdio};
 use super::environment::Environment;
 use super::output::{Format, Kind, Output, standard};
-use super::probe::Probes;
+use super::probe::Runs;
+use super::reporter::Reporter;
 use super::terminal;
 use super::token::{Ready, Token};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
 use crate::plan::{self, CommandPlan, Meaning, Situation};
 use crate::pod::{
-    Action, AttemptId, Cause, Event, Exit, ExitStatus, Now, PodEvent, PodMachine, RunId, Signal,
-    StartFailure, StopRequest,
+    Action, AttemptId, Cause, Event, Exit, ExitStatus, Now, PodEvent, PodMachine, Signal, StartFailure,
+    StopRequest,
 };
-use crate::spec::{ContainerId, ContainerKind, Pod, ProbeHandler, ProbeKind};
+use crate::spec::{ContainerId, ContainerKind, HookKind, Pod, ProbeKind};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -37,13 +41,17 @@ pub(super) struct Supervisor {
     epoll: Epoll,
     signals: Signals,
     attempts: Attempts,
-    probes: Probes,
+    runs: Runs,
+    /// podinit's own file, where a child of its own is needed.
+    own_program: Option<OwnedFd>,
     /// Made when there is something to put out.
     output: Option<Output>,
     /// Controlled by a terminal from the beginning, whatever has become of it.
     has_terminal: bool,
     /// What containers get back where the supervisor raised its own limit.
     open_files: Option<u64>,
+    /// Tells programs, where one wants to know.
+    reporter: Option<Reporter>,
     finished: Option<(u8, Cause)>,
 }
 
@@ -66,7 +74,11 @@ impl Supervisor {
             epoll.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, Token::Signals.into()))?;
         }
         let containers = job.pod.iter().count();
+        let reporter = Reporter::new(&job.pod, job.status_file, job.event_file)?;
         let now = clock::now();
+        // Now, while /proc and the file are certainly there.
+        let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
+        let open_files = if is_command { None } else { raise_open_files(&job.pod) };
         Ok(Self {
             machine: PodMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
             commands: job.commands,
@@ -79,10 +91,12 @@ impl Supervisor {
             epoll,
             signals,
             attempts: Attempts::new(containers, job.signal_group),
-            probes: Probes::default(),
+            runs: Runs::default(),
+            own_program,
             output: None,
             has_terminal: terminal::is_controlled(),
-            open_files: if is_command { None } else { raise_open_files(containers) },
+            open_files,
+            reporter,
             finished: None,
         })
     }
@@ -93,6 +107,7 @@ impl Supervisor {
         loop {
             self.carry_out_actions();
             self.tell();
+            self.report();
             if let Some((code, cause)) = self.finished {
                 self.last_words(code, cause);
                 return code;
@@ -136,10 +151,8 @@ impl Supervisor {
                 output.pump(kind, self.now.wall);
             }
         }
-        for run in ready.probes {
-            if let Some((outcome, output)) = self.probes.advance(run, &self.epoll, Token::Probe(run).into()) {
-                self.fact(Event::ProbeDone { run, outcome, output });
-            }
+        for run in ready.runs {
+            self.advance_run(run);
         }
         if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now.mono) {
             self.machine.handle_timeout(self.now);
@@ -208,8 +221,8 @@ impl Supervisor {
                 Ok(Wait::NoChildren) => break true,
             }
         };
-        let probes = &self.probes;
-        for attempt in self.attempts.emptied(no_children, |pid| probes.has(pid)) {
+        let runs = &self.runs;
+        for attempt in self.attempts.emptied(no_children, |pid| runs.has(pid)) {
             self.attempts.forget(attempt.container, &self.epoll);
             if let Some(output) = &mut self.output {
                 output.close(attempt.container, self.now.wall);
@@ -235,8 +248,7 @@ impl Supervisor {
         }
         if let Some(container) = self.attempts.container_of(pid) {
             self.main_ended(container, status);
-        } else if let Some((run, (outcome, output))) = self.probes.exited(pid, status, &self.epoll) {
-            self.fact(Event::ProbeDone { run, outcome, output });
+        } else if self.run_exited(pid, status) {
         } else if self.warn_reaped {
             log::warn!("reaped process {pid}, which was no container's main process");
         }
@@ -272,46 +284,48 @@ impl Supervisor {
     }
 
     fn carry_out(&mut self, action: Action) {
-        let probes = &self.probes;
-        let is_probe = |pid| probes.has(pid);
+        let runs = &self.runs;
+        let is_run = |pid| runs.has(pid);
         match action {
             // Profile `process` has no surroundings of its own.
             Action::SetUpSandbox => self.fact(Event::SandboxReady),
-            Action::TearDownSandbox | Action::StatusChanged => {}
+            Action::TearDownSandbox => {}
+            Action::StatusChanged => {
+                if let Some(reporter) = &mut self.reporter {
+                    reporter.status_changed();
+                }
+            }
             Action::Start(attempt) => {
                 if let Err(failure) = self.start(attempt) {
                     self.start_failed(attempt, failure);
                 }
             }
             Action::Signal { attempt, signal, target } => {
-                self.attempts.signal(attempt, signal, target, is_probe)
+                self.attempts.signal(attempt, signal, target, is_run)
             }
-            Action::Kill(attempt) => self.attempts.kill(attempt, is_probe),
+            Action::Kill(attempt) => self.attempts.kill(attempt, is_run),
             Action::Remove(attempt) => {
                 self.attempts.forget(attempt.container, &self.epoll);
                 if let Some(output) = &mut self.output {
                     output.close(attempt.container, self.now.wall);
                 }
             }
-            Action::StartProbe { run, attempt, kind } => {
-                if let Some((outcome, output)) = self.start_probe(run, attempt, kind) {
-                    self.fact(Event::ProbeDone { run, outcome, output });
-                }
-            }
-            Action::CancelProbe(run) => self.probes.cancel(run, &self.epoll),
+            Action::StartProbe { run, attempt, kind } => self.start_probe(run, attempt, kind),
+            Action::RunHook { run, attempt, kind } => self.run_hook(run, attempt, kind),
+            Action::CancelProbe(run) | Action::AbandonHook(run) => self.runs.cancel(run, &self.epoll),
             Action::Record(event) => self.record(&event),
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
             // Nothing enforces resources yet, which was said when the manifest was read.
             Action::Resize(container) => self.fact(Event::ResizeDone { container }),
             // No manifest field asks for these yet.
-            Action::RunHook { .. }
-            | Action::AbandonHook(_)
-            | Action::RefreshVolumes
-            | Action::RestartNetworkHelper => {}
+            Action::RefreshVolumes | Action::RestartNetworkHelper => {}
         }
     }
 
-    fn record(&self, event: &PodEvent) {
+    fn record(&mut self, event: &PodEvent) {
+        if let Some(reporter) = &mut self.reporter {
+            reporter.record(self.machine.pod(), event, self.now.wall);
+        }
         match (&self.commands, event) {
             // Whoever typed one command knows of no containers.
             (Commands::Exact(_), PodEvent::Failed(_, cause)) => log::error!("{cause}"),
@@ -382,35 +396,20 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start_probe(
-        &mut self,
-        run: RunId,
-        attempt: AttemptId,
-        kind: ProbeKind,
-    ) -> Option<super::probe::Result> {
-        let container = self.machine.pod().container(attempt.container)?;
-        let probe = container.probe(kind)?;
-        let token = Token::Probe(run).into();
-        let ProbeHandler::Exec { command } = &probe.handler else {
-            return self.probes.connect(run, &probe.handler, &self.epoll, token);
-        };
-        let environment = self.environment.started_with(attempt.container);
-        let plan = plan::probe(container, command, environment);
-        match self.attempts.execute(plan, self.open_files) {
-            Ok(executed) => {
-                self.probes.executes(run, executed, &self.epoll, token);
-                None
-            }
-            Err(failure) => Some((crate::pod::ProbeOutcome::Error, failure.message)),
-        }
-    }
-
     fn make_output(&mut self) -> io::Result<()> {
         if self.output.is_none() {
             let (out, err) = (standard(io::stdout())?, standard(io::stderr())?);
             self.output = Some(Output::new(self.machine.pod(), self.format, self.color, out, err)?);
         }
         Ok(())
+    }
+
+    /// Writes the status file, if it is due.
+    fn report(&mut self) {
+        if let Some(reporter) = &mut self.reporter {
+            let machine = &self.machine;
+            reporter.write(machine.pod(), || machine.status(), machine.deletion());
+        }
     }
 
     /// Hands queued messages to stderr, and says what had to be dropped.
@@ -465,9 +464,18 @@ fn fault(here: &str) {
 
 /// Raises the soft limit of open files to the hard one where the pod's pipes may not fit. Returns what
 /// it was.
-fn raise_open_files(containers: usize) -> Option<u64> {
-    // Two pipes, a pidfd, a start report and a probe's process and pipe each, and what the supervisor needs.
-    let wanted = 6 * containers as u64 + 64;
+fn raise_open_files(pod: &Pod) -> Option<u64> {
+    let wanted = pod.iter().map(|(_, _, container)| {
+        let probes = ProbeKind::ALL.into_iter().filter(|kind| container.probe(*kind).is_some()).count();
+        let hooks = [HookKind::PostStart, HookKind::PreStop]
+            .into_iter()
+            .filter(|kind| container.hook(*kind).is_some())
+            .count();
+        // Two pipes, a pidfd and a start report; a process, a pipe and a start report for each run.
+        4 + 3 * (probes + hooks)
+    });
+    // And what the supervisor needs.
+    let wanted = wanted.sum::<usize>() as u64 + 64;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     (soft < wanted && soft < hard).then_some(())?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;

@@ -13,7 +13,7 @@ pub(super) enum Token {
     Report(ContainerId),
     Pipes(Kind),
     Sink(Kind),
-    Probe(RunId),
+    Run(RunId),
 }
 
 /// What one wait for events brought, sorted by what comes first.
@@ -22,7 +22,7 @@ pub(super) struct Ready {
     pub(super) signals: bool,
     pub(super) reports: Vec<ContainerId>,
     pub(super) pipes: Vec<Kind>,
-    pub(super) probes: Vec<RunId>,
+    pub(super) runs: Vec<RunId>,
 }
 
 impl Ready {
@@ -33,7 +33,7 @@ impl Ready {
                 Token::Signals => ready.signals = true,
                 Token::Report(container) => ready.reports.push(container),
                 Token::Pipes(kind) => ready.pipes.push(kind),
-                Token::Probe(run) => ready.probes.push(run),
+                Token::Run(run) => ready.runs.push(run),
                 // Sinks are flushed every turn.
                 Token::Sink(_) => {}
             }
@@ -53,7 +53,7 @@ impl From<Token> for u64 {
             Token::Report(container) => (1, container.position() as Self),
             Token::Pipes(kind) => (2, is_err(kind)),
             Token::Sink(kind) => (3, is_err(kind)),
-            Token::Probe(run) => (4, run.0),
+            Token::Run(run) => (4, run.0),
         };
         kind << KIND | about
     }
@@ -67,7 +67,7 @@ impl Token {
             1 => Self::Report(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             2 => Self::Pipes(kind),
             3 => Self::Sink(kind),
-            4 => Self::Probe(RunId(about)),
+            4 => Self::Run(RunId(about)),
             _ => Self::Signals,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// One step of a child on its way to exec. A step that fails ends the child.
 #[derive(Debug)]
@@ -25,8 +25,7 @@ pub(crate) enum ChildOp {
 /// What to execute.
 #[derive(Debug)]
 pub(crate) struct CommandLine {
-    /// Tried in order, as execvp(3) tries the entries of PATH. Not empty.
-    programs: Vec<CString>,
+    program: Program,
     /// Pointers to the arguments, then a null pointer, as execve(2) wants them.
     pointers: Vec<*const c_char>,
     /// The same for the environment.
@@ -35,6 +34,15 @@ pub(crate) struct CommandLine {
     shell: Vec<*const c_char>,
     /// What is pointed to.
     _strings: (Vec<CString>, Vec<Cow<'static, CStr>>),
+}
+
+/// Where the program is.
+#[derive(Debug)]
+enum Program {
+    /// Tried in order, as execvp(3) tries the entries of PATH. Not empty.
+    Files(Vec<CString>),
+    /// This open file. The caller keeps it open until the child has been made.
+    Open(RawFd),
 }
 
 /// What the child reports when it cannot go on. Nothing is reported when exec succeeds: the report
@@ -58,12 +66,21 @@ impl CommandLine {
         arguments: Vec<CString>,
         environment: Vec<Cow<'static, CStr>>,
     ) -> Self {
+        Self::with(Program::Files(programs), arguments, environment)
+    }
+
+    /// The same for a program that is open, not a script: execveat(2) finds it whatever its name is by now.
+    pub(crate) fn of_open(program: BorrowedFd<'_>, arguments: Vec<CString>) -> Self {
+        Self::with(Program::Open(program.as_raw_fd()), arguments, Vec::new())
+    }
+
+    fn with(program: Program, arguments: Vec<CString>, environment: Vec<Cow<'static, CStr>>) -> Self {
         let null = std::ptr::null();
         let after_name = arguments.iter().skip(1).map(|argument| argument.as_ptr());
         let shell = [SHELL.as_ptr(), null].into_iter().chain(after_name).chain([null]).collect();
         let pointers = arguments.iter().map(|argument| argument.as_ptr()).chain([null]).collect();
         let variables = environment.iter().map(|variable| variable.as_ptr()).chain([null]).collect();
-        Self { programs, pointers, variables, shell, _strings: (arguments, environment) }
+        Self { program, pointers, variables, shell, _strings: (arguments, environment) }
     }
 
     /// Executes the first program that can be. Returns why none could.
@@ -73,7 +90,18 @@ impl CommandLine {
     pub(super) unsafe fn execute(&mut self) -> c_int {
         let environment = self.variables.as_ptr();
         let mut denied = false;
-        for program in &self.programs {
+        let programs = match &self.program {
+            Program::Files(programs) => programs,
+            Program::Open(file) => {
+                let (path, arguments) = (c"".as_ptr(), self.pointers.as_ptr());
+                let (number, flags) = (libc::SYS_execveat, libc::AT_EMPTY_PATH);
+                // SAFETY: path, arguments and environment are null-terminated and live; a descriptor that is
+                // none is refused.
+                unsafe { libc::syscall(number, *file, path, arguments, environment, flags) };
+                return errno();
+            }
+        };
+        for program in programs {
             // SAFETY: program, arguments and environment are null-terminated and live: `_strings` owns them.
             unsafe { libc::execve(program.as_ptr(), self.pointers.as_ptr(), environment) };
             match errno() {

@@ -1,6 +1,9 @@
-//! The process's environment as the kernel laid it out, to be handed on without a copy.
+//! What the kernel gave the process: its environment, to be handed on without a copy, and the program that
+//! it is.
 
 use std::ffi::{CStr, c_char};
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 unsafe extern "C" {
     static environ: *const *const c_char;
@@ -25,4 +28,33 @@ pub(crate) fn environment() -> impl Iterator<Item = &'static CStr> {
         // SAFETY: every element of the environment is null-terminated and lives as long as the process.
         Some(unsafe { CStr::from_ptr(variable) })
     })
+}
+
+/// The file that this process executes, to be executed again whatever has become of its name.
+pub(crate) fn open_own_program() -> io::Result<OwnedFd> {
+    match open_program(c"/proc/self/exe") {
+        // Without /proc by the name that it was executed by.
+        Err(error) => match executed_as().map(open_program) {
+            Some(Ok(file)) => Ok(file),
+            Some(Err(_)) | None => Err(error),
+        },
+        opened => opened,
+    }
+}
+
+fn open_program(path: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: a null-terminated string that lives.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
+    if fd == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn executed_as() -> Option<&'static CStr> {
+    // SAFETY: takes a number only.
+    let name = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const c_char;
+    // SAFETY: where it is there, it is a null-terminated string that lives as long as the process.
+    (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) })
 }

@@ -13,9 +13,9 @@ mod wait;
 
 pub(crate) use child::{ChildOp, CommandLine, StartReport};
 pub(crate) use descriptors::{bytes_available, close_from};
-pub(crate) use environment::environment;
+pub(crate) use environment::{environment, open_own_program};
 pub(crate) use output::{write_if_there_is_room, write_once, write_without_waiting};
-pub(crate) use signals::{Signals, block_signals, stop};
+pub(crate) use signals::{Signals, allow_signals, block_signals, stop};
 pub(crate) use spawn::{
     Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
 };

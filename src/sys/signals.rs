@@ -110,6 +110,11 @@ pub(crate) fn block_signals() {
     let _ = SigSet::all().thread_block();
 }
 
+/// Lets signals do what they usually do: for a program that looks after nothing that they could harm.
+pub(crate) fn allow_signals() {
+    let _ = SigSet::all().thread_unblock();
+}
+
 /// Stops the process as a program stops that does not care about Ctrl-Z, until it is let go on; the SIGCONT
 /// that did it is taken. False where it did not stop: the kernel knows better than any test whether
 /// somebody is there to let it go on, and stops neither PID 1 nor an orphaned process group.

@@ -5,6 +5,7 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::container::{NOBODY_S_OWN, Place, ROOT, ROOT_NEEDS, Root};
 use crate::harness::{Ended, Running, code, exists, has};
+use crate::servers::grpc;
 
 const USERS: [&str; 2] = [NOBODY_S_OWN, ROOT];
 
@@ -224,5 +225,33 @@ fn a_pod_s_containers_leave_nothing_behind_there() {
         assert_eq!(ended.code(), 143, "{place:?} {user}: {ended:?}");
         let rest = ended.stdout[0].trim_start_matches("one | ").parse().unwrap();
         assert!(place == Place::Pid1 || !exists(rest), "{user}: {ended:?}");
+    }
+}
+
+#[test]
+fn what_another_podinit_has_to_ask_is_asked_there_too() {
+    if !has(&ROOT_NEEDS) {
+        return;
+    }
+    let root = Root::new();
+    let manifest = format!(
+        r#"
+            terminationGracePeriodSeconds = 1
+            [[initContainers]]
+            name = "sidecar"
+            command = ["sleep", "1000"]
+            restartPolicy = "Always"
+            startupProbe = {{ grpc.port = {}, periodSeconds = 1, timeoutSeconds = 30, failureThreshold = 9 }}
+            [[containers]]
+            name = "main"
+            command = ["true"]
+        "#,
+        grpc(true)
+    );
+    root.file("pod.toml", &manifest);
+    for (place, user) in everywhere() {
+        let mut command = root.podinit(place, user, &["run", "-v", "/pod.toml"]);
+        let ended = Running::start(&mut command).end();
+        assert_eq!(ended.code(), 0, "{place:?} {user}: {ended:?}");
     }
 }

@@ -12,6 +12,7 @@
 
 mod answers;
 mod bare_root;
+mod cases;
 mod command_line;
 mod container;
 mod descendants;
@@ -20,13 +21,17 @@ mod entrypoint;
 mod environment;
 mod exit_code;
 mod harness;
+mod hook;
 mod kinds;
 mod lifecycle;
 mod manifest;
+mod names;
 mod options;
 mod output;
 mod probe;
+mod probe_command;
 mod pty;
+mod servers;
 mod signals;
 mod stdin;
 mod stuck;
