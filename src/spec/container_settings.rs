@@ -342,3 +342,53 @@ fn notify(item: &Item<'_>) -> Option<Notify> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Options, Profile, Source, Syntax, load, render_all};
+
+    fn pod(text: &str, syntax: Syntax) -> Result<Pod, String> {
+        let options = Options { profile: Some(Profile::Process), ..Options::default() };
+        let sources = [Source { name: "pod".to_owned(), text: text.to_owned(), syntax }];
+        let loaded = load(&sources, &options);
+        loaded.pod.ok_or_else(|| render_all(&loaded.problems, &sources, false))
+    }
+
+    #[test]
+    fn settings_reach_the_container_that_they_name() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    podinit.dev/b.startAfter: c, a\n    podinit.dev/b.notify: socket\n    podinit.dev/c.crashLoopBackOff.maxDelaySeconds: '5'\n    podinit.dev/c.keystone: 'true'\nspec:\n  initContainers: [{name: init, command: [x]}]\n  containers: [{name: a, command: [x]}, {name: b, command: [x]}, {name: c, command: [x]}]\n";
+        let pod = pod(text, Syntax::Yaml).unwrap();
+        let [a, b, c] = pod.containers.as_slice() else { panic!("{pod:?}") };
+        let after: Vec<&str> = b.start_after.iter().map(|id| &*pod.container(*id).unwrap().name).collect();
+        assert_eq!((after, b.notify), (vec!["c", "a"], Some(Notify::Socket)));
+        let seconds = Duration::from_secs(5);
+        let delays = CrashLoopBackOff { initial_delay: seconds, max_delay: seconds };
+        assert_eq!((c.crash_loop_back_off, c.keystone), (Some(delays), true));
+        assert_eq!((a.crash_loop_back_off, a.keystone, a.notify), (None, false, None));
+    }
+
+    #[test]
+    fn a_circle_is_found_however_long_it_is_and_nothing_else_is_one() {
+        let with = |orders: &[(usize, &[usize])]| {
+            let container = |n: usize| {
+                let after = orders.iter().find(|(from, _)| *from == n).map_or(&[][..], |(_, after)| after);
+                let names: Vec<String> = after.iter().map(|n| format!("\"c{n}\"")).collect();
+                let after = names.join(", ");
+                format!("[[containers]]\nname = \"c{n}\"\ncommand = [\"x\"]\nstartAfter = [{after}]\n")
+            };
+            pod(&(0..5).map(container).collect::<String>(), Syntax::Toml)
+        };
+        // A diamond.
+        assert!(with(&[(3, &[1, 2]), (1, &[0]), (2, &[0]), (4, &[3, 0])]).is_ok());
+        for circle in [
+            &[(0, &[0][..])][..],
+            &[(0, &[1]), (1, &[0])],
+            &[(0, &[1]), (1, &[2]), (2, &[3]), (3, &[4]), (4, &[0])],
+            &[(4, &[3]), (3, &[2, 1]), (2, &[1, 3])],
+        ] {
+            let said = with(circle).unwrap_err();
+            assert!(said.contains("after itself") || said.contains("wait for itself"), "{circle:?}: {said}");
+        }
+    }
+}

@@ -128,3 +128,80 @@ fn stop_signal(item: &Item<'_>) -> Option<Signal> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Options, Pod, ProbeHost, Source, load, render_all};
+
+    fn load_with(lifecycle: &str, rest: &str, options: &Options) -> Result<Pod, String> {
+        let text = format!(
+            "{rest}\n[[containers]]\nname = \"a\"\ncommand = [\"x\"]\nports = [{{ name = \"http\", containerPort = 80 }}]\nlifecycle = {{ {lifecycle} }}\n"
+        );
+        let sources = [Source { name: "a.toml".to_owned(), text, syntax: Syntax::Toml }];
+        let loaded = load(&sources, options);
+        loaded.pod.ok_or_else(|| render_all(&loaded.problems, &sources, false))
+    }
+
+    fn hook_of(lifecycle: &str) -> Hook {
+        let pod = load_with(&format!("preStop = {{ {lifecycle} }}"), "", &Options::default());
+        pod.unwrap().containers[0].pre_stop.clone().unwrap()
+    }
+
+    #[test]
+    fn rules_67_to_75_every_hook_is_read() {
+        let exec = hook_of("exec.command = [\"/bin/stop\", \"now\"]");
+        let command = vec!["/bin/stop".to_owned(), "now".to_owned()];
+        assert_eq!(exec, Hook { handler: HookHandler::Exec { command }, timeout: None });
+        let HookHandler::HttpGet(get) = hook_of("httpGet = { port = \"http\", path = \"drain\" }").handler
+        else {
+            panic!("not httpGet")
+        };
+        assert_eq!((get.port, get.path.as_str(), get.host), (80, "/drain", ProbeHost::Pod));
+        let sleep = |seconds| HookHandler::Sleep(Duration::from_secs(seconds));
+        assert_eq!(hook_of("sleep.seconds = 0").handler, sleep(0));
+        assert_eq!(hook_of("sleep.seconds = 30").handler, sleep(30));
+        let timed = hook_of("tcpSocket.port = 80, timeoutSeconds = 0.5");
+        let expected = Hook { handler: HookHandler::TcpSocket, timeout: Some(Duration::from_millis(500)) };
+        assert_eq!(timed, expected);
+    }
+
+    #[test]
+    fn rule_74_a_sleep_is_as_long_as_the_grace_period_at_most() {
+        let sleeps = |seconds: u32, rest: &str, grace: u64| {
+            let options = Options { default_grace: Duration::from_secs(grace), ..Options::default() };
+            load_with(&format!("preStop.sleep.seconds = {seconds}"), rest, &options).is_ok()
+        };
+        assert!(sleeps(5, "terminationGracePeriodSeconds = 5", 30));
+        assert!(!sleeps(6, "terminationGracePeriodSeconds = 5", 30));
+        assert!(!sleeps(31, "", 30));
+        // A manifest that is right is right under any `--grace`; a longer one allows more.
+        assert!(sleeps(30, "", 5));
+        assert!(sleeps(60, "", 60));
+    }
+
+    #[test]
+    fn rule_84_every_name_of_a_signal_is_taken() {
+        for (name, signal) in Signal::kubernetes_names() {
+            let pod = load_with(&format!("stopSignal = \"{name}\""), "", &Options::default()).unwrap();
+            assert_eq!(pod.containers[0].stop_signal, Some(signal), "{name}");
+        }
+        let none = load_with("stopSignal = \"\"", "", &Options::default()).unwrap();
+        assert_eq!(none.containers[0].stop_signal, None);
+    }
+
+    #[test]
+    fn a_signal_by_another_name_is_told_by_the_name_of_kubernetes() {
+        let cases = [
+            ("15", "SIGTERM"),
+            ("\"15\"", "SIGTERM"),
+            ("\"quit\"", "SIGQUIT"),
+            ("\"RTMIN+16\"", "SIGRTMAX-14"),
+            ("\"SIGTREM\"", "SIGTERM"),
+        ];
+        for (written, name) in cases {
+            let said = load_with(&format!("stopSignal = {written}"), "", &Options::default()).unwrap_err();
+            assert!(said.contains(&format!("write `stopSignal = \"{name}\"`")), "{written}: {said}");
+        }
+    }
+}

@@ -168,3 +168,83 @@ fn grpc_action(item: &Item<'_>) -> Option<ProbeHandler> {
         Some(ProbeHandler::Grpc { port, service })
     })?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Container, HttpScheme, Options, ProbeHost, Source, Syntax, load, render_all};
+
+    /// The only container, with these fields in TOML.
+    fn container(fields: &str) -> Container {
+        let text = format!("[[containers]]\nname = \"a\"\ncommand = [\"x\"]\n{fields}\n");
+        let source = Source { name: "a.toml".to_owned(), text, syntax: Syntax::Toml };
+        let loaded = load(std::slice::from_ref(&source), &Options::default());
+        let shown = || render_all(&loaded.problems, std::slice::from_ref(&source), false);
+        loaded.pod.as_ref().unwrap_or_else(|| panic!("{}", shown())).containers[0].clone()
+    }
+
+    fn probe_of(fields: &str) -> Probe {
+        container(&format!("livenessProbe = {{ {fields} }}")).liveness_probe.unwrap()
+    }
+
+    #[test]
+    fn rule_37_defaults_are_the_same_for_every_kind() {
+        let tcp = "{ tcpSocket = { port = 1 } }";
+        let found =
+            container(&format!("startupProbe = {tcp}\nlivenessProbe = {tcp}\nreadinessProbe = {tcp}"));
+        for kind in ProbeKind::ALL {
+            let expected = Probe {
+                handler: ProbeHandler::TcpSocket { host: ProbeHost::Pod, port: 1 },
+                initial_delay: Duration::ZERO,
+                timeout: Duration::from_secs(1),
+                period: Duration::from_secs(10),
+                success_threshold: 1,
+                failure_threshold: 3,
+                termination_grace_period: None,
+            };
+            assert_eq!(found.probe(kind), Some(&expected), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        let times = "initialDelaySeconds = 0.25, timeoutSeconds = 0.01, periodSeconds = 1.5";
+        let found = probe_of(&format!("exec.command = [\"x\"], {times}"));
+        let millis = [found.initial_delay, found.timeout, found.period].map(|time| time.as_millis());
+        assert_eq!(millis, [250, 10, 1500]);
+    }
+
+    #[test]
+    fn rule_38_only_readiness_needs_several_successes() {
+        let found = container("readinessProbe = { exec.command = [\"x\"], successThreshold = 4 }");
+        assert_eq!(found.readiness_probe.unwrap().success_threshold, 4);
+    }
+
+    #[test]
+    fn every_handler_is_read() {
+        let grpc = |service: &str| ProbeHandler::Grpc { port: 9, service: service.to_owned() };
+        assert_eq!(probe_of("grpc.port = 9").handler, grpc(""));
+        assert_eq!(probe_of("grpc = { port = 9, service = \"a.b\" }").handler, grpc("a.b"));
+        let ProbeHandler::HttpGet(get) = probe_of("httpGet = { port = 1, scheme = \"HTTPS\" }").handler
+        else {
+            panic!("not httpGet")
+        };
+        assert_eq!((get.scheme, get.path.as_str()), (HttpScheme::Https, "/"));
+        let hosts = [
+            ("", ProbeHost::Pod),
+            ("localhost", ProbeHost::Localhost),
+            ("::1", ProbeHost::Address("::1".parse().unwrap())),
+            ("db.example_1.com.", ProbeHost::Name("db.example_1.com.".into())),
+        ];
+        for (written, expected) in hosts {
+            let found = probe_of(&format!("tcpSocket = {{ port = 1, host = \"{written}\" }}")).handler;
+            assert_eq!(found, ProbeHandler::TcpSocket { host: expected, port: 1 }, "{written}");
+        }
+    }
+
+    #[test]
+    fn rule_53_a_probe_has_a_grace_period_of_its_own() {
+        let found = probe_of("exec.command = [\"x\"], terminationGracePeriodSeconds = 300");
+        assert_eq!(found.termination_grace_period, Some(Duration::from_secs(300)));
+    }
+}
