@@ -42,6 +42,13 @@ pub struct CommandPlan {
     pub shown: String,
 }
 
+impl CommandPlan {
+    /// One variable more, `NAME=value`, that nothing of the manifest refers to.
+    pub fn add_variable(&mut self, variable: &str) {
+        self.environment.push(Cow::Owned(c_string(variable.as_bytes().to_vec())));
+    }
+}
+
 /// The variables that containers inherit in profile `process`: podinit's own without those that are
 /// meant for podinit alone.
 pub fn inherited(own: impl Iterator<Item = &'static CStr>) -> Vec<&'static CStr> {

@@ -136,6 +136,7 @@ impl Attempts {
         plan: CommandPlan,
         stdio: &Stdio<'_>,
         open_files: Option<u64>,
+        notify: Option<(RawFd, RawFd)>,
     ) -> Result<(), StartFailure> {
         let mut way = Way::new(&plan);
         match stdio {
@@ -151,6 +152,10 @@ impl Attempts {
                 }
             }
             Stdio::HandedOver => way.add(ChildOp::NewSession, Step::Own("make a session")),
+        }
+        // Last of the descriptors: whatever had this number is the child's no more.
+        if let Some((from, to)) = notify {
+            way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
         }
         way.add_last(&plan, open_files);
         let memory = match stdio {

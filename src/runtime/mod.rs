@@ -9,6 +9,7 @@ mod environment;
 mod host;
 mod input;
 mod messages;
+mod notified;
 mod output;
 mod probe;
 mod processes;

@@ -5,7 +5,7 @@
 mod runs;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -14,6 +14,7 @@ use nix::unistd::pipe2;
 
 use super::attempts::{self, Attempts, Start, Stdio};
 use super::environment::Environment;
+use super::notified::{Mouth, Notified, Said};
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Runs;
 use super::reporter::Reporter;
@@ -25,7 +26,9 @@ use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, Now, PodEvent, PodMachine, Signal, StartFailure,
     StopRequest,
 };
-use crate::spec::{ContainerId, ContainerKind, HookKind, Pod, ProbeKind};
+use crate::spec::{
+    Container, ContainerId, ContainerKind, HookKind, Pod, ProbeKind, TerminationMessagePolicy,
+};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -50,6 +53,8 @@ pub(super) struct Supervisor {
     has_terminal: bool,
     /// What containers get back where the supervisor raised its own limit.
     open_files: Option<u64>,
+    /// Containers that say when they are ready.
+    notified: Notified,
     /// Tells programs, where one wants to know.
     reporter: Option<Reporter>,
     finished: Option<(u8, Cause)>,
@@ -96,6 +101,7 @@ impl Supervisor {
             output: None,
             has_terminal: terminal::is_controlled(),
             open_files,
+            notified: Notified::default(),
             reporter,
             finished: None,
         })
@@ -150,6 +156,9 @@ impl Supervisor {
             for kind in ready.pipes {
                 output.pump(kind, self.now.wall);
             }
+        }
+        for container in ready.notified {
+            self.hear(container);
         }
         for run in ready.runs {
             self.advance_run(run);
@@ -274,7 +283,11 @@ impl Supervisor {
         // ends at once has started (rule 8) must not depend on which turn finds out.
         self.carry_out_actions();
         log::info!("container {} {}", name(self.machine.pod(), container), ended(status));
-        self.fact(Event::Exited { attempt, exit: Exit::plain(status) });
+        // What it said last, it said before it ended.
+        self.hear(container);
+        self.notified.close(container, &self.epoll);
+        let log_tail = self.output.as_mut().map(|output| output.take_tail(container)).unwrap_or_default();
+        self.fact(Event::Exited { attempt, exit: Exit { log_tail, ..Exit::plain(status) } });
     }
 
     fn carry_out_actions(&mut self) {
@@ -337,11 +350,20 @@ impl Supervisor {
     }
 
     fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
-        let plan = self.plan(id)?;
+        let mut plan = self.plan(id)?;
+        let mouth = self.listen(id).map_err(attempts::cannot_create)?;
+        let notify = match &mouth {
+            Some(Mouth::Descriptor(fd, number)) => Some((fd.as_raw_fd(), *number)),
+            Some(Mouth::Variable(variable)) => {
+                plan.add_variable(variable);
+                None
+            }
+            None => None,
+        };
         match self.commands {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
-                let started = self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None);
+                let started = self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None, None);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
@@ -349,9 +371,9 @@ impl Supervisor {
                 self.take_report(id.container);
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
-                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files)?;
+                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files, notify)?;
             }
-            Commands::OfManifest => self.start_with_pipes(id, plan)?,
+            Commands::OfManifest => self.start_with_pipes(id, plan, notify)?,
         }
         if let Some(report) = self.attempts.report_fd(id.container) {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
@@ -373,19 +395,54 @@ impl Supervisor {
         }
     }
 
+    /// The end of its log may become its termination message (rule 132).
+    fn wants_tail(&self, id: ContainerId) -> bool {
+        let policy = |container: &Container| container.termination_message_policy;
+        self.machine.pod().container(id).map(policy) == Some(TerminationMessagePolicy::FallbackToLogsOnError)
+    }
+
     /// Raw output of the one main container needs nobody in between.
     fn is_handed_over(&self, id: ContainerId) -> bool {
         let pod = self.machine.pod();
         let is_main = pod.iter().any(|(other, kind, _)| other == id && kind == ContainerKind::Main);
-        self.format == Format::Raw && pod.containers.len() == 1 && is_main
+        self.format == Format::Raw && pod.containers.len() == 1 && is_main && !self.wants_tail(id)
     }
 
-    fn start_with_pipes(&mut self, id: AttemptId, plan: CommandPlan) -> Result<(), StartFailure> {
+    /// Where the container will say that it is ready, if it is to.
+    fn listen(&mut self, id: AttemptId) -> nix::Result<Option<Mouth>> {
+        let how = self.machine.pod().container(id.container).and_then(|container| container.notify);
+        let token = Token::Notify(id.container).into();
+        how.map(|how| self.notified.open(id, how, &self.epoll, token)).transpose()
+    }
+
+    fn hear(&mut self, container: ContainerId) {
+        for (attempt, said) in self.notified.take(container, &self.epoll) {
+            match said {
+                Said::Ready(ready, status) => self.fact(Event::Notified { attempt, ready, status }),
+                Said::NeverReady => {
+                    let name = name(self.machine.pod(), container);
+                    log::warn!("container {name} closed its descriptor and will never be ready");
+                }
+            }
+        }
+    }
+
+    fn start_with_pipes(
+        &mut self,
+        id: AttemptId,
+        plan: CommandPlan,
+        notify: Option<(RawFd, RawFd)>,
+    ) -> Result<(), StartFailure> {
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
-        self.attempts.start(id, plan, &Stdio::Pipes { stdout: &stdout, stderr: &stderr }, self.open_files)?;
+        let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
+        self.attempts.start(id, plan, &stdio, self.open_files, notify)?;
+        let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
+            if wants_tail {
+                output.keep_tail(id.container);
+            }
             for (kind, pipe) in [(Kind::Stdout, out), (Kind::Stderr, err)] {
                 if let Err(error) = output.add(id.container, kind, pipe) {
                     let name = name(self.machine.pod(), id.container);

@@ -14,6 +14,7 @@ pub(super) enum Token {
     Pipes(Kind),
     Sink(Kind),
     Run(RunId),
+    Notify(ContainerId),
 }
 
 /// What one wait for events brought, sorted by what comes first.
@@ -23,6 +24,7 @@ pub(super) struct Ready {
     pub(super) reports: Vec<ContainerId>,
     pub(super) pipes: Vec<Kind>,
     pub(super) runs: Vec<RunId>,
+    pub(super) notified: Vec<ContainerId>,
 }
 
 impl Ready {
@@ -34,6 +36,7 @@ impl Ready {
                 Token::Report(container) => ready.reports.push(container),
                 Token::Pipes(kind) => ready.pipes.push(kind),
                 Token::Run(run) => ready.runs.push(run),
+                Token::Notify(container) => ready.notified.push(container),
                 // Sinks are flushed every turn.
                 Token::Sink(_) => {}
             }
@@ -54,6 +57,7 @@ impl From<Token> for u64 {
             Token::Pipes(kind) => (2, is_err(kind)),
             Token::Sink(kind) => (3, is_err(kind)),
             Token::Run(run) => (4, run.0),
+            Token::Notify(container) => (5, container.position() as Self),
         };
         kind << KIND | about
     }
@@ -68,6 +72,7 @@ impl Token {
             2 => Self::Pipes(kind),
             3 => Self::Sink(kind),
             4 => Self::Run(RunId(about)),
+            5 => Self::Notify(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             _ => Self::Signals,
         }
     }

@@ -45,6 +45,7 @@ const STACK: usize = 64 * 1024;
 /// Starts a child that takes these steps and then executes the command.
 pub(crate) fn spawn(ops: &[ChildOp], command: &mut CommandLine, memory: Memory) -> io::Result<Spawned> {
     let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    let write = apart_from_targets(write, ops)?;
     // Until the child has reset its dispositions a signal would run the supervisor's handlers in the
     // child and write to the supervisor's own descriptor.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
@@ -62,6 +63,26 @@ pub(crate) fn spawn(ops: &[ChildOp], command: &mut CommandLine, memory: Memory) 
     // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Spawned { pid, pidfd, report: read })
+}
+
+/// The report pipe under a number that no step of the child redirects: it would report into a file.
+fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
+    let targets = ops.iter().filter_map(|op| match op {
+        ChildOp::Redirect { to, .. } => Some(*to),
+        ChildOp::NewSession
+        | ChildOp::NewProcessGroup
+        | ChildOp::LimitOpenFiles(_)
+        | ChildOp::ChangeDirectory(_)
+        | ChildOp::DieWithParent => None,
+    });
+    match targets.max() {
+        Some(highest) if highest >= write.as_raw_fd() => {
+            let copy = nix::fcntl::fcntl(&write, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(highest + 1))?;
+            // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+            Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+        }
+        Some(_) | None => Ok(write),
+    }
 }
 
 /// Everything that a child needs.

@@ -26,6 +26,7 @@ mod kinds;
 mod lifecycle;
 mod manifest;
 mod names;
+mod notify;
 mod options;
 mod output;
 mod probe;

@@ -5,6 +5,7 @@ mod format;
 mod sink;
 mod stream;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -22,6 +23,9 @@ use super::unwatch;
 
 use crate::pod::Timestamp;
 use crate::spec::{ContainerId, Pod};
+
+/// Bytes of a container's log that may become its termination message (rule 132).
+const TAIL: usize = 2048;
 
 /// One of a container's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub(crate) struct Output {
     ways: Ways,
     /// By position of the container; stdout, then stderr.
     streams: Vec<[Option<Stream>; 2]>,
+    /// The end of what containers printed whose termination message it may be (rule 132).
+    tails: BTreeMap<ContainerId, Vec<u8>>,
     buffer: Box<[u8]>,
 }
 
@@ -87,6 +93,7 @@ impl Output {
             style,
             ways: Ways { out: Way::new(out)?, err },
             streams: Vec::new(),
+            tails: BTreeMap::new(),
             buffer: vec![0; chunk].into_boxed_slice(),
         })
     }
@@ -105,6 +112,17 @@ impl Output {
             *slot = Some(Stream::new(pipe));
         }
         Ok(())
+    }
+
+    /// Keeps the end of what the container prints from now on, of both streams as it comes.
+    pub(crate) fn keep_tail(&mut self, container: ContainerId) {
+        self.tails.insert(container, Vec::new());
+    }
+
+    /// The end of what the container has printed; empty where it is not kept.
+    pub(crate) fn take_tail(&mut self, container: ContainerId) -> String {
+        let tail = self.tails.remove(&container).unwrap_or_default();
+        String::from_utf8_lossy(&tail).into_owned()
     }
 
     /// A message of the supervisor's own, on stderr.
@@ -207,6 +225,9 @@ impl Output {
             Ok(count) => {
                 let sink = &mut self.ways.of(kind).sink;
                 let bytes = self.buffer.get(..count).unwrap_or_default();
+                if let Some(tail) = self.tails.get_mut(&container) {
+                    keep_end(tail, bytes);
+                }
                 if self.style.is_raw() {
                     sink.put(count, |out| out.extend_from_slice(bytes));
                 } else {
@@ -226,6 +247,14 @@ impl Output {
         stream.finish(|line| self.style.write(container, kind, line, now, &mut way.sink));
         way.sink.flush();
     }
+}
+
+/// Adds to the end of a log, of which [`TAIL`] bytes are kept.
+fn keep_end(tail: &mut Vec<u8>, bytes: &[u8]) {
+    let bytes = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or_default();
+    let too_many = (tail.len() + bytes.len()).saturating_sub(TAIL);
+    tail.drain(..too_many);
+    tail.extend_from_slice(bytes);
 }
 
 /// Puts text out through a standard stream, without a pod; what is not read in time is dropped.
