@@ -203,6 +203,16 @@ fn rule_180_a_restart_that_was_due_is_not_forgotten() {
     assert_eq!((life.starts("main"), life.starts("other")), (at([15]), at([])));
 }
 
+/// A pod that had initialized stays so: a sidecar that starts again does not make it Pending (rule 14).
+#[test]
+fn rule_180_an_initialized_pod_stays_initialized() {
+    let pod = pod(Always).sidecar("sidecar", [exits(1, 20), runs().ready_after(secs(500))]);
+    let pod = pod.probed("sidecar", probe(0, 100)).main("main", runs());
+    let (status, life) = taken_over(&pod, 30);
+    assert!(!status.container("sidecar").unwrap().started);
+    assert_eq!((status.phase, life.phase()), (Phase::Running, Phase::Running));
+}
+
 /// A start under way when the pod is deleted: nothing is over before it is.
 #[test]
 fn rule_121_no_end_is_shown_while_a_start_is_under_way() {
