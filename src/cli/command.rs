@@ -144,6 +144,8 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
         format: Format::Raw,
         color: false,
         exit_code_from: None,
+        status_file: None,
+        event_file: None,
     };
     match runtime::run(job) {
         Ok(code) if options.expect.contains(&code) => 0,

@@ -1,6 +1,8 @@
 //! `podinit run`: a pod from manifests.
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::source::Manifests;
 use super::{cannot, colors_errors, files, level, source, value, verbose, wants_color};
@@ -49,6 +51,22 @@ pub(super) fn definition() -> Command {
                 .long("exit-code-from")
                 .value_name("CONTAINER")
                 .help("Exit with this container's code"),
+        )
+        .arg(
+            Arg::new("status-file")
+                .long("status-file")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help("Write the pod's state to this file at every change, as a Kubernetes Pod in JSON"),
+        )
+        .arg(
+            Arg::new("event-file")
+                .long("event-file")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help("Append the pod's events to this file, as Kubernetes Events in JSON, one a line"),
         )
         .arg(
             Arg::new("log-format")
@@ -140,6 +158,8 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         },
         color: wants_color(),
         exit_code_from,
+        status_file: matches.get_one("status-file").cloned(),
+        event_file: matches.get_one("event-file").cloned(),
     };
     match runtime::run(job) {
         Ok(code) => code,

@@ -13,8 +13,10 @@ mod action;
 mod back_off;
 mod conditions;
 mod event;
+mod event_log;
 mod facts;
 mod hook;
+mod object;
 mod outcome;
 mod phase;
 mod pod_event;
@@ -41,6 +43,8 @@ pub use event::{
     AttemptId, Event, Exit, ExitStatus, HookOutcome, ProbeOutcome, RunId, Signal, StartFailure, StartStage,
     StopRequest, Text,
 };
+pub use event_log::EventLog;
+pub use object::{Identity, kubernetes_pod};
 pub use outcome::Cause;
 pub use phase::{Progress, phase};
 pub use pod_event::{KillingReason, PodEvent};
@@ -53,6 +57,9 @@ pub use stop::StopCause;
 pub use time::{Now, Time, Timestamp};
 
 use crate::spec::{Container, ContainerId, ContainerKind, Pod};
+
+/// Rule 92.
+const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
 /// How long a start that failed for a passing reason waits (rule 111).
 const RETRY_AFTER: Duration = Duration::from_secs(10);

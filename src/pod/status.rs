@@ -144,3 +144,32 @@ impl PodStatus {
         self.iter().find(|status| &*status.name == name)
     }
 }
+
+impl WaitingReason {
+    /// Kubernetes' word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PodInitializing => "PodInitializing",
+            Self::ContainerCreating => "ContainerCreating",
+            Self::CrashLoopBackOff => "CrashLoopBackOff",
+            Self::CreateContainerConfigError => "CreateContainerConfigError",
+            Self::CreateContainerError => "CreateContainerError",
+            Self::PostStartHookError => "PostStartHookError",
+            Self::RestartingAllContainers => "RestartingAllContainers",
+        }
+    }
+}
+
+impl TerminatedReason {
+    /// Kubernetes' word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "Completed",
+            Self::Error => "Error",
+            Self::OOMKilled => "OOMKilled",
+            Self::StartError => "StartError",
+            Self::ContainerStatusUnknown => "ContainerStatusUnknown",
+            Self::RestartingAllContainers => "RestartingAllContainers",
+        }
+    }
+}

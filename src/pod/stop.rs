@@ -7,7 +7,7 @@ use super::event::Signal;
 use super::hook::{HookRun, PostStart};
 use super::pod_event::{KillingReason, PodEvent};
 use super::record::{End, Ended, Live, Record, Stage, State, Stop, StopStep, Then};
-use super::time::Time;
+use super::time::{Time, Timestamp};
 use super::{Action, Exit, ExitStatus, PodMachine, Sandbox, Target};
 use crate::spec::{ContainerId, ContainerKind, HookKind, Profile, RestartPolicy};
 
@@ -48,6 +48,14 @@ impl PodMachine {
     /// Why every container is being ended and when the grace period is over, once that has begun.
     pub fn ending(&self) -> Option<(StopCause, Time)> {
         self.stop.map(|stop| (stop.cause, stop.deadline))
+    }
+
+    /// When the end of a pod that somebody asked to end is due, and the grace that it has for that.
+    pub fn deletion(&self) -> Option<(Timestamp, Duration)> {
+        let stop = self.stop.filter(|stop| stop.cause == StopCause::Requested)?;
+        let left = stop.deadline.since(self.now.mono);
+        let late = self.now.mono.since(stop.deadline);
+        Some((self.now.wall + left - late, stop.deadline.since(stop.began)))
     }
 
     /// Begins the end of the pod, or makes one under way shorter: never longer (rule 78).

@@ -12,11 +12,8 @@ use super::status::{
 };
 use super::stop::StopCause;
 use super::termination_message::termination_message;
-use super::{Now, PodMachine, Sandbox};
+use super::{DEADLINE_EXCEEDED, Now, PodMachine, Sandbox};
 use crate::spec::{Container, ContainerKind, Pod};
-
-/// Rule 92.
-const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
 impl PodMachine {
     /// The status at this moment. Computed when asked for: nothing is built for nobody.

@@ -12,6 +12,7 @@ mod messages;
 mod output;
 mod probe;
 mod processes;
+mod reporter;
 mod supervisor;
 mod terminal;
 mod token;
@@ -19,6 +20,7 @@ mod token;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -57,6 +59,10 @@ pub(crate) struct Job {
     pub(crate) color: bool,
     /// Whose exit code the pod's is to be.
     pub(crate) exit_code_from: Option<ContainerId>,
+    /// Where the Pod object is written at every change.
+    pub(crate) status_file: Option<PathBuf>,
+    /// Where events are appended.
+    pub(crate) event_file: Option<PathBuf>,
 }
 
 /// Where command lines come from.

@@ -16,6 +16,7 @@ use super::attempts::{self, Attempts, Start, Stdio};
 use super::environment::Environment;
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Runs;
+use super::reporter::Reporter;
 use super::terminal;
 use super::token::{Ready, Token};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
@@ -49,6 +50,8 @@ pub(super) struct Supervisor {
     has_terminal: bool,
     /// What containers get back where the supervisor raised its own limit.
     open_files: Option<u64>,
+    /// Tells programs, where one wants to know.
+    reporter: Option<Reporter>,
     finished: Option<(u8, Cause)>,
 }
 
@@ -71,6 +74,7 @@ impl Supervisor {
             epoll.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, Token::Signals.into()))?;
         }
         let containers = job.pod.iter().count();
+        let reporter = Reporter::new(&job.pod, job.status_file, job.event_file)?;
         let now = clock::now();
         // Now, while /proc and the file are certainly there.
         let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
@@ -92,6 +96,7 @@ impl Supervisor {
             output: None,
             has_terminal: terminal::is_controlled(),
             open_files,
+            reporter,
             finished: None,
         })
     }
@@ -102,6 +107,7 @@ impl Supervisor {
         loop {
             self.carry_out_actions();
             self.tell();
+            self.report();
             if let Some((code, cause)) = self.finished {
                 self.last_words(code, cause);
                 return code;
@@ -283,7 +289,12 @@ impl Supervisor {
         match action {
             // Profile `process` has no surroundings of its own.
             Action::SetUpSandbox => self.fact(Event::SandboxReady),
-            Action::TearDownSandbox | Action::StatusChanged => {}
+            Action::TearDownSandbox => {}
+            Action::StatusChanged => {
+                if let Some(reporter) = &mut self.reporter {
+                    reporter.status_changed();
+                }
+            }
             Action::Start(attempt) => {
                 if let Err(failure) = self.start(attempt) {
                     self.start_failed(attempt, failure);
@@ -311,7 +322,10 @@ impl Supervisor {
         }
     }
 
-    fn record(&self, event: &PodEvent) {
+    fn record(&mut self, event: &PodEvent) {
+        if let Some(reporter) = &mut self.reporter {
+            reporter.record(self.machine.pod(), event, self.now.wall);
+        }
         match (&self.commands, event) {
             // Whoever typed one command knows of no containers.
             (Commands::Exact(_), PodEvent::Failed(_, cause)) => log::error!("{cause}"),
@@ -388,6 +402,14 @@ impl Supervisor {
             self.output = Some(Output::new(self.machine.pod(), self.format, self.color, out, err)?);
         }
         Ok(())
+    }
+
+    /// Writes the status file, if it is due.
+    fn report(&mut self) {
+        if let Some(reporter) = &mut self.reporter {
+            let machine = &self.machine;
+            reporter.write(machine.pod(), || machine.status(), machine.deletion());
+        }
     }
 
     /// Hands queued messages to stderr, and says what had to be dropped.

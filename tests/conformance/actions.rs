@@ -79,6 +79,14 @@ fn u_act_008_sandbox_dead_on_failure() {
     }
 }
 
+/// Surroundings that have lost their address are surroundings that are lost: there is one fact for both.
+#[test]
+fn u_act_009_sandbox_without_an_address() {
+    let (stops, rest) = sandbox_lost(left(three(Always), Running, Running, Running), 0);
+    assert_eq!(stops, ["stop foo1", "stop foo2", "stop foo3"]);
+    assert_eq!(rest, ["set up sandbox", "start foo1", "start foo2", "start foo3"]);
+}
+
 #[test]
 fn u_act_010_image_changed() {
     let mut changed = three(Always);

@@ -4,11 +4,14 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use podinit::pod::{
-    ContainerState, ContainerStatus, Event, Phase, PodStatus, Signal, StopRequest, Terminated,
-    TerminatedReason, WaitingReason,
+    ContainerState, ContainerStatus, Event, Phase, PodStatus, Signal, StartFailure, StartStage, StopRequest,
+    Terminated, TerminatedReason, WaitingReason,
 };
 use podinit::sim::{Attempt, Behaviour, Entry, World};
-use podinit::spec::{Container, Hook, HookHandler, Pod, Probe, ProbeHandler, RestartPolicy};
+use podinit::spec::{
+    Container, ExitCodeOperator, Hook, HookHandler, Pod, Probe, ProbeHandler, ProbeKind, RestartAction,
+    RestartPolicy, RestartRule,
+};
 
 /// A pod and how its containers behave.
 #[derive(Clone)]
@@ -66,18 +69,27 @@ impl PodUnderTest {
         self
     }
 
+    /// Gives the container a probe of this kind.
+    pub fn given(self, name: &str, kind: ProbeKind, probe: Probe) -> Self {
+        self.with(name, |container| match kind {
+            ProbeKind::Startup => container.startup_probe = Some(probe),
+            ProbeKind::Liveness => container.liveness_probe = Some(probe),
+            ProbeKind::Readiness => container.readiness_probe = Some(probe),
+        })
+    }
+
     pub fn probed(self, name: &str, probe: Probe) -> Self {
-        self.with(name, |container| container.startup_probe = Some(probe))
+        self.given(name, ProbeKind::Startup, probe)
     }
 
     /// Gives the container a liveness probe.
     pub fn live(self, name: &str, probe: Probe) -> Self {
-        self.with(name, |container| container.liveness_probe = Some(probe))
+        self.given(name, ProbeKind::Liveness, probe)
     }
 
     /// Gives the container a readiness probe.
     pub fn ready(self, name: &str, probe: Probe) -> Self {
-        self.with(name, |container| container.readiness_probe = Some(probe))
+        self.given(name, ProbeKind::Readiness, probe)
     }
 
     pub fn post_start(self, name: &str, hook: Hook) -> Self {
@@ -101,6 +113,14 @@ impl PodUnderTest {
     pub fn begin(self) -> Life {
         let behaviours = self.init.into_iter().chain(self.main).collect();
         Life(World::new(self.pod, behaviours))
+    }
+
+    /// The container has these rules, and this policy where none of them matches.
+    pub fn rules(self, name: &str, policy: RestartPolicy, rules: &[RestartRule]) -> Self {
+        self.with(name, |container| {
+            container.restart_policy = Some(policy);
+            container.restart_policy_rules = rules.to_vec();
+        })
     }
 
     /// Another supervisor left the pod in this status after `elapsed`; the next one takes it over.
@@ -156,6 +176,17 @@ pub fn stops_in(seconds: u64) -> Attempt {
 /// Runs until told to stop, then exits with 0 at once.
 pub fn runs() -> Attempt {
     stops_in(0)
+}
+
+/// A start that comes only so far, with this error number.
+pub fn cannot_start(stage: StartStage, errno: i32) -> Attempt {
+    let failure = StartFailure { stage, errno, message: "cannot".to_owned(), retry: false };
+    Attempt { start_fails: Some(failure), ..Attempt::runs() }
+}
+
+/// A rule about exit codes, beside `restartPolicy: Never` of the container's own.
+pub fn rule(action: RestartAction, operator: ExitCodeOperator, values: &[u8]) -> RestartRule {
+    RestartRule { action, operator, values: values.to_vec() }
 }
 
 /// A life under way. However it ends, it must not have violated an invariant.
@@ -248,6 +279,12 @@ impl Life {
             ContainerState::Terminated(Terminated { exit_code, reason, .. }) => Some((exit_code, reason)),
             ContainerState::Running { .. } | ContainerState::Waiting { .. } => None,
         }
+    }
+
+    /// How often something was told with this reason.
+    pub fn told(&self, reason: &str) -> usize {
+        let is_meant = |entry: &Entry| matches!(entry, Entry::Event(event) if event.reason() == reason);
+        self.trace().iter().filter(|(_, entry)| is_meant(entry)).count()
     }
 
     /// When the container's program was started, each time.

@@ -289,10 +289,19 @@ fn cl_028_no_sidecar_is_probed_or_restarted_while_the_main_is_in_its_hook() {
 }
 
 /// A probe that takes longer than its timeout has failed.
-#[test]
-fn probe_009_a_liveness_probe_that_takes_too_long_restarts() {
+fn takes_too_long(sidecar: bool) {
     let slow = Attempt { probe_takes: secs(10), ..runs() };
-    let mut life = probed(false, slow, probe(0, 1)).begin();
+    let mut life = probed(sidecar, slow, probe(0, 1)).begin();
     life.to(2);
     assert_eq!(life.starts("probed"), at([0, 1]));
+}
+
+#[test]
+fn probe_009_main_liveness_takes_too_long() {
+    takes_too_long(false);
+}
+
+#[test]
+fn probe_032_sidecar_liveness_takes_too_long() {
+    takes_too_long(true);
 }

@@ -123,15 +123,7 @@ fn u_probe_003_a_deleted_pod_is_probed_for_readiness_alone() {
 #[test]
 fn u_probe_011_before_the_first_probe() {
     for kind in ProbeKind::ALL {
-        let pod = pod(Always).main("probed", runs()).with("probed", |container| {
-            let probe = Some(probe(10, 1));
-            match kind {
-                ProbeKind::Startup => container.startup_probe = probe,
-                ProbeKind::Liveness => container.liveness_probe = probe,
-                ProbeKind::Readiness => container.readiness_probe = probe,
-            }
-        });
-        let mut life = pod.begin();
+        let mut life = pod(Always).main("probed", runs()).given("probed", kind, probe(10, 1)).begin();
         life.to(9);
         let ContainerStatus { started, ready, .. } = life.container("probed");
         let expected = match kind {
@@ -172,13 +164,22 @@ fn u_probe_013_successes_in_a_row_up_to_the_threshold() {
 }
 
 /// An attempt that takes longer than its timeout has failed.
-#[test]
-fn probe_010_a_readiness_probe_that_takes_too_long() {
+fn takes_too_long(sidecar: bool) {
     let slow = podinit::sim::Attempt { probe_takes: secs(10), ..runs() };
-    let mut life = probed(false, slow, probe(0, 3)).begin();
+    let mut life = probed(sidecar, slow, probe(0, 3)).begin();
     for seconds in [1, 30, 60] {
         life.to(seconds);
         assert!(!is_ready(&life));
     }
     assert_eq!(life.restarts("probed"), 0);
+}
+
+#[test]
+fn probe_010_main_readiness_takes_too_long() {
+    takes_too_long(false);
+}
+
+#[test]
+fn probe_033_sidecar_readiness_takes_too_long() {
+    takes_too_long(true);
 }

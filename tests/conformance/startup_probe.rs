@@ -5,7 +5,7 @@ use podinit::spec::RestartPolicy::{Always, Never, OnFailure};
 use podinit::spec::{ExitCodeOperator, ProbeKind, RestartAction, RestartRule};
 
 use crate::life::Step::{Exited, Starting};
-use crate::life::{Behaves, Life, PodUnderTest, at, exits, pod, probe, runs, secs};
+use crate::life::{Behaves, Life, PodUnderTest, at, exits, pod, probe, runs, secs, stops_in};
 
 /// A pod of one probed container, as a main container or as a sidecar beside one.
 fn probed(sidecar: bool, behaves: impl Behaves, probe: podinit::spec::Probe) -> PodUnderTest {
@@ -144,6 +144,54 @@ fn u_probe_006_what_ended_for_good_has_not_started() {
     assert_eq!(life.ended("probed"), Some((1, TerminatedReason::Error)));
     assert!(!life.container("probed").started);
     assert_eq!(life.trace().probed("probed", ProbeKind::Startup), at([]));
+}
+
+/// The pod has been accepted and nothing is known of the container yet: there is nothing to probe, and
+/// probing is not over either.
+#[test]
+fn u_probe_001_before_there_is_a_status() {
+    let late = || podinit::sim::Attempt { start_takes: secs(20), ..runs() };
+    for kind in ProbeKind::ALL {
+        let mut life = pod(Always).main("probed", late()).given("probed", kind, probe(0, 1)).begin();
+        life.to(19);
+        assert_eq!(life.trace().probed("probed", kind), at([]));
+        assert!(life.waits("probed").is_some() && !life.container("probed").ready);
+        life.to(20);
+        assert_eq!(life.trace().probed("probed", kind), at([20]), "{kind:?}");
+    }
+}
+
+/// The other container has a status, this one has none before its turn.
+#[test]
+fn u_probe_004_before_the_container_has_a_status() {
+    for kind in ProbeKind::ALL {
+        let pod = pod(Always).init("init", exits(0, 20)).main("probed", runs());
+        let mut life = pod.given("probed", kind, probe(0, 1)).begin();
+        life.to(19);
+        assert!(life.is_running("init"));
+        assert_eq!(life.trace().probed("probed", kind), at([]));
+        assert!(!life.container("probed").ready && !life.container("probed").started);
+        life.to(20);
+        assert_eq!(life.trace().probed("probed", kind), at([20]), "{kind:?}");
+    }
+}
+
+/// Told ten times to stop, the container is not probed a single time more, and what the probe had found
+/// is forgotten with it.
+#[test]
+fn u_probe_016_stopped_again_and_again() {
+    for kind in [ProbeKind::Startup, ProbeKind::Liveness] {
+        let slow = stops_in(20).ready_after(secs(100_000));
+        let often = podinit::spec::Probe { period: secs(1), ..probe(0, 1000) };
+        let mut life = pod(Always).main("probed", slow).given("probed", kind, often).begin();
+        life.to(9);
+        for _ in 0..10 {
+            life.delete();
+        }
+        assert!(life.run().is_some());
+        assert_eq!(life.trace().probed("probed", kind).len(), 10, "at 0 to 9 s, {kind:?}");
+        assert!(!life.container("probed").started && !life.container("probed").ready);
+    }
 }
 
 #[test]

@@ -1,38 +1,32 @@
-//! The table of cases, and what has become of each row: a test proves it, or `not_yet.tsv` says why
-//! none does.
+//! The table of cases, and what has become of each row: a test proves it, here or elsewhere, or there is
+//! a reason why none does. `docs/conformance.md` is made of this.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use crate::proofs::{self, ELSEWHERE};
+use crate::reasons::{Reason, UNPROVED};
 
 const TABLE: &str = include_str!("scenarios.tsv");
-const NOT_YET: &str = include_str!("not_yet.tsv");
 
 /// The columns of the table.
 const COLUMNS: [&str; 6] = ["id", "source", "pod", "expected", "title", "tier"];
-
-/// Why a row has no test here. Nothing else may stand in `not_yet.tsv`.
-const REASONS: &[(&str, &str)] = &[
-    ("cgroups", "needs cgroup limits: memory, swap, process counts, OOM kills"),
-    ("conditions", "asserts pod conditions"),
-    ("environment", "needs fileKeyRef, which reads from volumes, or huge pages"),
-    ("eviction", "needs limits that are measured and a pod that is evicted for them"),
-    ("hooks", "needs postStart or preStop"),
-    ("images", "is about pulling an image or what its configuration says; stays here for ever"),
-    ("liveness", "needs liveness probes"),
-    ("logs", "is about log files"),
-    ("network", "needs addresses, host names, hosts files or ports"),
-    ("not-representable", "has no counterpart here; the third column says why"),
-    ("probe-handler", "is about what an exec, HTTP, TCP or gRPC probe does: the runtime's part"),
-    ("security", "needs securityContext, sysctls or namespaces shared with the host"),
-    ("shutdown", "needs the shutdown of a node"),
-    ("termination-message", "needs termination messages"),
-    ("volumes", "needs volumes"),
-];
 
 /// A row of the table.
 pub struct Row {
     pub id: &'static str,
     pub pod: &'static str,
     pub expected: &'static str,
+    pub title: &'static str,
+    pub tier: &'static str,
+}
+
+/// What has become of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// This test proves it.
+    Passed { file: &'static str, test: &'static str },
+    /// None does, for this reason.
+    Unproved(Reason),
 }
 
 /// The rows in the table's order.
@@ -41,8 +35,8 @@ pub fn rows() -> Vec<Row> {
     assert_eq!(lines.next().unwrap().split('\t').collect::<Vec<_>>(), COLUMNS);
     let row = |line: &'static str| {
         let fields: Vec<_> = line.split('\t').collect();
-        let [id, _, pod, expected, _, _] = fields[..] else { panic!("a row of {} fields", fields.len()) };
-        Row { id, pod, expected }
+        let [id, _, pod, expected, title, tier] = fields[..] else { panic!("{} fields", fields.len()) };
+        Row { id, pod, expected, title, tier }
     };
     lines.map(row).collect()
 }
@@ -61,67 +55,48 @@ fn tests_in(text: &'static str) -> impl Iterator<Item = &'static str> {
     after_attribute.map(|rest| rest.strip_prefix("fn ").and_then(|rest| rest.split_once('(')).unwrap().0)
 }
 
-/// Every row that a test proves. Fails where a test proves none or two prove the same.
-fn covered() -> BTreeSet<String> {
+/// What has become of every row. Fails where that is said twice, and where it is said of no row.
+pub fn fates() -> BTreeMap<String, Fate> {
     let main = include_str!("main.rs");
-    let mut covered = BTreeSet::new();
-    let mut add = |module: &str, test: &str| {
-        let id = id_of(test).unwrap_or_else(|| panic!("{module}::{test} names no row"));
-        assert!(covered.insert(id), "{module}::{test} proves a row that another test proves");
+    let mut fates = BTreeMap::new();
+    let mut say = |row: String, fate| {
+        if let Some(other) = fates.insert(row.clone(), fate) {
+            panic!("{row} is spoken for twice: {other:?} and {fate:?}");
+        }
     };
-    for (module, text) in crate::FAMILIES {
+    let mut say_passed = |file, test| {
+        let row = id_of(test).unwrap_or_else(|| panic!("{file}: {test} names no row"));
+        say(row, Fate::Passed { file, test });
+    };
+    for (module, file, text) in crate::FAMILIES {
         assert!(main.contains(&format!("\nmod {module};\n")), "{module} is not compiled");
         assert!(!text.contains("#[ignore") && !text.contains("#[cfg"), "a test of {module} may not run");
-        tests_in(text).for_each(|test| add(module, test));
+        tests_in(text).for_each(|test| say_passed(*file, test));
     }
-    crate::expansion::TESTS.iter().for_each(|test| add("expansion", test));
-    covered
-}
-
-/// Every row that has no test, with the reason.
-fn not_yet() -> BTreeMap<&'static str, &'static str> {
-    let mut not_yet = BTreeMap::new();
-    for line in NOT_YET.lines().filter(|line| !line.starts_with('#')) {
-        let mut fields = line.split('\t');
-        let (id, reason, why) = (fields.next().unwrap(), fields.next().unwrap_or(""), fields.next());
-        let is_known = REASONS.iter().any(|(known, _)| *known == reason);
-        assert!(is_known, "{id}: unknown reason {reason:?}");
-        let explains = why.is_some_and(|why| why.len() > 20);
-        assert_eq!(
-            reason == "not-representable",
-            explains,
-            "{id}: the third column is for not-representable"
-        );
-        assert_eq!(not_yet.insert(id, reason), None, "{id} is listed twice");
+    crate::expansion::TESTS.iter().for_each(|test| say_passed("tests/conformance/expansion.rs", *test));
+    for (row, file, test) in ELSEWHERE {
+        proofs::check((*row, *file, *test));
+        say((*row).to_owned(), Fate::Passed { file, test });
     }
-    not_yet
+    for (reason, rows) in UNPROVED {
+        assert!(!rows.is_empty(), "{reason:?} is not used any more");
+        rows.iter().for_each(|row| say((*row).to_owned(), Fate::Unproved(*reason)));
+    }
+    fates
 }
 
 #[test]
-fn every_row_is_proved_or_listed_with_a_reason() {
-    let covered = covered();
-    let not_yet = not_yet();
-    let rows = rows();
-    let ids: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
-    assert_eq!(ids.len(), rows.len(), "an id stands twice in the table");
-    let unknown: Vec<_> = covered
-        .iter()
-        .map(String::as_str)
-        .chain(not_yet.keys().copied())
-        .filter(|id| !ids.contains(id))
-        .collect();
-    let both: Vec<_> = not_yet.keys().filter(|id| covered.contains(**id)).collect();
-    let neither: Vec<_> =
-        ids.iter().filter(|id| !covered.contains(**id) && !not_yet.contains_key(**id)).collect();
-    assert!(unknown.is_empty(), "not in the table: {unknown:?}");
-    assert!(both.is_empty(), "proved and listed in not_yet.tsv: {both:?}");
-    assert!(neither.is_empty(), "neither proved nor listed in not_yet.tsv: {neither:?}");
-    println!("covered {} of {}", covered.len(), rows.len());
-    for (reason, meaning) in REASONS {
-        let count = not_yet.values().filter(|listed| *listed == reason).count();
-        assert!(count > 0, "reason {reason} is not used any more");
-        println!("{count:>5}  {reason}: {meaning}");
+fn every_row_is_proved_or_has_a_reason_and_nothing_else_is() {
+    let mut fates = fates();
+    let mut tiers = BTreeMap::new();
+    for row in rows() {
+        assert_eq!(tiers.insert(row.id, row.tier), None, "{} stands twice in the table", row.id);
+        let fate = fates.remove(row.id).unwrap_or_else(|| panic!("{} is spoken for by nobody", row.id));
+        if let Fate::Unproved(Reason::Never(never)) = fate {
+            assert!(never.is_allowed(row.tier), "{}: no reason in tier {}: {never:?}", row.id, row.tier);
+        }
     }
+    assert!(fates.is_empty(), "not in the table: {:?}", fates.keys());
 }
 
 #[test]

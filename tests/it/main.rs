@@ -12,6 +12,7 @@
 
 mod answers;
 mod bare_root;
+mod cases;
 mod command_line;
 mod container;
 mod descendants;

@@ -42,6 +42,11 @@ impl Answering {
     pub fn request(&self) -> String {
         self.requests.recv_timeout(PATIENCE).unwrap()
     }
+
+    /// Nobody has asked, or every request has been looked at.
+    pub fn is_unasked(&self) -> bool {
+        self.requests.try_recv().is_err()
+    }
 }
 
 /// What comes up to the empty line, or as far as it is text.

@@ -1,0 +1,38 @@
+//! The rows that tests elsewhere prove: tests of the real program, for what the machine does not do itself.
+
+use std::fs;
+use std::path::Path;
+
+/// A row, the file of its test, and the test.
+pub const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("HOOK-001", "tests/it/cases.rs", "hook_001_main_post_start_exec"),
+    ("HOOK-004", "tests/it/cases.rs", "hook_004_main_pre_stop_exec"),
+    ("HOOK-005", "tests/it/cases.rs", "hook_005_main_pre_stop_http"),
+    ("HOOK-006", "tests/it/cases.rs", "hook_006_main_pre_stop_https"),
+    ("HOOK-007", "tests/it/cases.rs", "hook_007_sidecar_post_start_exec"),
+    ("HOOK-008", "tests/it/cases.rs", "hook_008_sidecar_post_start_http_by_a_redirect"),
+    ("HOOK-010", "tests/it/cases.rs", "hook_010_sidecar_pre_stop_exec"),
+    ("HOOK-011", "tests/it/cases.rs", "hook_011_sidecar_pre_stop_http"),
+    ("PROBE-011", "tests/it/cases.rs", "probe_011_main_failing_exec_with_a_child_left_behind"),
+    ("PROBE-034", "tests/it/cases.rs", "probe_034_sidecar_failing_exec_with_a_child_left_behind"),
+    ("PROBE-012", "tests/it/cases.rs", "probe_012_main_local_redirect"),
+    ("PROBE-035", "tests/it/cases.rs", "probe_035_sidecar_local_redirect"),
+    ("PROBE-013", "tests/it/cases.rs", "probe_013_main_foreign_redirect"),
+    ("PROBE-036", "tests/it/cases.rs", "probe_036_sidecar_foreign_redirect"),
+    ("PROBE-020", "tests/it/cases.rs", "probe_020_main_grpc_ok"),
+    ("PROBE-044", "tests/it/cases.rs", "probe_044_sidecar_grpc_wrong_port"),
+    ("PROBE-029", "tests/it/cases.rs", "probe_029_sidecar_tcp_ok"),
+];
+
+/// Fails where the test does not exist or would not be run.
+pub fn check((row, file, test): (&str, &str, &str)) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{row}: {file}: {error}"));
+    assert!(text.contains(&format!("#[test]\nfn {test}()")), "{row}: {file} has no test {test}");
+    let folder = path.parent().unwrap();
+    if !folder.ends_with("tests") {
+        let main = fs::read_to_string(folder.join("main.rs")).unwrap();
+        let module = path.file_stem().unwrap().to_str().unwrap();
+        assert!(main.contains(&format!("\nmod {module};\n")), "{row}: {file} is not compiled");
+    }
+}
