@@ -79,8 +79,9 @@ impl Reporter {
     /// Something worth telling.
     pub(super) fn record(&mut self, pod: &Pod, event: &PodEvent, now: Timestamp) {
         let Some(events) = &mut self.events else { return };
-        let object = events.log.record(pod, &self.identity, event, now);
-        let written = events.file.write_all(format!("{object}\n").as_bytes());
+        let objects = events.log.record(pod, &self.identity, event, now);
+        let lines: String = objects.into_iter().map(|object| format!("{object}\n")).collect();
+        let written = events.file.write_all(lines.as_bytes());
         tell_once(&mut events.has_failed, "event file", &events.path, written);
     }
 
