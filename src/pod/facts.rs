@@ -247,6 +247,7 @@ impl PodMachine {
             if old.resources != new.resources {
                 record.resize = Resize::Settled;
                 record.back_off = BackOff::default();
+                record.refusal = None;
             }
         }
         self.pod = pod;
