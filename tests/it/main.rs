@@ -34,6 +34,7 @@ mod probe_command;
 mod pty;
 mod servers;
 mod signals;
+mod status_file;
 mod stdin;
 mod stuck;
 mod terminal;
