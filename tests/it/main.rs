@@ -33,6 +33,7 @@ mod probe;
 mod probe_command;
 mod pty;
 mod servers;
+mod services;
 mod signals;
 mod status_file;
 mod stdin;
