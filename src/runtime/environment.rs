@@ -27,7 +27,7 @@ const MOST_TOGETHER: usize = 8 << 20;
 pub(super) struct Environment {
     inherited: Vec<&'static CStr>,
     /// Asked for when a container first needs it, and then the same for the pod's life.
-    surroundings: Option<Surroundings>,
+    surroundings: Option<&'static Surroundings>,
     /// Of the last attempt of each container beside which commands may run.
     started: BTreeMap<ContainerId, Vec<Cow<'static, CStr>>>,
 }
@@ -55,7 +55,7 @@ impl Environment {
             self.surroundings = Some(host::surroundings());
         }
         let files = read_all(plan::files(container));
-        let (environment, surroundings) = (self.inherited.as_slice(), self.surroundings.as_ref());
+        let (environment, surroundings) = (self.inherited.as_slice(), self.surroundings);
         let inputs = AttemptInputs { environment, marker, surroundings, files: &files };
         let plan = plan::container(pod, container, inputs).map_err(|message| StartFailure {
             stage: StartStage::Config,

@@ -3,11 +3,18 @@
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::OnceLock;
 
 use crate::plan::Surroundings;
 
-/// What variables may tell of this host and of the pod on it. Without a network the address is 127.0.0.1.
-pub(super) fn surroundings() -> Surroundings {
+/// What variables and the Pod object tell of this host and of the pod on it: the same to everyone who asks.
+pub(super) fn surroundings() -> &'static Surroundings {
+    static SURROUNDINGS: OnceLock<Surroundings> = OnceLock::new();
+    SURROUNDINGS.get_or_init(look_around)
+}
+
+/// Without a network the address is 127.0.0.1.
+fn look_around() -> Surroundings {
     let mut addresses: Vec<IpAddr> = [
         // Addresses that lead through the default route, and that nobody has (RFC 5737, RFC 3849).
         (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),

@@ -35,6 +35,7 @@ mod pty;
 mod servers;
 mod services;
 mod signals;
+mod status_file;
 mod stdin;
 mod stuck;
 mod terminal;
