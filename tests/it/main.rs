@@ -33,6 +33,7 @@ mod probe;
 mod probe_command;
 mod pty;
 mod servers;
+mod services;
 mod signals;
 mod stdin;
 mod stuck;
