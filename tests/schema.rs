@@ -32,6 +32,24 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("commands.yaml", "spec.containers[1].command", PROFILE),
     ("commands.yaml", "spec.containers[2].command", PROFILE),
     ("config-twice.yaml", "", ALONE_EACH),
+    ("container-settings.toml", "containers[1].startAfter[0]", NAMES),
+    ("container-settings.toml", "containers[1].startAfter[1]", NAMES),
+    ("container-settings.toml", "containers[1].startAfter[2]", NAMES),
+    ("container-settings.toml", "containers[2].startAfter", NAMES),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/migrate.keystone\"]", NAMES),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/wbe.keystone\"]", NAMES),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/web.startAfter\"]", NAMES),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/log.startAfter\"]", NAMES),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/proxy.startAfter\"]", NAMES),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/one.startAfter\"]", NAMES),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/migrate.notify\"]", NAMES),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/web.crashLoopBackOff.initialDelaySeconds\"]", LARGER),
+    ("container-settings.yaml", "metadata.annotations[\"podinit.dev/web.lifecycle.preStop.timeoutSeconds\"]", NAMES),
+    ("lifecycle.toml", "containers[2].lifecycle.preStop.sleep.seconds", LARGER),
+    ("lifecycle.yaml", "spec.containers[3].lifecycle.postStart.sleep.seconds", LARGER),
+    ("lifecycle.yaml", "spec.containers[8].lifecycle.postStart.httpGet.port", NAMES),
+    ("resize-policies.yaml", "spec.containers[0].resizePolicy[0].restartPolicy", "it does not look from a container at its pod"),
+    ("resize-policies.yaml", "spec.containers[0].resizePolicy[1].resourceName", "it compares no two values"),
     ("daemonset-fluentd.yaml", "spec.template.spec.containers[0].command", PROFILE),
     ("deployment-list.yaml", "items[0].spec.selector.matchLabels.app", SELECTOR),
     ("deployment-nginx.yaml", "spec.template.spec.containers[0].command", PROFILE),
@@ -42,7 +60,7 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("deployment-selector.yaml", "spec.selector.matchExpressions[1]", SELECTOR),
     ("deployment-selector.yaml", "spec.selector.matchExpressions[2]", SELECTOR),
     ("deployment-selector.yaml", "spec.selector.matchExpressions[3]", SELECTOR),
-    ("environment-files.yaml", "metadata.annotations[\"podinit.dev/other.envFile\"]", "it does not know names of containers"),
+    ("environment-files.yaml", "metadata.annotations[\"podinit.dev/other.envFile\"]", NAMES),
     ("environment-files.yaml", "metadata.annotations[\"podinit.dev/twice.envFromFiles\"]", "it compares no two words"),
     (
         "environment-sources.yaml",
@@ -81,6 +99,7 @@ const ALONE: &[(&str, &str)] = &[
     ("profile-pod.toml", "/containers/0/command"),
 ];
 
+const NAMES: &str = "it does not know names of containers and ports";
 const LARGER: &str = "two numbers are compared";
 const PROFILE: &str = "the profile may be given on the command line";
 const ALONE_EACH: &str = "each document is looked at alone";

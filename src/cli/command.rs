@@ -146,6 +146,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
         exit_code_from: None,
         status_file: None,
         event_file: None,
+        watched: None,
     };
     match runtime::run(job) {
         Ok(code) if options.expect.contains(&code) => 0,

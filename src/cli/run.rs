@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use super::source::Manifests;
 use super::{cannot, colors_errors, files, level, source, value, verbose, wants_color};
 use crate::plan::SignalPolicy;
-use crate::runtime::{self, Commands, Format, Job};
+use crate::runtime::{self, Commands, Format, Job, Watched};
 use crate::spec::{self, ContainerId, Pod, Severity};
 
 const AFTER_HELP: &str = "\
@@ -52,6 +52,11 @@ pub(super) fn definition() -> Command {
                 .long("exit-code-from")
                 .value_name("CONTAINER")
                 .help("Exit with this container's code"),
+        )
+        .arg(
+            Arg::new("watch").long("watch").action(ArgAction::SetTrue).help(
+                "Take over changes of the manifest: containers that have changed restart, the others stay",
+            ),
         )
         .arg(
             Arg::new("status-file")
@@ -145,8 +150,13 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
             Err(message) => return cannot(&message),
         },
     };
+    let watched = match matches.get_flag("watch").then(|| watched(matches, &options)).transpose() {
+        Ok(watched) => watched,
+        Err(message) => return cannot(&message),
+    };
     let job = Job {
         pod,
+        watched,
         commands: Commands::OfManifest,
         signals: SignalPolicy::Pod { interrupted: false },
         signal_group: false,
@@ -166,6 +176,21 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Ok(code) => code,
         Err(error) => cannot(&format!("cannot run the pod: {}", runtime::cause(error))),
     }
+}
+
+/// The files of the manifest, and what reads them again in the same way.
+fn watched(matches: &ArgMatches, options: &spec::Options) -> Result<Watched, String> {
+    let files: Vec<PathBuf> = source::names(matches).map(PathBuf::from).collect();
+    if files.iter().any(|file| file.as_os_str() == "-") {
+        return Err("cannot watch standard input: use --watch with files".to_owned());
+    }
+    let (matches, options) = (matches.clone(), options.clone());
+    let read_again = move || {
+        let Manifests { sources, unreadable } = source::read_all(&matches);
+        let loaded = source::with_features(spec::load_readable(&sources, unreadable, &options));
+        loaded.pod.ok_or_else(|| spec::render_all(&loaded.problems, &sources, false).trim_end().to_owned())
+    };
+    Ok(Watched { files, read_again: Box::new(read_again) })
 }
 
 fn find(pod: &Pod, name: &str) -> Result<ContainerId, String> {

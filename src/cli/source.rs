@@ -45,11 +45,16 @@ impl Unreadable {
     }
 }
 
+/// The files that were named.
+pub(super) fn names(matches: &ArgMatches) -> impl Iterator<Item = &OsString> {
+    let named = |name| matches.get_many::<OsString>(name).into_iter().flatten();
+    named("FILE").chain(named("filename"))
+}
+
 /// Reads every file that was named.
 pub(super) fn read_all(matches: &ArgMatches) -> Manifests {
-    let named = |name| matches.get_many::<OsString>(name).into_iter().flatten();
     let mut all = Manifests { sources: Vec::new(), unreadable: Vec::new() };
-    for name in named("FILE").chain(named("filename")) {
+    for name in names(matches) {
         all.add(name);
     }
     all

@@ -5,7 +5,7 @@ use super::record::{Record, Resize, State};
 use super::status::{ContainerStatus, Phase};
 use super::time::Timestamp;
 use super::{PodMachine, Sandbox};
-use crate::spec::ContainerKind;
+use crate::spec::{ContainerKind, RestartAction};
 
 /// A condition of the pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ pub enum ConditionType {
     ContainersReady,
     /// The pod is on a host.
     PodScheduled,
-    /// All containers are being ended so that all start again. Only there while it is so (rule 102).
+    /// All containers are being ended so that all start again. Only there where a rule may do that (rule 102).
     AllContainersRestarting,
     /// A container is being given other resources. Only there while it is so.
     PodResizeInProgress,
@@ -99,18 +99,6 @@ impl ConditionType {
             Self::PodResizeInProgress => "PodResizeInProgress",
         }
     }
-
-    /// It is only shown while it is true.
-    fn comes_and_goes(self) -> bool {
-        match self {
-            Self::AllContainersRestarting | Self::PodResizeInProgress => true,
-            Self::PodReadyToStartContainers
-            | Self::Initialized
-            | Self::Ready
-            | Self::ContainersReady
-            | Self::PodScheduled => false,
-        }
-    }
 }
 
 impl PodMachine {
@@ -138,6 +126,21 @@ impl PodMachine {
         }
     }
 
+    fn is_shown(&self, kind: ConditionType) -> bool {
+        match kind {
+            ConditionType::AllContainersRestarting => self.pod.iter().any(|(_, _, container)| {
+                let mut rules = container.restart_policy_rules.iter();
+                rules.any(|rule| rule.action == RestartAction::RestartAllContainers)
+            }),
+            ConditionType::PodResizeInProgress => self.is_true(kind),
+            ConditionType::PodReadyToStartContainers
+            | ConditionType::Initialized
+            | ConditionType::Ready
+            | ConditionType::ContainersReady
+            | ConditionType::PodScheduled => true,
+        }
+    }
+
     /// A main container runs or has, in this sandbox or an earlier one (rule 122).
     fn has_ever_run(&self) -> bool {
         self.records.of(ContainerKind::Main).any(|(_, record)| record.restart_count > 0 || record.has_run())
@@ -149,9 +152,9 @@ impl PodMachine {
 
     /// Every condition that is to be shown. `phase` is that of the same moment.
     pub(super) fn conditions(&self, phase: Phase, init: &[ContainerStatus]) -> Vec<Condition> {
-        let shown =
-            ConditionType::ALL.into_iter().filter(|kind| !kind.comes_and_goes() || self.is_true(*kind));
-        shown
+        ConditionType::ALL
+            .into_iter()
+            .filter(|kind| self.is_shown(*kind))
             .map(|kind| {
                 let status = self.is_true(kind);
                 let (reason, message) = self.explanation(kind, status, phase, init);
@@ -187,7 +190,13 @@ impl PodMachine {
                 let message = format!("containers with {what} status: {names}");
                 (Some("ContainersNotInitialized"), Some(message))
             }
-            ConditionType::Ready | ConditionType::ContainersReady if is_over.is_some() => (is_over, None),
+            ConditionType::Ready
+            | ConditionType::ContainersReady
+            | ConditionType::AllContainersRestarting
+                if is_over.is_some() =>
+            {
+                (is_over, None)
+            }
             ConditionType::Ready if !status && self.are_containers_ready() => {
                 let missing = |gate: &Text| {
                     format!("corresponding condition of pod readiness gate \"{gate}\" does not exist.")
@@ -199,7 +208,10 @@ impl PodMachine {
                 let message = format!("containers with unready status: {}", self.names(is_unready));
                 (Some("ContainersNotReady"), Some(message))
             }
-            ConditionType::AllContainersRestarting => (Some("RestartAllContainersStarted"), None),
+            ConditionType::AllContainersRestarting if status => {
+                let message = "container exited with restart policy rule".to_owned();
+                (Some("RestartAllContainersStarted"), Some(message))
+            }
             ConditionType::PodResizeInProgress
                 if self.records.iter().any(|(_, record)| matches!(record.resize, Resize::Refused(_))) =>
             {
@@ -210,6 +222,7 @@ impl PodMachine {
             | ConditionType::ContainersReady
             | ConditionType::PodReadyToStartContainers
             | ConditionType::PodScheduled
+            | ConditionType::AllContainersRestarting
             | ConditionType::PodResizeInProgress => (None, None),
         }
     }

@@ -109,6 +109,10 @@ fn spec(pod: &Pod, identity: &Identity) -> Value {
     let gate = |kind: &Text| json!({"conditionType": kind});
     put(&mut spec, "readinessGates", pod.readiness_gates.iter().map(gate).collect());
     put(&mut spec, "resources", resources(&pod.resources));
+    // Without it a cluster takes no stop signal (rule 84).
+    if pod.iter().any(|(_, _, container)| container.stop_signal.is_some()) {
+        put(&mut spec, "os", json!({"name": "linux"}));
+    }
     if pod.profile == Profile::Process {
         for name in ["hostNetwork", "hostPID", "hostIPC"] {
             put(&mut spec, name, json!(true));
@@ -259,7 +263,7 @@ fn with_host(mut object: Value, host: &ProbeHost) -> Value {
     object
 }
 
-fn resources(resources: &Resources) -> Value {
+pub(super) fn resources(resources: &Resources) -> Value {
     let amounts = |amounts: &Amounts| {
         let mut object = json!({});
         put(&mut object, "cpu", json!(amounts.cpu.map(|amount| amount.to_string())));

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::plan::Surroundings;
 
-/// What variables may tell of this host and of the pod on it. Without a network the address is 127.0.0.1.
+/// What variables and the Pod object tell of this host and of a new pod on it. Without a network the address
+/// is 127.0.0.1.
 pub(super) fn surroundings() -> Surroundings {
     let mut addresses: Vec<IpAddr> = [
         // Addresses that lead through the default route, and that nobody has (RFC 5737, RFC 3849).

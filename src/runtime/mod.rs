@@ -17,6 +17,7 @@ mod reporter;
 mod supervisor;
 mod terminal;
 mod token;
+mod watch;
 
 use std::ffi::OsString;
 use std::io;
@@ -32,6 +33,7 @@ pub(crate) use host::host_memory;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
 pub(crate) use probe::{OWN_CHILD, Question, Verdict};
+pub(crate) use watch::Watched;
 
 use crate::plan::SignalPolicy;
 use crate::spec::{ContainerId, Pod, Signal};
@@ -64,6 +66,8 @@ pub(crate) struct Job {
     pub(crate) status_file: Option<PathBuf>,
     /// Where events are appended.
     pub(crate) event_file: Option<PathBuf>,
+    /// Files whose changes are taken over while the pod runs.
+    pub(crate) watched: Option<Watched>,
 }
 
 /// Where command lines come from.

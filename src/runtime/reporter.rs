@@ -86,8 +86,9 @@ impl Reporter {
     /// Something worth telling.
     pub(super) fn record(&mut self, pod: &Pod, event: &PodEvent, now: Timestamp) {
         let Some(events) = &mut self.events else { return };
-        let object = events.log.record(pod, &self.identity, event, now);
-        let written = events.file.write_all(format!("{object}\n").as_bytes());
+        let objects = events.log.record(pod, &self.identity, event, now);
+        let lines: String = objects.into_iter().map(|object| format!("{object}\n")).collect();
+        let written = events.file.write_all(lines.as_bytes());
         tell_once(&mut events.has_failed, "event file", &events.path, written);
     }
 
@@ -129,8 +130,8 @@ impl StatusFile {
         let wrong =
             |cause: &str| io::Error::other(format!("cannot write status file {}: {cause}", path.display()));
         let Some(name) = path.file_name() else { return Err(wrong("it names no file")) };
-        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
-            return Err(wrong("there is something that is no file, and would be replaced"));
+        if let Some(error) = what_is_in_the_way(&path) {
+            return Err(wrong(&error.to_string()));
         }
         let mut hidden = OsString::from(".");
         hidden.push(name);
@@ -145,6 +146,9 @@ impl StatusFile {
 
     /// A reader sees what was there before or all of this, whatever happens.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
+        if let Some(error) = what_is_in_the_way(&self.path) {
+            return Err(error);
+        }
         let written = self.create().and_then(|mut file| file.write_all(text));
         let replaced = written.and_then(|()| fs::rename(&self.temporary, &self.path));
         if replaced.is_err() {
@@ -168,6 +172,12 @@ impl StatusFile {
             created => created,
         }
     }
+}
+
+/// A device, FIFO or link is not replaced: asked at each write, since it may have come there meanwhile.
+fn what_is_in_the_way(path: &Path) -> Option<io::Error> {
+    let is_other = fs::symlink_metadata(path).is_ok_and(|found| !found.is_file());
+    is_other.then(|| io::Error::other("there is something that is no file, and would be replaced"))
 }
 
 impl EventFile {

@@ -20,6 +20,7 @@ use super::probe::Runs;
 use super::reporter::Reporter;
 use super::terminal;
 use super::token::{Ready, Token};
+use super::watch::Watch;
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
 use crate::plan::{self, CommandPlan, Meaning, Situation};
 use crate::pod::{
@@ -55,6 +56,8 @@ pub(super) struct Supervisor {
     open_files: Option<u64>,
     /// Containers that say when they are ready.
     notified: Notified,
+    /// Changes of the manifest, where somebody wants them taken over.
+    watch: Option<Watch>,
     /// Tells programs, where one wants to know.
     reporter: Option<Reporter>,
     finished: Option<(u8, Cause)>,
@@ -81,6 +84,10 @@ impl Supervisor {
         let containers = job.pod.iter().count();
         let mut environment = Environment::new();
         let reporter = Reporter::new(&job.pod, &mut environment, job.status_file, job.event_file)?;
+        let watch = job.watched.map(Watch::new).transpose()?;
+        if let Some(watch) = &watch {
+            epoll.add(watch.fd(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Watch.into()))?;
+        }
         let now = clock::now();
         // Now, while /proc and the file are certainly there.
         let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
@@ -103,6 +110,7 @@ impl Supervisor {
             has_terminal: terminal::is_controlled(),
             open_files,
             notified: Notified::default(),
+            watch,
             reporter,
             finished: None,
         })
@@ -134,7 +142,9 @@ impl Supervisor {
 
     /// Time until the machine's next deadline, rounded up: a deadline is never early.
     fn timeout(&self) -> EpollTimeout {
-        let Some(deadline) = self.machine.poll_timeout() else { return EpollTimeout::NONE };
+        let watch = self.watch.as_ref().and_then(Watch::timeout);
+        let deadlines = [self.machine.poll_timeout(), watch];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else { return EpollTimeout::NONE };
         let left = deadline.since(clock::now().mono);
         let millis = left.as_nanos().div_ceil(1_000_000);
         let longest = i32::MAX;
@@ -164,8 +174,31 @@ impl Supervisor {
         for run in ready.runs {
             self.advance_run(run);
         }
+        self.look_at_manifest(ready.watch);
         if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now.mono) {
             self.machine.handle_timeout(self.now);
+        }
+    }
+
+    /// Takes over a changed manifest; one that is wrong changes nothing.
+    fn look_at_manifest(&mut self, something_happened: bool) {
+        let Some(watch) = &mut self.watch else { return };
+        if something_happened {
+            watch.advance(self.now.mono);
+        }
+        match watch.poll(self.now.mono) {
+            None => {}
+            Some(Err(problems)) => {
+                log::warn!("cannot take over the changed manifest; the pod goes on as it is\n{problems}");
+            }
+            Some(Ok(pod)) if pod == *self.machine.pod() => {}
+            Some(Ok(pod)) => {
+                if self.own_program.is_none() && runs::needs_own_program(&pod) {
+                    self.own_program = sys::open_own_program().ok();
+                }
+                log::info!("the manifest has changed");
+                self.fact(Event::SpecChanged(Box::new(pod)));
+            }
         }
     }
 

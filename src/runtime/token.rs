@@ -15,6 +15,7 @@ pub(super) enum Token {
     Sink(Kind),
     Run(RunId),
     Notify(ContainerId),
+    Watch,
 }
 
 /// What one wait for events brought, sorted by what comes first.
@@ -25,6 +26,7 @@ pub(super) struct Ready {
     pub(super) pipes: Vec<Kind>,
     pub(super) runs: Vec<RunId>,
     pub(super) notified: Vec<ContainerId>,
+    pub(super) watch: bool,
 }
 
 impl Ready {
@@ -37,6 +39,7 @@ impl Ready {
                 Token::Pipes(kind) => ready.pipes.push(kind),
                 Token::Run(run) => ready.runs.push(run),
                 Token::Notify(container) => ready.notified.push(container),
+                Token::Watch => ready.watch = true,
                 // Sinks are flushed every turn.
                 Token::Sink(_) => {}
             }
@@ -58,6 +61,7 @@ impl From<Token> for u64 {
             Token::Sink(kind) => (3, is_err(kind)),
             Token::Run(run) => (4, run.0),
             Token::Notify(container) => (5, container.position() as Self),
+            Token::Watch => (6, 0),
         };
         kind << KIND | about
     }
@@ -72,6 +76,7 @@ impl Token {
             2 => Self::Pipes(kind),
             3 => Self::Sink(kind),
             4 => Self::Run(RunId(about)),
+            6 => Self::Watch,
             5 => Self::Notify(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             _ => Self::Signals,
         }

@@ -152,10 +152,11 @@ impl<'a> ContainerSettings<'a> {
 }
 
 /// Resolves what containers are to start after: other main containers, and never in a circle.
-pub(super) fn start_after(pod: &mut Pod, written: Vec<StartAfter<'_>>) {
+pub(super) fn start_after(pod: &mut Pod, mut written: Vec<StartAfter<'_>>) {
+    written.sort_by_key(|(id, _)| *id);
     for (id, item) in &written {
         let mut wanted = Vec::new();
-        for name in names(item) {
+        for (name, item) in names(item) {
             match main_container(pod, &name) {
                 Some(other) if other == *id => {
                     item.refuse(
@@ -219,12 +220,16 @@ fn main_container(pod: &Pod, name: &str) -> Option<ContainerId> {
     Some(ContainerId::at(pod.init_containers.len() + position))
 }
 
-/// A list in TOML, words between commas in an annotation.
-fn names(item: &Item<'_>) -> Vec<String> {
-    if !is_annotation(item) {
-        return item.strings().unwrap_or_default();
+/// A list in TOML, words between commas in an annotation; each with where it stands.
+fn names<'a>(item: &Item<'a>) -> Vec<(String, Item<'a>)> {
+    if is_annotation(item) {
+        return words(item).into_iter().map(|name| (name.to_owned(), item.clone())).collect();
     }
-    words(item).into_iter().map(str::to_owned).collect()
+    if item.strings().is_none() {
+        return Vec::new();
+    }
+    let items = item.list().unwrap_or_default().into_iter();
+    items.filter_map(|item| Some((item.node.as_string()?.to_owned(), item))).collect()
 }
 
 /// Paths of files: one or a list in TOML, between commas in an annotation.
@@ -290,10 +295,16 @@ fn words<'a>(item: &Item<'a>) -> Vec<&'a str> {
 
 /// A boolean in TOML, its word in an annotation.
 fn boolean(item: &Item<'_>) -> Option<bool> {
-    if is_annotation(item) {
-        item.choice(&[("true", true), ("false", false)], "one of true, false")
-    } else {
-        item.boolean()
+    if !is_annotation(item) {
+        return item.boolean();
+    }
+    match item.string()? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => {
+            item.refuse("one of \"true\", \"false\"", "write \"true\", or remove it");
+            None
+        }
     }
 }
 
@@ -328,6 +339,56 @@ fn notify(item: &Item<'_>) -> Option<Notify> {
         Some(Err(_)) | None => {
             item.refuse("neither a socket nor a descriptor", help);
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Options, Profile, Source, Syntax, load, render_all};
+
+    fn pod(text: &str, syntax: Syntax) -> Result<Pod, String> {
+        let options = Options { profile: Some(Profile::Process), ..Options::default() };
+        let sources = [Source { name: "pod".to_owned(), text: text.to_owned(), syntax }];
+        let loaded = load(&sources, &options);
+        loaded.pod.ok_or_else(|| render_all(&loaded.problems, &sources, false))
+    }
+
+    #[test]
+    fn settings_reach_the_container_that_they_name() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    podinit.dev/b.startAfter: c, a\n    podinit.dev/b.notify: socket\n    podinit.dev/c.crashLoopBackOff.maxDelaySeconds: '5'\n    podinit.dev/c.keystone: 'true'\nspec:\n  initContainers: [{name: init, command: [x]}]\n  containers: [{name: a, command: [x]}, {name: b, command: [x]}, {name: c, command: [x]}]\n";
+        let pod = pod(text, Syntax::Yaml).unwrap();
+        let [a, b, c] = pod.containers.as_slice() else { panic!("{pod:?}") };
+        let after: Vec<&str> = b.start_after.iter().map(|id| &*pod.container(*id).unwrap().name).collect();
+        assert_eq!((after, b.notify), (vec!["c", "a"], Some(Notify::Socket)));
+        let seconds = Duration::from_secs(5);
+        let delays = CrashLoopBackOff { initial_delay: seconds, max_delay: seconds };
+        assert_eq!((c.crash_loop_back_off, c.keystone), (Some(delays), true));
+        assert_eq!((a.crash_loop_back_off, a.keystone, a.notify), (None, false, None));
+    }
+
+    #[test]
+    fn a_circle_is_found_however_long_it_is_and_nothing_else_is_one() {
+        let with = |orders: &[(usize, &[usize])]| {
+            let container = |n: usize| {
+                let after = orders.iter().find(|(from, _)| *from == n).map_or(&[][..], |(_, after)| after);
+                let names: Vec<String> = after.iter().map(|n| format!("\"c{n}\"")).collect();
+                let after = names.join(", ");
+                format!("[[containers]]\nname = \"c{n}\"\ncommand = [\"x\"]\nstartAfter = [{after}]\n")
+            };
+            pod(&(0..5).map(container).collect::<String>(), Syntax::Toml)
+        };
+        // A diamond.
+        assert!(with(&[(3, &[1, 2]), (1, &[0]), (2, &[0]), (4, &[3, 0])]).is_ok());
+        for circle in [
+            &[(0, &[0][..])][..],
+            &[(0, &[1]), (1, &[0])],
+            &[(0, &[1]), (1, &[2]), (2, &[3]), (3, &[4]), (4, &[0])],
+            &[(4, &[3]), (3, &[2, 1]), (2, &[1, 3])],
+        ] {
+            let said = with(circle).unwrap_err();
+            assert!(said.contains("after itself") || said.contains("wait for itself"), "{circle:?}: {said}");
         }
     }
 }

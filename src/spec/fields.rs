@@ -288,7 +288,7 @@ impl Place {
             Self::ConfigMap | Self::Secret | Self::List => &[Self::Metadata],
             Self::LabelSelector | Self::SelectorRequirement | Self::ClaimRequests => &[],
             Self::ListMetadata => &[],
-            Self::Toml => &[Self::Container],
+            Self::Toml => &[Self::Container, Self::TomlContainer],
             Self::Container => {
                 &[Self::Spec, Self::Toml, Self::Metadata, Self::ContainerPort, Self::Probe, Self::Lifecycle]
             }

@@ -9,6 +9,7 @@ use super::probe::one_handler;
 use super::problem::Problem;
 use super::signal::Signal;
 use super::suggest::nearest;
+use super::tree::Value;
 use super::{Syntax, settings};
 use std::time::Duration;
 
@@ -98,18 +99,109 @@ fn sleep_action(item: &Item<'_>, longest: Duration) -> Option<HookHandler> {
 
 /// One of the 65 names that Kubernetes has on Linux (rule 84).
 fn stop_signal(item: &Item<'_>) -> Option<Signal> {
-    let text = item.string().filter(|text| !text.is_empty())?;
+    let text = match &item.node.value {
+        Value::Integer(number) => number.to_string(),
+        Value::String(_)
+        | Value::Null
+        | Value::Boolean(_)
+        | Value::Float(_)
+        | Value::Date
+        | Value::List(_)
+        | Value::Mapping(_)
+        | Value::Unreadable => item.string()?.to_owned(),
+    };
     let known = Signal::kubernetes_names();
-    match known.iter().find(|(name, _)| name == text) {
+    match known.iter().find(|(name, _)| *name == text) {
+        _ if text.is_empty() => None,
         Some((_, signal)) => Some(*signal),
         None => {
-            let names = known.iter().map(|(name, _)| name.as_str());
-            let upper = text.to_ascii_uppercase();
-            let wanted = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-            let name = nearest(&wanted, names).unwrap_or("SIGTERM");
-            let help = format!("write {}", item.scope.word("stopSignal", name));
-            item.refuse("there is no signal of this name", help);
+            let meant = Signal::parse(&text);
+            let same = known.iter().find(|(_, signal)| Some(*signal) == meant).map(|(name, _)| name.as_str());
+            let similar = || nearest(&text, known.iter().map(|(name, _)| name.as_str()));
+            let label = match meant {
+                Some(_) => "Kubernetes has another name for it",
+                None => "there is no signal of this name",
+            };
+            let name = same.or_else(similar).unwrap_or("SIGTERM");
+            item.refuse(label, format!("write {}", item.scope.word("stopSignal", name)));
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Options, Pod, ProbeHost, Source, load, render_all};
+
+    fn load_with(lifecycle: &str, rest: &str, options: &Options) -> Result<Pod, String> {
+        let text = format!(
+            "{rest}\n[[containers]]\nname = \"a\"\ncommand = [\"x\"]\nports = [{{ name = \"http\", containerPort = 80 }}]\nlifecycle = {{ {lifecycle} }}\n"
+        );
+        let sources = [Source { name: "a.toml".to_owned(), text, syntax: Syntax::Toml }];
+        let loaded = load(&sources, options);
+        loaded.pod.ok_or_else(|| render_all(&loaded.problems, &sources, false))
+    }
+
+    fn hook_of(lifecycle: &str) -> Hook {
+        let pod = load_with(&format!("preStop = {{ {lifecycle} }}"), "", &Options::default());
+        pod.unwrap().containers[0].pre_stop.clone().unwrap()
+    }
+
+    #[test]
+    fn rules_67_to_75_every_hook_is_read() {
+        let exec = hook_of("exec.command = [\"/bin/stop\", \"now\"]");
+        let command = vec!["/bin/stop".to_owned(), "now".to_owned()];
+        assert_eq!(exec, Hook { handler: HookHandler::Exec { command }, timeout: None });
+        let HookHandler::HttpGet(get) = hook_of("httpGet = { port = \"http\", path = \"drain\" }").handler
+        else {
+            panic!("not httpGet")
+        };
+        assert_eq!((get.port, get.path.as_str(), get.host), (80, "/drain", ProbeHost::Pod));
+        let sleep = |seconds| HookHandler::Sleep(Duration::from_secs(seconds));
+        assert_eq!(hook_of("sleep.seconds = 0").handler, sleep(0));
+        assert_eq!(hook_of("sleep.seconds = 30").handler, sleep(30));
+        let timed = hook_of("tcpSocket.port = 80, timeoutSeconds = 0.5");
+        let expected = Hook { handler: HookHandler::TcpSocket, timeout: Some(Duration::from_millis(500)) };
+        assert_eq!(timed, expected);
+    }
+
+    #[test]
+    fn rule_74_a_sleep_is_as_long_as_the_grace_period_at_most() {
+        let sleeps = |seconds: u32, rest: &str, grace: u64| {
+            let options = Options { default_grace: Duration::from_secs(grace), ..Options::default() };
+            load_with(&format!("preStop.sleep.seconds = {seconds}"), rest, &options).is_ok()
+        };
+        assert!(sleeps(5, "terminationGracePeriodSeconds = 5", 30));
+        assert!(!sleeps(6, "terminationGracePeriodSeconds = 5", 30));
+        assert!(!sleeps(31, "", 30));
+        // A manifest that is right is right under any `--grace`; a longer one allows more.
+        assert!(sleeps(30, "", 5));
+        assert!(sleeps(60, "", 60));
+    }
+
+    #[test]
+    fn rule_84_every_name_of_a_signal_is_taken() {
+        for (name, signal) in Signal::kubernetes_names() {
+            let pod = load_with(&format!("stopSignal = \"{name}\""), "", &Options::default()).unwrap();
+            assert_eq!(pod.containers[0].stop_signal, Some(signal), "{name}");
+        }
+        let none = load_with("stopSignal = \"\"", "", &Options::default()).unwrap();
+        assert_eq!(none.containers[0].stop_signal, None);
+    }
+
+    #[test]
+    fn a_signal_by_another_name_is_told_by_the_name_of_kubernetes() {
+        let cases = [
+            ("15", "SIGTERM"),
+            ("\"15\"", "SIGTERM"),
+            ("\"quit\"", "SIGQUIT"),
+            ("\"RTMIN+16\"", "SIGRTMAX-14"),
+            ("\"SIGTREM\"", "SIGTERM"),
+        ];
+        for (written, name) in cases {
+            let said = load_with(&format!("stopSignal = {written}"), "", &Options::default()).unwrap_err();
+            assert!(said.contains(&format!("write `stopSignal = \"{name}\"`")), "{written}: {said}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::decode::{Fields, Item, Purpose};
 use super::fields::Place;
 use super::handler::{exec_action, http_get_action, tcp_socket_action};
 use super::pod::{ContainerPort, Probe, ProbeHandler, ProbeKind};
-use super::tree::Value;
+use super::tree::{Value, cut};
 use std::time::Duration;
 
 const SECONDS: i64 = i32::MAX as i64;
@@ -52,9 +52,20 @@ fn is_zero(value: &Value) -> bool {
 /// `least` is the least whole number of them.
 fn seconds(item: &Item<'_>, least: i64) -> Option<Duration> {
     let whole = || item.integer(least, SECONDS).map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
+    if let Value::String(text) = &item.node.value
+        && text.trim().parse::<f64>().is_ok_and(f64::is_finite)
+    {
+        let help = format!("write {} without quotes", cut(text.trim()));
+        item.refuse("this is a string, and a number is wanted", help);
+        return None;
+    }
     let Value::Float(value) = item.node.value else { return whole() };
-    if value.fract() == 0.0 || !(0.0..=SECONDS as f64).contains(&value) {
+    if value.fract() == 0.0 || !value.is_finite() || value > SECONDS as f64 {
         return whole();
+    }
+    if value < 0.0 {
+        item.refuse("less than 0", format!("write {} or more", if least > 0 { SHORTEST } else { 0.0 }));
+        return None;
     }
     if item.scope.purpose == Purpose::Kubernetes {
         let example = item.scope.written(&item.name, &format!("{}", value.ceil()));
@@ -120,8 +131,11 @@ fn handler(fields: &mut Fields<'_>, ports: &[ContainerPort]) -> Option<ProbeHand
 /// Whether there is something to do; more than one thing is an error. `items` are the fields of which
 /// there is to be one, `what` names them.
 pub(super) fn one_handler(fields: &Fields<'_>, items: &[Option<Item<'_>>], only: &str, what: &str) -> bool {
-    let written: Vec<&Item<'_>> = items.iter().flatten().collect();
+    let mut written: Vec<&Item<'_>> = items.iter().flatten().collect();
+    written.sort_by_key(|item| item.key.start);
     match written.as_slice() {
+        // There is no such hook, which is reported.
+        [] if fields.peek("grpc").is_some() => false,
         [] if ["exec", "httpGet", "tcpSocket", "sleep"].iter().any(|name| fields.misspelt(name)) => false,
         [] => {
             fields.missing(what, "write what it does, for example `exec` with a `command`");
@@ -153,4 +167,84 @@ fn grpc_action(item: &Item<'_>) -> Option<ProbeHandler> {
         let port = item.integer(1, 65535).and_then(|port| u16::try_from(port).ok())?;
         Some(ProbeHandler::Grpc { port, service })
     })?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Container, HttpScheme, Options, ProbeHost, Source, Syntax, load, render_all};
+
+    /// The only container, with these fields in TOML.
+    fn container(fields: &str) -> Container {
+        let text = format!("[[containers]]\nname = \"a\"\ncommand = [\"x\"]\n{fields}\n");
+        let source = Source { name: "a.toml".to_owned(), text, syntax: Syntax::Toml };
+        let loaded = load(std::slice::from_ref(&source), &Options::default());
+        let shown = || render_all(&loaded.problems, std::slice::from_ref(&source), false);
+        loaded.pod.as_ref().unwrap_or_else(|| panic!("{}", shown())).containers[0].clone()
+    }
+
+    fn probe_of(fields: &str) -> Probe {
+        container(&format!("livenessProbe = {{ {fields} }}")).liveness_probe.unwrap()
+    }
+
+    #[test]
+    fn rule_37_defaults_are_the_same_for_every_kind() {
+        let tcp = "{ tcpSocket = { port = 1 } }";
+        let found =
+            container(&format!("startupProbe = {tcp}\nlivenessProbe = {tcp}\nreadinessProbe = {tcp}"));
+        for kind in ProbeKind::ALL {
+            let expected = Probe {
+                handler: ProbeHandler::TcpSocket { host: ProbeHost::Pod, port: 1 },
+                initial_delay: Duration::ZERO,
+                timeout: Duration::from_secs(1),
+                period: Duration::from_secs(10),
+                success_threshold: 1,
+                failure_threshold: 3,
+                termination_grace_period: None,
+            };
+            assert_eq!(found.probe(kind), Some(&expected), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        let times = "initialDelaySeconds = 0.25, timeoutSeconds = 0.01, periodSeconds = 1.5";
+        let found = probe_of(&format!("exec.command = [\"x\"], {times}"));
+        let millis = [found.initial_delay, found.timeout, found.period].map(|time| time.as_millis());
+        assert_eq!(millis, [250, 10, 1500]);
+    }
+
+    #[test]
+    fn rule_38_only_readiness_needs_several_successes() {
+        let found = container("readinessProbe = { exec.command = [\"x\"], successThreshold = 4 }");
+        assert_eq!(found.readiness_probe.unwrap().success_threshold, 4);
+    }
+
+    #[test]
+    fn every_handler_is_read() {
+        let grpc = |service: &str| ProbeHandler::Grpc { port: 9, service: service.to_owned() };
+        assert_eq!(probe_of("grpc.port = 9").handler, grpc(""));
+        assert_eq!(probe_of("grpc = { port = 9, service = \"a.b\" }").handler, grpc("a.b"));
+        let ProbeHandler::HttpGet(get) = probe_of("httpGet = { port = 1, scheme = \"HTTPS\" }").handler
+        else {
+            panic!("not httpGet")
+        };
+        assert_eq!((get.scheme, get.path.as_str()), (HttpScheme::Https, "/"));
+        let hosts = [
+            ("", ProbeHost::Pod),
+            ("localhost", ProbeHost::Localhost),
+            ("::1", ProbeHost::Address("::1".parse().unwrap())),
+            ("db.example_1.com.", ProbeHost::Name("db.example_1.com.".into())),
+        ];
+        for (written, expected) in hosts {
+            let found = probe_of(&format!("tcpSocket = {{ port = 1, host = \"{written}\" }}")).handler;
+            assert_eq!(found, ProbeHandler::TcpSocket { host: expected, port: 1 }, "{written}");
+        }
+    }
+
+    #[test]
+    fn rule_53_a_probe_has_a_grace_period_of_its_own() {
+        let found = probe_of("exec.command = [\"x\"], terminationGracePeriodSeconds = 300");
+        assert_eq!(found.termination_grace_period, Some(Duration::from_secs(300)));
+    }
 }

@@ -48,9 +48,9 @@ impl<'a> Settings<'a> {
                 let help = match meant(name) {
                     Some(name) => format!("write `{PREFIX}{name}`"),
                     None => format!(
-                        "known are {}, and for a container {}",
+                        "known are {}, and {PREFIX}CONTAINER. followed by {}",
                         NAMES.map(|name| format!("{PREFIX}{name}")).join(", "),
-                        container_settings::NAMES.map(|name| format!("{PREFIX}CONTAINER.{name}")).join(", ")
+                        container_settings::NAMES.join(", ")
                     ),
                 };
                 let problem = item.scope.error(item.key, format!("cannot use annotation \"{}\"", item.name));
@@ -124,7 +124,13 @@ impl<'a> Settings<'a> {
     pub fn refuse_annotation(key: &str, item: &Item<'_>) -> bool {
         let Some(name) = key.strip_prefix(PREFIX) else { return false };
         let problem = item.scope.error(item.key, format!("cannot use annotation \"{}\" in TOML", item.name));
-        let help = format!("write `{name} = ...` at the top of the file");
+        let of_container = name.split_once('.').filter(|(_, name)| container_settings::NAMES.contains(name));
+        let help = match of_container {
+            Some((container, name)) => {
+                format!("write `{name} = ...` into the table of container \"{}\"", cut(container))
+            }
+            None => format!("write `{name} = ...` at the top of the file"),
+        };
         item.scope.report(
             problem.path(item.path.clone()).label("a setting of podinit is a plain key here").help(help),
         );
@@ -188,7 +194,9 @@ impl<'a> Settings<'a> {
 fn meant(name: &str) -> Option<String> {
     let of_container = || {
         let (container, setting) = name.split_once('.')?;
-        let setting = nearest(setting, container_settings::NAMES.into_iter())?;
+        let is_end = |known: &&str| known.ends_with(&format!(".{setting}"));
+        let known = || container_settings::NAMES.into_iter();
+        let setting = nearest(setting, known()).or_else(|| known().find(is_end))?;
         Some(format!("{container}.{setting}"))
     };
     nearest(name, NAMES.into_iter()).map(str::to_owned).or_else(of_container)

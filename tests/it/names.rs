@@ -2,7 +2,7 @@
 //! address can only be given in /etc/resolv.conf, which is another one in a mount namespace.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::Command;
 use std::thread;
 
@@ -12,16 +12,18 @@ use simple_dns::{CLASS, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
 use crate::harness::{Directory, Ended, PODINIT, Running, has};
 use crate::servers::Answering;
 
-const SERVER: Ipv4Addr = Ipv4Addr::new(127, 83, 0, 1);
-/// Nobody is there.
-const SILENT: Ipv4Addr = Ipv4Addr::new(127, 83, 0, 2);
+/// Addresses that another run of this test does not take: of the name server, and of one that is silent.
+fn addresses() -> [Ipv4Addr; 2] {
+    let [.., high, middle, low] = std::process::id().to_be_bytes();
+    [64, 128].map(|kind| Ipv4Addr::new(127, kind | high & 0x3f, middle, low))
+}
 
 /// Knows `db.example`, `long.example` only over TCP, and that `empty.example` has no address.
-fn serve() {
-    let udp = UdpSocket::bind((SERVER, 53)).unwrap();
-    let tcp = TcpListener::bind((SERVER, 53)).unwrap();
+fn serve([server, silent]: [Ipv4Addr; 2]) {
+    let udp = UdpSocket::bind((server, 53)).unwrap();
+    let tcp = TcpListener::bind((server, 53)).unwrap();
     // Bound, so that nobody refuses what is sent there, and never read.
-    let silent = UdpSocket::bind((SILENT, 53)).unwrap();
+    let silent = UdpSocket::bind((silent, 53)).unwrap();
     thread::spawn(move || {
         let _silent = silent;
         let mut buffer = [0; 512];
@@ -84,9 +86,10 @@ fn names_are_looked_up_as_resolv_conf_says() {
     if !has(&["root", "unshare"]) {
         return;
     }
-    serve();
+    let [own, silent] = addresses();
+    serve([own, silent]);
     let server = Answering::new("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let resolv_conf = format!("nameserver {}\nsearch nowhere.example example\n", IpAddr::from(SERVER));
+    let resolv_conf = format!("nameserver {}\nsearch nowhere.example example\n", own);
     let asked = |hosts: &str, host: &str| {
         let target = format!("{host}:{}", server.port);
         let ended = probe(hosts, &resolv_conf, &["http", &target]);
@@ -107,11 +110,11 @@ fn names_are_looked_up_as_resolv_conf_says() {
     fails(&resolv_conf, "nobody", "no such host");
     fails(&resolv_conf, "db.example.nowhere", "no such host");
     fails(&resolv_conf, "empty.example", "no such host");
-    fails(&resolv_conf, "broken.example", "name server 127.83.0.1: it answers ServerFailure");
-    let silent = format!("nameserver {SILENT}\noptions timeout:1 attempts:1\n");
-    fails(&silent, "db.example", "name server 127.83.0.2: no answer within 1s");
+    fails(&resolv_conf, "broken.example", &format!("name server {own}: it answers ServerFailure"));
+    let nobody = format!("nameserver {silent}\noptions timeout:1 attempts:1\n");
+    fails(&nobody, "db.example", &format!("name server {silent}: no answer within 1s"));
     // The next server is asked.
-    let second = format!("nameserver {SILENT}\n{resolv_conf}options timeout:1\n");
+    let second = format!("nameserver {silent}\n{resolv_conf}options timeout:1\n");
     let ended = probe("", &second, &["http", &format!("db:{}", server.port)]);
     assert_eq!(ended.code(), 0, "{ended:?}");
 }

@@ -113,6 +113,15 @@ impl Nginx {
         if !has(&["nginx", "openssl"]) {
             return None;
         }
+        // Somebody may take a port before nginx does.
+        loop {
+            if let Some(nginx) = Self::try_start() {
+                return Some(nginx);
+            }
+        }
+    }
+
+    fn try_start() -> Option<Self> {
         let directory = Directory::new();
         let (https, http) = (free_port(), free_port());
         let path = |name: &str| directory.path(name).display().to_string();
@@ -146,10 +155,14 @@ impl Nginx {
             directory.path("").display(),
         );
         let file = directory.file("nginx.conf", &configuration);
-        let child =
-            Command::new("nginx").arg("-c").arg(file).arg("-p").arg(directory.path("")).spawn().unwrap();
-        until("nginx listens", || TcpStream::connect(("127.0.0.1", https)).is_ok());
-        Some(Self { https, http, child, _directory: directory })
+        let mut nginx = Command::new("nginx");
+        let mut child = nginx.arg("-c").arg(file).arg("-p").arg(directory.path("")).spawn().unwrap();
+        let mut has_ended = false;
+        until("nginx listens", || {
+            has_ended = child.try_wait().unwrap().is_some();
+            has_ended || TcpStream::connect(("127.0.0.1", https)).is_ok()
+        });
+        (!has_ended).then_some(Self { https, http, child, _directory: directory })
     }
 }
 

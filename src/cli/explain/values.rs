@@ -184,12 +184,8 @@ impl Values<'_> {
         let own = Origin::Profile(pod.profile);
         self.field("workingDir", directory.unwrap_or_else(|| "podinit's own".to_owned()), own);
         for environment::Shown { field, value, path } in environment::values(container) {
-            let setting = format!("annotations[\"podinit.dev/{}.{field}\"]", container.name);
-            let origins = self.told.origins;
-            let place = [path.as_str(), field]
-                .iter()
-                .find_map(|path| origins.of_spec(&format!("{}{path}", self.path)));
-            let place = place.or_else(|| origins.of_metadata(&setting));
+            let part = self.told.origins.of_spec(&format!("{}{path}", self.path));
+            let place = part.or_else(|| self.place_of_setting(container, field));
             let origin = place.map_or(Origin::Default("the manifest"), |place| line(self.told, place));
             self.add(field, value, origin);
         }

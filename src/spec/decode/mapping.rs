@@ -3,6 +3,7 @@
 use super::{Item, Purpose, join};
 use crate::spec::Syntax;
 use crate::spec::fields::{Class, Field, Place, TOLD_TOGETHER};
+use crate::spec::settings::PREFIX;
 use crate::spec::suggest::{nearest, synonym};
 use crate::spec::tree::{Entry, MERGE_KEY, Node, Span, Value, cut};
 use std::rc::Rc;
@@ -255,6 +256,9 @@ impl<'a> Fields<'a> {
             };
             return Some(("TOML has no Kubernetes object around the pod".to_owned(), help.to_owned()));
         }
+        if let Some(advice) = self.setting_of_yaml(key).filter(|_| !toml) {
+            return Some(advice);
+        }
         if let Some((_, path)) = self.around(key) {
             return Some((format!("this belongs in {path}"), format!("move it to {path}")));
         }
@@ -262,6 +266,26 @@ impl<'a> Fields<'a> {
         let top = matches!(place, Place::Spec | Place::Metadata | Place::Toml);
         let (at, to) = if toml && top { Place::Toml.home()? } else { place.home()? };
         Some((format!("this belongs {at}"), format!("move it to {to}")))
+    }
+
+    /// Label and help for a key that TOML has, and that is an annotation in YAML.
+    fn setting_of_yaml(&self, key: &str) -> Option<(String, String)> {
+        let is_own = |place| Field::find(place, key).is_some();
+        let setting = match self.places {
+            [Place::Container] if is_own(Place::TomlContainer) => {
+                let name = self.item.node.entry("name").and_then(|entry| entry.value.as_string());
+                format!("{}.{key}", name.unwrap_or("CONTAINER"))
+            }
+            [Place::LifecycleHandler] if is_own(Place::TomlLifecycleHandler) => {
+                format!("CONTAINER.lifecycle.{}.{key}", self.item.name)
+            }
+            [Place::Spec] if is_own(Place::Toml) && Field::find(Place::Metadata, key).is_none() => {
+                key.to_owned()
+            }
+            _ => return None,
+        };
+        let label = "podinit's own: in YAML it is an annotation".to_owned();
+        Some((label, format!("write an annotation that starts with `{PREFIX}{}`", cut(&setting))))
     }
 
     /// Help that names the fields there are, where these are few.

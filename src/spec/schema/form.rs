@@ -16,6 +16,8 @@ pub(super) enum Form {
     Integer(i64, i64),
     /// Seconds with a fraction.
     Seconds,
+    /// The same, more than 0.
+    Timeout,
     Text(Rule),
     Word(&'static [&'static str]),
     /// The same; an empty one counts as left out.
@@ -172,6 +174,12 @@ const BASE64: Rule = rule(
 /// A number of seconds as an annotation has it.
 const DECIMAL: Rule = rule(r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)$", "it is a number of seconds, such as 0.5 or 10");
 
+/// The same, more than 0.
+const POSITIVE_DECIMAL: Rule = rule(
+    r"^([0-9]*[1-9][0-9]*(\.[0-9]*)?|[0-9]*\.[0-9]*[1-9][0-9]*)$",
+    "it is a number of seconds above 0, such as 0.5 or 10",
+);
+
 impl Rule {
     pub fn schema(self) -> Value {
         let mut schema = json!({
@@ -193,6 +201,9 @@ impl Form {
             Self::Boolean => json!({"type": "boolean"}),
             Self::Integer(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
             Self::Seconds => json!({"type": "number", "minimum": 0, "maximum": settings::MOST_SECONDS}),
+            Self::Timeout => {
+                json!({"type": "number", "exclusiveMinimum": 0, "maximum": settings::MOST_SECONDS})
+            }
             Self::Text(rule) => rule.schema(),
             Self::Word(words) => json!({"type": "string", "enum": words}),
             Self::WordOrEmpty(words) => {
@@ -312,19 +323,34 @@ fn data(value: Value) -> Value {
     json!({"type": "object", "propertyNames": CONFIG_KEY.schema(), "additionalProperties": value})
 }
 
-/// Only those init containers have probes and hooks that are sidecars (rule 20).
+/// Only those init containers have probes and hooks that are sidecars (rule 20), and only those restart when
+/// they are resized (rule 174). What orders main containers is for none of them.
 fn sidecar(syntax: Syntax) -> Value {
-    let why = "an init container that runs to its end has no probes and no lifecycle; \
-               `restartPolicy: Always` makes it a sidecar";
-    let refused = super::refused(syntax, &json!({"type": "null"}), why);
+    let refused = |why| super::refused(syntax, &json!({"type": "null"}), why);
+    let of_sidecars = refused(
+        "an init container that runs to its end has no probes and no lifecycle; \
+         `restartPolicy: Always` makes it a sidecar",
+    );
+    let never_restarts = json!({"properties": {"restartPolicy": {"not": {"const": "RestartContainer"}}}});
+    let mut plain = json!({
+        "startupProbe": of_sidecars,
+        "livenessProbe": of_sidecars,
+        "readinessProbe": of_sidecars,
+        "lifecycle": of_sidecars,
+        "resizePolicy": {"items": never_restarts},
+    });
+    let mut all = json!({});
+    if syntax == Syntax::Toml {
+        *within(&mut plain, "notify") =
+            refused("an init container that runs to its end is ready when it has ended");
+        for name in ["keystone", "startAfter"] {
+            *within(&mut all, name) = refused("this is for main containers only");
+        }
+    }
     json!({
+        "properties": all,
         "if": {"properties": {"restartPolicy": {"const": "Always"}}, "required": ["restartPolicy"]},
-        "else": {"properties": {
-            "startupProbe": refused,
-            "livenessProbe": refused,
-            "readinessProbe": refused,
-            "lifecycle": refused,
-        }},
+        "else": {"properties": plain},
     })
 }
 
@@ -370,6 +396,8 @@ fn setting_schema(writer: &mut Writer, setting: &str, top: Place) -> Option<Valu
     let row = Row::find(place, field)?;
     let mut value = if row.form == Form::Seconds {
         DECIMAL.schema()
+    } else if row.form == Form::Timeout {
+        POSITIVE_DECIMAL.schema()
     } else if row.form == Form::Boolean {
         json!({"type": "string", "enum": ["true", "false"]})
     } else if row.form == Form::Paths {

@@ -124,7 +124,7 @@ pub(super) const ROWS: &[Row] = &[
     row(TomlContainer, "startAfter", Form::Strings { least: 0 }, "Main containers that must have started before this one does."),
     row(TomlContainer, "notify", Form::Text(form::NOTIFY), "How the container says that it has started: `socket` for NOTIFY_SOCKET, `fd:3` for a newline on that descriptor."),
     row(TomlContainer, "crashLoopBackOff", Form::Object(CrashLoopBackOff), "How long this container waits before its next start when it keeps ending."),
-    row(TomlLifecycleHandler, "timeoutSeconds", Form::Seconds, "Seconds that the hook may take."),
+    row(TomlLifecycleHandler, "timeoutSeconds", Form::Timeout, "Seconds that the hook may take."),
     row(Container, "resources", Form::Object(Resources), "What the container asks for and is limited to."),
     row(Resources, "requests", Form::Object(Amounts), "What it is to have at least; left out, as much as its limit."),
     row(Resources, "limits", Form::Object(Amounts), "What it may have at most."),

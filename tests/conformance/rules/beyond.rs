@@ -7,9 +7,12 @@ use std::time::Duration;
 use podinit::pod::{AttemptId, Event, Phase};
 use podinit::sim::{Attempt, Entry, HookConduct};
 use podinit::spec::RestartPolicy::{Always, Never, OnFailure};
-use podinit::spec::{ContainerId, Hook, HookKind, Notify, ProbeKind, Quantity, ResizePolicy, Resources};
+use podinit::spec::{
+    ContainerId, ExitCodeOperator, Hook, HookKind, Notify, ProbeKind, Quantity, ResizePolicy, Resources,
+    RestartAction,
+};
 
-use crate::life::{Life, PodUnderTest, at, command_hook, exits, pod, probe, runs, secs, stops_in};
+use crate::life::{Life, PodUnderTest, at, command_hook, exits, pod, probe, rule, runs, secs, stops_in};
 
 fn keystone(pod: PodUnderTest, name: &str) -> PodUnderTest {
     pod.with(name, |container| container.keystone = true)
@@ -64,6 +67,21 @@ fn order_is_for_the_first_start() {
     let mut life = after(pod, "web", &[0]).begin();
     life.to(30);
     assert_eq!((life.starts("database"), life.starts("web")), (at([0, 10]), at([0, 12])));
+}
+
+/// New surroundings, and a restart of all containers, begin everything anew: order too.
+#[test]
+fn order_holds_again_when_everything_starts_anew() {
+    let pod =
+        pod(Always).main("database", [exits(42, 40), runs()].map(|attempt| attempt.ready_after(secs(10))));
+    let pod = after(pod.probed("database", probe(0, 10)).main("web", runs()), "web", &[0]);
+    let restart = rule(RestartAction::RestartAllContainers, ExitCodeOperator::In, &[42]);
+    let mut life = pod.rules("database", Always, &[restart]).begin();
+    life.to(60);
+    assert_eq!((life.starts("database"), life.starts("web")), (at([0, 40]), at([10, 50])));
+    life.send(Event::SandboxLost);
+    life.to(100);
+    assert_eq!(life.starts("web")[2] - life.starts("database")[2], secs(10));
 }
 
 /// What ends well has done its work; what never starts keeps those from starting that name it.

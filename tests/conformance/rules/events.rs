@@ -47,7 +47,7 @@ fn rule_54_a_probe_that_failed() {
         let expected = format!("Container it failed {word} probe, will be restarted");
         assert_eq!(of(&main, "Killing"), one(&expected, 1));
         let sidecar = pod(Always).sidecar("it", bad()).given("it", kind, probe(5, 1)).main("main", runs());
-        let expected = format!("Init container it failed {word} probe, will be restarted");
+        let expected = format!("Init container it failed {word} probe");
         assert_eq!(of(&lived(sidecar, 20), "Killing"), one(&expected, 1));
     }
 }

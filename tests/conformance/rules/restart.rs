@@ -166,6 +166,45 @@ fn rule_103_all_are_stopped_without_grace_and_hooks() {
     assert_eq!(life.starts("main"), at([0, 12]));
 }
 
+/// A container that is being stopped already, with all the grace in the world, has none any more.
+#[test]
+fn rule_103_a_stop_under_way_loses_its_grace() {
+    let slow = [runs().ignores_term().healthy_for(secs(0)), runs()];
+    let pod = pod(Never).grace(300).main("main", [exits(42, 10), runs()]).main("slow", slow);
+    let mut life = pod.live("slow", probe(5, 1)).rules("main", Never, &[on_42()]).begin();
+    life.to(60);
+    assert_eq!((life.trace().signalled("slow"), life.exits("slow")), (at([5]), at([10])));
+    assert_eq!((life.starts("main"), life.starts("slow")), (at([0, 10]), at([0, 10])));
+}
+
+/// A restart that somebody asked for meanwhile has happened with that of all.
+#[test]
+fn rule_103_a_restart_asked_for_meanwhile_is_part_of_it() {
+    let pod = pod(Never).main("main", [exits(42, 10), runs()]).main("slow", runs().ignores_term());
+    let mut life = pod.rules("main", Never, &[on_42()]).begin();
+    life.to(11);
+    life.send(Event::RestartRequested { container: podinit::spec::ContainerId::at(1) });
+    life.to(60);
+    assert_eq!((life.starts("main"), life.starts("slow")), (at([0, 12]), at([0, 12])));
+}
+
+/// The pod initializes anew: it is Pending until its sidecars have started.
+#[test]
+fn rule_105_pending_until_the_sidecars_have_started_again() {
+    let pod = pod(Never).sidecar("sidecar", runs().ready_after(secs(20))).probed("sidecar", probe(0, 10));
+    let mut life = pod.main("main", [exits(42, 20), runs()]).rules("main", Never, &[on_42()]).begin();
+    for (seconds, expected) in [
+        (10, Phase::Pending),
+        (30, Phase::Running),
+        (45, Phase::Pending),
+        (55, Phase::Pending),
+        (65, Phase::Running),
+    ] {
+        life.to(seconds);
+        assert_eq!(life.phase(), expected, "at {seconds} s");
+    }
+}
+
 #[test]
 fn rule_103_ephemeral_containers_are_left_alone() {
     let mut life = pod(Never).main("main", [exits(42, 10), runs()]).rules("main", Never, &[on_42()]).begin();

@@ -190,6 +190,42 @@ fn rule_25_what_ended_for_good_stays_ended() {
     assert_eq!(life.starts("fails"), at([30, 60]));
 }
 
+/// A start that was to come whatever the exit code, because a probe had decided so, comes.
+#[test]
+fn rule_180_a_restart_that_was_due_is_not_forgotten() {
+    let pod = pod(OnFailure).main("main", runs().healthy_for(secs(0))).live("main", probe(5, 1));
+    let pod = pod.main("other", runs());
+    let (status, mut life) = taken_over(&pod, 15);
+    let main = status.container("main").unwrap();
+    assert_eq!(main.last_state.as_ref().unwrap().exit_code, 0);
+    assert!(matches!(main.state, ContainerState::Waiting { reason: WaitingReason::CrashLoopBackOff, .. }));
+    life.to(16);
+    assert_eq!((life.starts("main"), life.starts("other")), (at([15]), at([])));
+}
+
+/// A pod that had initialized stays so: a sidecar that starts again does not make it Pending (rule 14).
+#[test]
+fn rule_180_an_initialized_pod_stays_initialized() {
+    let pod = pod(Always).sidecar("sidecar", [exits(1, 20), runs().ready_after(secs(500))]);
+    let pod = pod.probed("sidecar", probe(0, 100)).main("main", runs());
+    let (status, life) = taken_over(&pod, 30);
+    assert!(!status.container("sidecar").unwrap().started);
+    assert_eq!((status.phase, life.phase()), (Phase::Running, Phase::Running));
+}
+
+/// A start under way when the pod is deleted: nothing is over before it is.
+#[test]
+fn rule_121_no_end_is_shown_while_a_start_is_under_way() {
+    let slow = Attempt { start_takes: secs(10), ..runs().ignores_term() };
+    let mut life = pod(Always).grace(20).main("main", [exits(1, 5), slow]).begin();
+    life.to(7);
+    life.delete();
+    life.to(8);
+    assert_eq!(life.phase(), Phase::Running);
+    life.run();
+    assert_eq!((life.phase(), life.elapsed()), (Phase::Failed, secs(27)));
+}
+
 /// A pod whose last main container ended while nobody was there is over, sidecars and all.
 #[test]
 fn rule_30_a_pod_that_was_done_ends_with_the_next_supervisor() {

@@ -383,6 +383,16 @@ fn rule_92_the_deadline_ends_a_pod_that_is_initializing() {
     assert_eq!((life.phase(), life.elapsed()), (Phase::Failed, secs(30)));
 }
 
+/// What fails because it is stopped for the deadline does not hide it; what failed before is what failed.
+#[test]
+fn rule_92_the_exit_code_says_what_came_first() {
+    let mut life = with_deadline(Never, 30).main("main", runs().stops(3, secs(1))).begin();
+    assert_eq!((life.run(), life.phase()), (Some(124), Phase::Failed));
+    let pod = with_deadline(Never, 30).main("first", exits(4, 10)).main("main", runs().stops(3, secs(1)));
+    let mut life = pod.begin();
+    assert_eq!((life.run(), life.elapsed()), (Some(4), secs(31)));
+}
+
 /// The containers have the pod's grace, hooks and order.
 #[test]
 fn rule_92_a_deadline_stops_as_gracefully_as_a_deletion() {

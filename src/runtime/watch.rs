@@ -1,0 +1,149 @@
+//! Whether the files of a manifest have changed (inotify(7)). Knows their names and when they changed, not
+//! what is in them: whoever asked for the watch reads them again.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+
+use crate::pod::Time;
+use crate::spec::Pod;
+
+/// Editors and `kubectl` write a file in several steps: it is looked at when nothing has happened for so long.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// The directory in which kubelet swaps the files of a ConfigMap, all at once (rule 150).
+const SWAPPED: &str = "..data";
+
+/// Files to be watched, and what reads them again.
+pub(crate) struct Watched {
+    /// The names under which they were read.
+    pub(crate) files: Vec<PathBuf>,
+    /// Reads the pod that is in them now; otherwise what is wrong with them, for people.
+    pub(crate) read_again: Box<dyn FnMut() -> Result<Pod, String>>,
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// The watch itself.
+#[derive(Debug)]
+pub(super) struct Watch {
+    inotify: Inotify,
+    watched: Watched,
+    /// In each directory, the names that matter.
+    names: BTreeMap<WatchDescriptor, Vec<OsString>>,
+    /// As the files were when they were read last.
+    read: Vec<Option<Stamp>>,
+    /// When they are looked at, because something has happened.
+    due: Option<Time>,
+}
+
+/// What changes when a file does, or when its name means another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Watch {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// The system has no watch left, or a directory is gone.
+    pub(super) fn new(watched: Watched) -> io::Result<Self> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        let read = watched.files.iter().map(|file| stamp(file)).collect();
+        let mut watch = Self { inotify, watched, names: BTreeMap::new(), read, due: None };
+        watch.follow()?;
+        Ok(watch)
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+
+    /// When [`poll`](Self::poll) is wanted.
+    pub(super) fn timeout(&self) -> Option<Time> {
+        self.due
+    }
+
+    /// Something has happened in one of the directories.
+    pub(super) fn advance(&mut self, now: Time) {
+        loop {
+            match self.inotify.read_events() {
+                Ok(events) => {
+                    let matters = events.iter().any(|event| {
+                        let names = self.names.get(&event.wd);
+                        // Without a name: events were lost, or the directory itself is another one.
+                        event.name.as_ref().is_none_or(|name| names.is_some_and(|names| names.contains(name)))
+                    });
+                    if matters {
+                        self.due = Some(now + QUIET);
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// The pod as the files have it now, if they have changed and are at rest.
+    pub(super) fn poll(&mut self, now: Time) -> Option<Result<Pod, String>> {
+        self.due.filter(|due| *due <= now)?;
+        self.due = None;
+        let found: Vec<_> = self.watched.files.iter().map(|file| stamp(file)).collect();
+        // The names may lead elsewhere from now on. What cannot be watched is said with the next change.
+        let _ = self.follow();
+        if found == self.read {
+            return None;
+        }
+        self.read = found;
+        Some((self.watched.read_again)())
+    }
+
+    /// Watches every directory on the way to the files: a new file under an old name is seen there, and a
+    /// link to it as well.
+    fn follow(&mut self) -> io::Result<()> {
+        let mut names: BTreeMap<WatchDescriptor, Vec<OsString>> = BTreeMap::new();
+        let what = AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_MOVED_TO
+            | AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_ONLYDIR;
+        for file in &self.watched.files {
+            let resolved = fs::canonicalize(file).ok();
+            for path in [Some(file.as_path()), resolved.as_deref()].into_iter().flatten() {
+                let Some(name) = path.file_name() else { continue };
+                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let watch = self.inotify.add_watch(directory.unwrap_or(Path::new(".")), what)?;
+                names.entry(watch).or_default().extend([name.to_owned(), OsString::from(SWAPPED)]);
+            }
+        }
+        for gone in self.names.keys().filter(|watch| !names.contains_key(watch)) {
+            let _ = self.inotify.rm_watch(*gone);
+        }
+        self.names = names;
+        Ok(())
+    }
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let found = fs::metadata(file).ok()?;
+    Some(Stamp {
+        file: (found.dev(), found.ino()),
+        size: found.size(),
+        modified: (found.mtime(), found.mtime_nsec()),
+    })
+}
