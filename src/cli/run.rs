@@ -133,6 +133,10 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         },
         Err(message) => return cannot(&message),
     };
+    let watched = match matches.get_flag("watch").then(|| watched(matches, &options)).transpose() {
+        Ok(watched) => watched,
+        Err(message) => return cannot(&message),
+    };
     let Manifests { sources, unreadable } = source::read_all(matches);
     let loaded = source::with_features(spec::load_readable(&sources, unreadable, &options));
     if !loaded.problems.is_empty() {
@@ -149,10 +153,6 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
             Ok(id) => Some(id),
             Err(message) => return cannot(&message),
         },
-    };
-    let watched = match matches.get_flag("watch").then(|| watched(matches, &options)).transpose() {
-        Ok(watched) => watched,
-        Err(message) => return cannot(&message),
     };
     let job = Job {
         pod,

@@ -39,4 +39,5 @@ mod status_file;
 mod stdin;
 mod stuck;
 mod terminal;
+mod watch;
 mod without_clone3;

@@ -1,0 +1,140 @@
+//! `podinit run --watch`: a manifest that changes while the pod runs.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Directory, PODINIT, Running};
+
+/// Two containers that say who they are (`$$` of a shell is `$$$$` in a manifest, rule 134) and with what they
+/// were started.
+fn manifest(one: &str, other: &str) -> String {
+    let container = |name: &str, word: &str| {
+        format!(
+            "[[containers]]\nname = \"{name}\"\ncommand = [\"sh\", \"-c\", \"echo $$$$ {word}; exec sleep 1000\"]\n"
+        )
+    };
+    format!("terminationGracePeriodSeconds = 5\n{}{}", container("one", one), container("other", other))
+}
+
+struct Watching {
+    podinit: Running,
+}
+
+/// What a container says when it starts: its process id and its word.
+struct Line {
+    container: String,
+    pid: String,
+    word: String,
+}
+
+impl Watching {
+    fn start(path: &Path) -> Self {
+        let mut command = Command::new(PODINIT);
+        command.args(["run", "-v", "--watch"]).arg(path);
+        Self { podinit: Running::start(&mut command) }
+    }
+
+    fn line(&self) -> Line {
+        let line = self.podinit.line();
+        let (container, said) = line.split_once(" | ").unwrap();
+        let (pid, word) = said.split_once(' ').unwrap();
+        Line { container: container.trim().to_owned(), pid: pid.to_owned(), word: word.to_owned() }
+    }
+
+    /// Both have started.
+    fn both(&self) -> [Line; 2] {
+        let mut lines = [self.line(), self.line()];
+        lines.sort_by(|a, b| b.container.len().cmp(&a.container.len()).reverse());
+        lines
+    }
+
+    /// The next that starts is this one, with this word.
+    fn restarts(&self, container: &str, word: &str) {
+        let line = self.line();
+        assert_eq!((&*line.container, &*line.word), (container, word));
+    }
+
+    fn is_alive(pid: &str) -> bool {
+        Path::new("/proc").join(pid).exists()
+    }
+
+    fn stop(self) {
+        self.podinit.signal(Signal::SIGTERM);
+        self.podinit.end();
+    }
+}
+
+/// Replaces a file as editors and `mv` do.
+fn rename_over(path: &Path, text: &str) {
+    let new: PathBuf = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
+#[test]
+fn a_container_that_has_changed_restarts_and_the_others_stay() {
+    let directory = Directory::new();
+    let path = directory.file("pod.toml", &manifest("a", "b"));
+    let watching = Watching::start(&path);
+    let [one, other] = watching.both();
+    rename_over(&path, &manifest("changed", "b"));
+    watching.restarts("one", "changed");
+    assert!(Watching::is_alive(&other.pid) && !Watching::is_alive(&one.pid));
+    // In place, as `>` in a shell does.
+    fs::write(&path, manifest("again", "b")).unwrap();
+    watching.restarts("one", "again");
+    assert!(Watching::is_alive(&other.pid), "it is the same process all the time");
+    watching.stop();
+}
+
+#[test]
+fn files_that_are_swapped_through_a_link_are_seen() {
+    let directory = Directory::new();
+    for (version, word) in [("v1", "a"), ("v2", "b")] {
+        fs::create_dir(directory.path(version)).unwrap();
+        fs::write(directory.path(version).join("pod.toml"), manifest(word, "same")).unwrap();
+    }
+    symlink("v1", directory.path("..data")).unwrap();
+    symlink("..data/pod.toml", directory.path("pod.toml")).unwrap();
+    let watching = Watching::start(&directory.path("pod.toml"));
+    let [_, other] = watching.both();
+    symlink("v2", directory.path("..new")).unwrap();
+    fs::rename(directory.path("..new"), directory.path("..data")).unwrap();
+    watching.restarts("one", "b");
+    // And in place where the link leads now.
+    fs::write(directory.path("v2").join("pod.toml"), manifest("c", "same")).unwrap();
+    watching.restarts("one", "c");
+    assert!(Watching::is_alive(&other.pid));
+    watching.stop();
+}
+
+#[test]
+fn a_manifest_that_is_wrong_changes_nothing_and_is_told_of() {
+    let directory = Directory::new();
+    let path = directory.file("pod.toml", &manifest("a", "b"));
+    let watching = Watching::start(&path);
+    let [one, other] = watching.both();
+    rename_over(&path, "[[containers]]\nname = \"Wrong\"\n");
+    watching.podinit.wait_for_message("cannot take over the changed manifest; the pod goes on as it is");
+    watching.podinit.wait_for_message("only lower-case letters");
+    let added = format!("{}[[containers]]\nname = \"third\"\ncommand = [\"true\"]\n", manifest("a", "b"));
+    rename_over(&path, &added);
+    watching.podinit.wait_for_message("containers were added, removed or moved");
+    assert!(Watching::is_alive(&one.pid) && Watching::is_alive(&other.pid));
+    // What is right again is taken over.
+    rename_over(&path, &manifest("a", "changed"));
+    watching.restarts("other", "changed");
+    assert!(Watching::is_alive(&one.pid));
+    watching.stop();
+}
+
+#[test]
+fn standard_input_cannot_be_watched() {
+    let ended = Running::start(Command::new(PODINIT).args(["run", "--watch", "-"])).end();
+    assert_eq!(ended.code(), 125);
+    assert!(ended.stderr.iter().any(|line| line.contains("standard input")), "{:?}", ended.stderr);
+}
