@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use super::source::Manifests;
 use super::{cannot, colors_errors, files, level, source, value, verbose, wants_color};
 use crate::plan::SignalPolicy;
-use crate::runtime::{self, Commands, Format, Job, Watched};
+use crate::runtime::{self, Commands, Format, Job, Reading, Watched};
 use crate::spec::{self, ContainerId, Pod, Severity};
 
 const AFTER_HELP: &str = "\
@@ -188,7 +188,8 @@ fn watched(matches: &ArgMatches, options: &spec::Options) -> Result<Watched, Str
     let read_again = move || {
         let Manifests { sources, unreadable } = source::read_all(&matches);
         let loaded = source::with_features(spec::load_readable(&sources, unreadable, &options));
-        loaded.pod.ok_or_else(|| spec::render_all(&loaded.problems, &sources, false).trim_end().to_owned())
+        let problems = spec::render_all(&loaded.problems, &sources, false).trim_end().to_owned();
+        Reading { pod: loaded.pod, problems }
     };
     Ok(Watched { files, read_again: Box::new(read_again) })
 }

@@ -118,6 +118,14 @@ impl JobMachine {
         self.pod.pod()
     }
 
+    /// The pod as it is to be from the next try on, where one is to come: a changed manifest waits for that.
+    pub fn intended(&self) -> &Pod {
+        match &self.tries {
+            Some(Tries { step: Step::Waiting { changed: Some(changed), .. }, .. }) => changed,
+            Some(_) | None => self.pod(),
+        }
+    }
+
     /// The status of the newest try's pod at this moment, with what became of the Job when it is over.
     pub fn status(&self) -> PodStatus {
         let status = self.pod.status();

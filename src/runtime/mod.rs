@@ -33,7 +33,7 @@ pub(crate) use host::host_memory;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
 pub(crate) use probe::{OWN_CHILD, Question, Verdict};
-pub(crate) use watch::Watched;
+pub(crate) use watch::{Reading, Watched};
 
 use crate::plan::SignalPolicy;
 use crate::spec::{ContainerId, Pod, Signal};

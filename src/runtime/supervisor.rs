@@ -20,7 +20,7 @@ use super::probe::Runs;
 use super::reporter::Reporter;
 use super::terminal;
 use super::token::{Ready, Token};
-use super::watch::Watch;
+use super::watch::{Reading, Watch};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
 use crate::plan::{self, CommandPlan, Meaning, Situation};
 use crate::pod::{
@@ -186,20 +186,21 @@ impl Supervisor {
         if something_happened {
             watch.advance(self.now.mono);
         }
-        match watch.poll(self.now.mono) {
-            None => {}
-            Some(Err(problems)) => {
-                log::warn!("cannot take over the changed manifest; the pod goes on as it is\n{problems}");
-            }
-            Some(Ok(pod)) if pod == *self.machine.pod() => {}
-            Some(Ok(pod)) => {
-                if self.own_program.is_none() && runs::needs_own_program(&pod) {
-                    self.own_program = sys::open_own_program().ok();
-                }
-                log::info!("the manifest has changed");
-                self.fact(Event::SpecChanged(Box::new(pod)));
-            }
+        let Some(Reading { pod, problems }) = watch.poll(self.now.mono) else { return };
+        let Some(pod) = pod else {
+            return log::warn!("cannot take over the changed manifest; the pod goes on as it is\n{problems}");
+        };
+        if pod == *self.machine.intended() {
+            return;
         }
+        if !problems.is_empty() {
+            log::warn!("the changed manifest is taken over, with warnings\n{problems}");
+        }
+        if self.own_program.is_none() && runs::needs_own_program(&pod) {
+            self.own_program = sys::open_own_program().ok();
+        }
+        log::info!("the manifest has changed");
+        self.fact(Event::SpecChanged(Box::new(pod)));
     }
 
     fn fact(&mut self, event: Event) {

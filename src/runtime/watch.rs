@@ -27,8 +27,16 @@ const SWAPPED: &str = "..data";
 pub(crate) struct Watched {
     /// The names under which they were read.
     pub(crate) files: Vec<PathBuf>,
-    /// Reads the pod that is in them now; otherwise what is wrong with them, for people.
-    pub(crate) read_again: Box<dyn FnMut() -> Result<Pod, String>>,
+    /// Reads what is in them now.
+    pub(crate) read_again: Box<dyn FnMut() -> Reading>,
+}
+
+/// What the files have in them.
+pub(crate) struct Reading {
+    /// `None` where they are wrong.
+    pub(crate) pod: Option<Pod>,
+    /// Errors and warnings, for people; empty where there are none.
+    pub(crate) problems: String,
 }
 
 impl fmt::Debug for Watched {
@@ -100,8 +108,8 @@ impl Watch {
         }
     }
 
-    /// The pod as the files have it now, if they have changed and are at rest.
-    pub(super) fn poll(&mut self, now: Time) -> Option<Result<Pod, String>> {
+    /// What the files have in them now, if they have changed and are at rest.
+    pub(super) fn poll(&mut self, now: Time) -> Option<Reading> {
         self.due.filter(|due| *due <= now)?;
         self.due = None;
         let found: Vec<_> = self.watched.files.iter().map(|file| stamp(file)).collect();

@@ -89,7 +89,9 @@ fn an_idle_pod_makes_no_system_call_in_ten_seconds() {
         startupProbe.periodSeconds = 1
     "#;
     let manifest = side.to_owned() + &mains(9, "echo up; exec sleep 1000");
-    let podinit = Running::start(&mut run(&directory, &manifest));
+    // A watch over the manifest is idle, too, in a directory in which nothing happens.
+    let watched = Directory::new();
+    let podinit = Running::start(run(&watched, &manifest).arg("--watch"));
     for _ in 0..10 {
         assert!(podinit.line().ends_with(" | up"));
     }

@@ -133,6 +133,59 @@ fn a_manifest_that_is_wrong_changes_nothing_and_is_told_of() {
 }
 
 #[test]
+fn the_warnings_of_a_changed_manifest_are_told() {
+    let directory = Directory::new();
+    let path = directory.file("pod.toml", &manifest("a", "b"));
+    let watching = Watching::start(&path);
+    let [one, other] = watching.both();
+    let limits = "resources.limits.memory = \"1Gi\"\n";
+    rename_over(&path, &(manifest("a", "b") + limits));
+    watching.podinit.wait_for_message("the changed manifest is taken over, with warnings");
+    watching.podinit.wait_for_message("cannot enforce limits yet");
+    // Resources are given to what runs (rule 174).
+    watching.podinit.wait_for_message("container other has its new resources");
+    assert!(Watching::is_alive(&one.pid) && Watching::is_alive(&other.pid));
+    watching.stop();
+}
+
+/// The pod is in one of the files; what it refers to is in the other.
+#[test]
+fn every_file_of_a_manifest_is_watched() {
+    let directory = Directory::new();
+    let settings = |word: &str| {
+        format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings}}, data: {{WORD: {word}}}}}")
+    };
+    let pod = directory.file(
+        "pod.yaml",
+        "
+apiVersion: v1
+kind: Pod
+metadata: {name: two-files}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+  - name: one
+    command: [sh, -c, 'echo $$$$ $$WORD; exec sleep 1000']
+    envFrom: [{configMapRef: {name: settings}}]
+",
+    );
+    let beside = directory.file("settings.yaml", &settings("a"));
+    let mut command = Command::new(PODINIT);
+    command.args(["run", "-v", "--watch", "--profile", "process"]).args([&pod, &beside]);
+    let watching = Watching { podinit: Running::start(&mut command) };
+    let one = watching.line();
+    assert_eq!(one.word, "a");
+    // As Kubernetes has it, a changed ConfigMap alone restarts nothing.
+    rename_over(&beside, &settings("b"));
+    watching.podinit.wait_for_message("the manifest has changed");
+    assert!(Watching::is_alive(&one.pid));
+    let changed = fs::read_to_string(&pod).unwrap().replace("sleep 1000", "sleep 2000");
+    rename_over(&pod, &changed);
+    watching.restarts("one", "b");
+    watching.stop();
+}
+
+#[test]
 fn standard_input_cannot_be_watched() {
     let ended = Running::start(Command::new(PODINIT).args(["run", "--watch", "-"])).end();
     assert_eq!(ended.code(), 125);

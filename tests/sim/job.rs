@@ -231,6 +231,26 @@ fn the_next_try_is_of_the_changed_manifest() {
 }
 
 #[test]
+fn a_change_that_is_taken_back_before_the_next_try_is_none() {
+    let now = Now::default();
+    let mut machine = ByHand(JobMachine::new(pod(RestartPolicy::Never, 6, None), now), now);
+    let attempt = machine.settle().0[0];
+    machine.tell(Event::Exited { attempt, exit: Exit::plain(ExitStatus::Code(1)) });
+    machine.tell(Event::Emptied { attempt });
+    machine.settle();
+    let written = machine.0.pod().clone();
+    let mut changed = written.clone();
+    changed.containers[0].image = "v2".into();
+    machine.tell(Event::SpecChanged(Box::new(changed.clone())));
+    assert_eq!((machine.0.intended(), machine.0.pod()), (&changed, &written));
+    machine.tell(Event::SpecChanged(Box::new(written.clone())));
+    assert_eq!(machine.0.intended(), &written);
+    machine.pass(10);
+    machine.settle();
+    assert_eq!(machine.0.pod(), &written);
+}
+
+#[test]
 fn a_restored_job_goes_on_with_its_tries() {
     let runs = || vec![Behaviour::each(exits([3]))];
     // In the second try, which began at 11 s; and after its end, when the third was to begin at 32 s.
