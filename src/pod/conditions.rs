@@ -1,7 +1,7 @@
 //! The pod's conditions (rules 122 to 125): what they are at this moment, and since when.
 
 use super::event::Text;
-use super::record::{Record, Resize, State};
+use super::record::{Ended, Record, Resize};
 use super::status::{ContainerStatus, Phase};
 use super::time::Timestamp;
 use super::{PodMachine, Sandbox};
@@ -238,7 +238,8 @@ impl PodMachine {
 /// An init container that is not through, a sidecar that has not started (rule 122).
 fn is_incomplete(record: &Record) -> bool {
     match record.kind {
-        ContainerKind::Init => !matches!(&record.state, State::Ended(ended) if !ended.is_failure()),
+        // What its main process left behind is nothing that its status shows.
+        ContainerKind::Init => record.ended().is_none_or(Ended::is_failure),
         ContainerKind::Sidecar => !record.is_started(),
         ContainerKind::Main | ContainerKind::Ephemeral => false,
     }

@@ -11,6 +11,7 @@ mod text;
 mod timeline;
 mod trace;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use behaviour::{Attempt, Behaviour, HookConduct, OnTerm, Rest};
@@ -21,7 +22,7 @@ pub use simulate::simulate;
 pub use timeline::{Conclusion, Occurrence, Row, Span, State, Timeline, What};
 pub use trace::{Entry, Trace};
 
-use crate::pod::{Action, Event, JobMachine, JobStatus, Now, PodStatus, Time, Timestamp};
+use crate::pod::{Action, AttemptId, Event, JobMachine, JobStatus, Now, PodStatus, Time, Timestamp};
 use crate::spec::{ContainerId, Pod};
 
 /// How many steps a life may take before it is called endless.
@@ -36,6 +37,8 @@ pub struct World {
     /// Where somebody wants one.
     timeline: Option<Timeline>,
     now: Time,
+    /// Attempts that were left behind.
+    removed: BTreeSet<AttemptId>,
     /// As last announced.
     status: PodStatus,
     finished: Option<u8>,
@@ -88,6 +91,7 @@ impl World {
             trace,
             timeline,
             now,
+            removed: BTreeSet::new(),
             status,
             finished: None,
             violation: None,
@@ -214,6 +218,10 @@ impl World {
     }
 
     fn deliver(&mut self, event: Event) {
+        // A process that outlived SIGKILL ends after all, when a later try of the Job runs.
+        if attempt_of(&event).is_some_and(|attempt| self.removed.contains(&attempt)) {
+            return self.machine.handle_event(at(self.now), event);
+        }
         self.invariants.saw(self.now, self.machine.pod(), &event);
         self.trace.saw(self.now, self.machine.pod(), &event);
         if let Some(timeline) = &mut self.timeline {
@@ -255,8 +263,26 @@ impl World {
         if let Some(timeline) = &mut self.timeline {
             timeline.wants(self.now, &self.machine, &action);
         }
-        if let Action::Finish { code, .. } = action {
-            self.finished = Some(code);
+        match action {
+            Action::Finish { code, .. } => self.finished = Some(code),
+            Action::Remove(attempt) => {
+                self.removed.insert(attempt);
+            }
+            Action::BeginTry
+            | Action::SetUpSandbox
+            | Action::TearDownSandbox
+            | Action::Start(_)
+            | Action::Signal { .. }
+            | Action::Kill(_)
+            | Action::StartProbe { .. }
+            | Action::CancelProbe(_)
+            | Action::RunHook { .. }
+            | Action::AbandonHook(_)
+            | Action::Resize(_)
+            | Action::RefreshVolumes
+            | Action::RestartNetworkHelper
+            | Action::Record(_)
+            | Action::StatusChanged => {}
         }
         self.kernel.carry_out(self.now, &action);
     }
@@ -269,6 +295,32 @@ impl World {
 
     fn violate(&mut self, rule: &'static str, what: &str) {
         self.note(Err(Violation::new(rule, self.now, what.to_owned())));
+    }
+}
+
+/// The attempt that a fact is about.
+fn attempt_of(event: &Event) -> Option<AttemptId> {
+    match event {
+        Event::Started { attempt }
+        | Event::StartFailed { attempt, .. }
+        | Event::Exited { attempt, .. }
+        | Event::Emptied { attempt }
+        | Event::Notified { attempt, .. } => Some(*attempt),
+        Event::SandboxReady
+        | Event::SandboxFailed { .. }
+        | Event::SandboxLost
+        | Event::ProbeDone { .. }
+        | Event::HookDone { .. }
+        | Event::StopRequested { .. }
+        | Event::ForwardSignal { .. }
+        | Event::RestartRequested { .. }
+        | Event::KillRequested
+        | Event::SpecChanged(_)
+        | Event::ResizeDone { .. }
+        | Event::ResizeFailed { .. }
+        | Event::EphemeralAdded(_)
+        | Event::NetworkHelperDied
+        | Event::ActionFailed { .. } => None,
     }
 }
 
