@@ -32,7 +32,7 @@ const fn ending(
     Ending { name, programs, code, last }
 }
 
-const ENDING: [Ending; 14] = [
+const ENDING: [Ending; 15] = [
     ending("announcement.yaml", &["openssl", "socat", "curl"], 0, "main | hello through the proxy"),
     ending("batch-log-shipper.toml", &[], 0, "shipper | shipped 4 lines"),
     ending("crashing-sidecars.yaml", &[], 0, "web | served for two seconds"),
@@ -47,6 +47,7 @@ const ENDING: [Ending; 14] = [
     ending("first-failure.toml", &[], 3, "slow | finished"),
     ending("keystone.toml", &[], 0, "web | drained"),
     ending("pi-job.yaml", &["awk"], 0, "pi | pi is about 3.14159"),
+    ending("probes-and-hooks.toml", &[], 0, "web | served for a second"),
     ending("restart-rules.toml", &[], 0, "worker | this time it works"),
     ending("retry.toml", &[], 0, "job | try 4 succeeds"),
     ending("sidecar.toml", &[], 0, "ticker | main is done, goodbye"),

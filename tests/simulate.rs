@@ -234,3 +234,25 @@ fn every_picture_is_well_formed_and_stands_alone() {
         assert!(!without_namespace.contains("://") && !without_namespace.contains("@import"), "{name}");
     }
 }
+
+/// The example with probes and hooks, by its script: what each of them leads to.
+#[test]
+fn probes_and_hooks_go_as_the_script_says() {
+    let arguments = ["--script", "examples/scripts/probes-and-hooks.toml", "examples/probes-and-hooks.toml"];
+    let output = podinit(&arguments);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let expected = [
+        " +0.200  web    postStart hook begins",
+        " +0.700  web    startup probe succeeded",
+        " +5.700  web    readiness probe succeeded",
+        "+20.700  web    container web failed liveness probe, will be restarted",
+        "+20.700  web    preStop hook begins",
+        "+21.700  web    sent SIGTERM",
+        "+21.900  web    started container web, restart 1",
+    ];
+    let mut lines = text.lines();
+    for line in expected {
+        assert!(lines.any(|found| found == line), "{line:?} does not come in its order:\n{text}");
+    }
+}

@@ -17,7 +17,8 @@ const BUG: u8 = 70;
 const AFTER_HELP: &str = "\
 The decisions are those of `podinit run`; only time and processes are made up. Without a script an init
 container runs for 1 second, a main container for 10, both exit with 0; a sidecar runs until it is
-stopped; everything needs 0.2 seconds to stop, and startup probes succeed 1 second after a start.
+stopped; everything needs 0.2 seconds to stop, hooks take 0.1 seconds; startup and readiness probes succeed
+1 second after a start, liveness probes always.
 
 A script says otherwise, in TOML or YAML. Everything in it may be left out; times are seconds:
 
@@ -27,6 +28,11 @@ A script says otherwise, in TOML or YAML. Everything in it may be left out; time
                                          without lasts it runs until it is stopped
   startTakes = 0.1                       from the start to the running program
   readyAfter = 1                         its startup probe fails before that
+  healthyFor = 20                        its liveness probe fails after that
+  servesFrom = 1                         its readiness probe fails before that,
+  servesUntil = 20                       and after that
+  notifiesAfter = 1                      it says that it is ready
+  postStart = { takes = 2, fails = true }  how its hook goes; preStop likewise
   stopTakes = 0.5                        from the stop signal to the end
   stopExit = \"TERM\"                      how it ends when stopped [default: 0]
   ignoresStop = true                     instead: only SIGKILL ends it

@@ -39,6 +39,8 @@ struct StatusFile {
 struct EventFile {
     path: PathBuf,
     file: File,
+    /// The end of a line that there was no room for: it comes before the next one.
+    rest: Vec<u8>,
     log: EventLog,
     has_failed: bool,
 }
@@ -88,7 +90,7 @@ impl Reporter {
         let Some(events) = &mut self.events else { return };
         let objects = events.log.record(pod, &self.identity, event, now);
         let lines: String = objects.into_iter().map(|object| format!("{object}\n")).collect();
-        let written = events.file.write_all(lines.as_bytes());
+        let written = append(&mut events.file, &mut events.rest, lines.as_bytes());
         tell_once(&mut events.has_failed, "event file", &events.path, written);
     }
 
@@ -191,6 +193,81 @@ impl EventFile {
         if !file.metadata().is_ok_and(|found| found.is_file()) {
             return Err(wrong("it is no regular file"));
         }
-        Ok(Self { path, file, log: EventLog::default(), has_failed: false })
+        Ok(Self { path, file, rest: Vec::new(), log: EventLog::default(), has_failed: false })
+    }
+}
+
+/// Writes lines behind what was left of the last one. What there is no room for is dropped, but not the end
+/// of a line that has begun: the next one would become a part of it.
+fn append(file: &mut impl Write, rest: &mut Vec<u8>, lines: &[u8]) -> io::Result<()> {
+    write_some(file, rest)?;
+    let mut unwritten = lines.to_vec();
+    let written = write_some(file, &mut unwritten);
+    let count = lines.len() - unwritten.len();
+    let has_begun = lines.get(..count).is_some_and(|lines| lines.last().is_some_and(|last| *last != b'\n'));
+    if has_begun {
+        let end = unwritten.iter().position(|byte| *byte == b'\n').map_or(unwritten.len(), |end| end + 1);
+        unwritten.truncate(end);
+        *rest = unwritten;
+    }
+    written
+}
+
+/// Writes what can be written and leaves the rest.
+fn write_some(file: &mut impl Write, bytes: &mut Vec<u8>) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => drop(bytes.drain(..count.min(bytes.len()))),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for so many bytes.
+    struct Disk {
+        room: usize,
+        text: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room);
+            if count == 0 {
+                return Err(Errno::ENOSPC.into());
+            }
+            self.room -= count;
+            self.text.extend(bytes.iter().take(count));
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_line_of_events_is_whole_when_there_is_room_again() {
+        for room in 0..12 {
+            let (mut disk, mut rest) = (Disk { room, text: Vec::new() }, Vec::new());
+            assert!(append(&mut disk, &mut rest, b"first\nsecond\n").is_err());
+            assert!(append(&mut disk, &mut rest, b"dropped\n").is_err());
+            disk.room = 100;
+            append(&mut disk, &mut rest, b"last\n").unwrap();
+            let text = String::from_utf8(disk.text).unwrap();
+            let lines: Vec<_> = text.lines().collect();
+            let expected: &[&str] = match room {
+                0 => &["last"],
+                1..=6 => &["first", "last"],
+                _ => &["first", "second", "last"],
+            };
+            assert_eq!(lines, expected, "{room}");
+        }
     }
 }

@@ -199,6 +199,7 @@ impl Supervisor {
         if self.own_program.is_none() && runs::needs_own_program(&pod) {
             self.own_program = sys::open_own_program().ok();
         }
+        self.open_files = self.open_files.or_else(|| raise_open_files(&pod));
         log::info!("the manifest has changed");
         self.fact(Event::SpecChanged(Box::new(pod)));
     }
@@ -250,6 +251,8 @@ impl Supervisor {
     }
 
     fn start_failed(&mut self, attempt: AttemptId, failure: StartFailure) {
+        // Nobody is there who could say anything: that its descriptor is closed means nothing.
+        self.notified.close(attempt.container, &self.epoll);
         if let Some(output) = &mut self.output {
             output.close(attempt.container, self.now.wall);
         }
@@ -572,8 +575,9 @@ fn raise_open_files(pod: &Pod) -> Option<u64> {
             .into_iter()
             .filter(|kind| container.hook(*kind).is_some())
             .count();
-        // Two pipes, a pidfd and a start report; a process, a pipe and a start report for each run.
-        4 + 3 * (probes + hooks)
+        // Two pipes, a pidfd and a start report; where it says that it is ready; a process, a pipe and a
+        // start report for each run.
+        4 + usize::from(container.notify.is_some()) + 3 * (probes + hooks)
     });
     // And what the supervisor needs.
     let wanted = wanted.sum::<usize>() as u64 + 64;

@@ -20,6 +20,10 @@ use crate::spec::Pod;
 /// Editors and `kubectl` write a file in several steps: it is looked at when nothing has happened for so long.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// Buffers of events in one turn of the loop: who makes files without end beside a manifest has it not for
+/// himself. What is left is there in the next turn.
+const MOST_IN_A_TURN: usize = 16;
+
 /// The directory in which kubelet swaps the files of a ConfigMap, all at once (rule 150).
 const SWAPPED: &str = "..data";
 
@@ -90,7 +94,7 @@ impl Watch {
 
     /// Something has happened in one of the directories.
     pub(super) fn advance(&mut self, now: Time) {
-        loop {
+        for _ in 0..MOST_IN_A_TURN {
             match self.inotify.read_events() {
                 Ok(events) => {
                     let matters = events.iter().any(|event| {
@@ -154,4 +158,31 @@ fn stamp(file: &Path) -> Option<Stamp> {
         size: found.size(),
         modified: (found.mtime(), found.mtime_nsec()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_makes_files_without_end_does_not_have_the_supervisor_for_himself() {
+        let directory = std::env::temp_dir().join(format!("podinit-watch-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let files = vec![directory.join("pod.toml")];
+        let mut watch = Watch::new(Watched {
+            files,
+            read_again: Box::new(|| Reading { pod: None, problems: String::new() }),
+        })
+        .unwrap();
+        // An event is 32 bytes, a buffer 4096.
+        for number in 0..MOST_IN_A_TURN * 4096 / 32 {
+            let file = directory.join(number.to_string());
+            fs::write(&file, "").unwrap();
+            fs::remove_file(&file).unwrap();
+        }
+        watch.advance(Time::from_nanos(0));
+        assert!(watch.inotify.read_events().is_ok_and(|events| !events.is_empty()), "some are left");
+        assert_eq!(watch.timeout(), None, "none of them matters");
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }

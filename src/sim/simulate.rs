@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::behaviour::{Attempt, Behaviour, OnTerm};
+use super::behaviour::{Attempt, Behaviour, HookConduct, OnTerm};
 use super::timeline::{Conclusion, Timeline};
 use super::{STEPS, Violation, World};
 use crate::pod::{Event, ExitStatus, StopRequest, Time};
-use crate::spec::{Conduct, ContainerKind, IncidentKind, Pod, Run, Script, ScriptedExit};
+use crate::spec::{Conduct, ContainerKind, IncidentKind, Pod, Run, Script, ScriptedExit, ScriptedHook};
 
 /// How long a pod is watched after the script's last event where nobody says how long.
 const LONG_ENOUGH: Duration = Duration::from_secs(600);
@@ -16,7 +16,9 @@ const MOST_OCCURRENCES: usize = 20_000;
 const INIT: Duration = Duration::from_secs(1);
 /// How long a main container runs.
 const MAIN: Duration = Duration::from_secs(10);
-/// From a program's start until its startup probe succeeds.
+/// How long a hook takes.
+const HOOK: Duration = Duration::from_millis(100);
+/// From a program's start until its startup and readiness probes succeed, or it says that it is ready.
 const READY: Duration = Duration::from_secs(1);
 /// From a stop signal to the end.
 const STOP: Duration = Duration::from_millis(200);
@@ -119,7 +121,21 @@ fn attempt(run: &Run, conduct: &Conduct) -> Attempt {
             }
         },
         ready_after: conduct.ready_after.unwrap_or(READY),
+        healthy_for: conduct.healthy_for,
+        serves_from: conduct.serves_from.unwrap_or(READY),
+        serves_until: conduct.serves_until,
+        notifies_after: Some(conduct.notifies_after.unwrap_or(READY)),
+        post_start: hook(conduct.post_start),
+        pre_stop: hook(conduct.pre_stop),
         ..Attempt::default()
+    }
+}
+
+fn hook(hook: Option<ScriptedHook>) -> HookConduct {
+    match hook {
+        Some(ScriptedHook { takes, fails: true }) => HookConduct::fails(takes),
+        Some(ScriptedHook { takes, fails: false }) => HookConduct::takes(takes),
+        None => HookConduct::takes(HOOK),
     }
 }
 

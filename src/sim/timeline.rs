@@ -2,7 +2,7 @@
 //! occurrence in order. Observed from outside, like the invariants; it decides nothing about a pod, and
 //! does not know how it is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::pod::{
@@ -10,7 +10,7 @@ use crate::pod::{
     PodEvent, PodStatus, ProbeOutcome, RunId, Signal, StopCause, StopRequest, Target, Text, Time,
     WaitingReason,
 };
-use crate::spec::{ContainerId, ContainerKind, Pod};
+use crate::spec::{ContainerId, ContainerKind, HookKind, Pod, ProbeKind};
 
 /// The life of one pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +20,9 @@ pub struct Timeline {
     rows: Vec<Row>,
     occurrences: Vec<Occurrence>,
     /// Whose probe an execution belongs to.
-    runs: BTreeMap<RunId, ContainerId>,
+    runs: BTreeMap<RunId, (ContainerId, ProbeKind)>,
+    /// Whose readiness probe succeeded last.
+    ready: BTreeSet<ContainerId>,
     /// As last seen.
     ending: Option<(StopCause, Time)>,
     phase: Option<Phase>,
@@ -99,8 +101,10 @@ pub enum What {
     Starting(u32),
     /// Told to people.
     Told(PodEvent),
-    /// Its startup probe succeeded.
-    ProbeSucceeded,
+    /// This probe of it succeeded and had not before: of those that succeed again and again only the first.
+    ProbeSucceeded(ProbeKind),
+    /// Its hook began.
+    HookBegan(HookKind),
     /// A signal was sent.
     Signalled(Signal, Target),
     /// All of it was sent SIGKILL.
@@ -143,6 +147,7 @@ impl Timeline {
             rows: Vec::new(),
             occurrences: Vec::new(),
             runs: BTreeMap::new(),
+            ready: BTreeSet::new(),
             ending: None,
             phase: None,
             end: Duration::ZERO,
@@ -266,9 +271,10 @@ impl Timeline {
                 self.push(at, Some(*id), What::Emptied);
                 self.terminated(at, *id);
             }
-            Event::ProbeDone { run, outcome: ProbeOutcome::Success, .. } => {
-                let container = self.runs.get(run).copied();
-                self.push(at, container, What::ProbeSucceeded);
+            Event::ProbeDone { run, outcome, .. } => {
+                if let Some((container, kind)) = self.runs.remove(run) {
+                    self.probed(at, container, kind, *outcome);
+                }
             }
             Event::StopRequested { cause: StopRequest::Signal(signal), .. } => {
                 self.push(at, None, What::StopRequested(*signal));
@@ -279,7 +285,6 @@ impl Timeline {
             Event::SandboxReady
             | Event::SandboxFailed { .. }
             | Event::SandboxLost
-            | Event::ProbeDone { .. }
             | Event::HookDone { .. }
             | Event::Notified { .. }
             | Event::ForwardSignal { .. }
@@ -289,6 +294,23 @@ impl Timeline {
             | Event::EphemeralAdded(_)
             | Event::NetworkHelperDied
             | Event::ActionFailed { .. } => {}
+        }
+    }
+
+    fn probed(&mut self, at: Duration, id: ContainerId, kind: ProbeKind, outcome: ProbeOutcome) {
+        let is_new = match (kind, outcome) {
+            (ProbeKind::Startup, ProbeOutcome::Success) => true,
+            (ProbeKind::Readiness, ProbeOutcome::Success) => self.ready.insert(id),
+            (ProbeKind::Readiness, ProbeOutcome::Failure) => {
+                self.ready.remove(&id);
+                false
+            }
+            // What is told of, or says nothing new.
+            (ProbeKind::Liveness, _)
+            | (_, ProbeOutcome::Warning | ProbeOutcome::Error | ProbeOutcome::Failure) => false,
+        };
+        if is_new {
+            self.push(at, Some(id), What::ProbeSucceeded(kind));
         }
     }
 
@@ -308,13 +330,15 @@ impl Timeline {
         self.ending = ending;
         match action {
             Action::Start(AttemptId { container: id, attempt }) => {
+                self.ready.remove(id);
                 self.push(at, Some(*id), What::Starting(*attempt));
                 self.enter(at, *id, State::Starting, |_| true);
             }
             Action::Signal { attempt: AttemptId { container: id, .. }, signal, target } => {
                 self.push(at, Some(*id), What::Signalled(*signal, *target));
                 // Others are passed on, and end nothing.
-                if (*signal, *target) == (Signal::TERM, Target::Main) {
+                let own = machine.pod().container(*id).and_then(|container| container.stop_signal);
+                if (*signal, *target) == (own.unwrap_or(Signal::TERM), Target::Main) {
                     self.enter(at, *id, State::Stopping, is_up);
                 }
             }
@@ -323,8 +347,11 @@ impl Timeline {
                 self.enter(at, *id, State::Stopping, |state| is_up(state) && state != Some(State::Stopping));
             }
             Action::Remove(AttemptId { container: id, .. }) => self.terminated(at, *id),
-            Action::StartProbe { run, attempt, .. } => {
-                self.runs.insert(*run, attempt.container);
+            Action::StartProbe { run, attempt, kind } => {
+                self.runs.insert(*run, (attempt.container, *kind));
+            }
+            Action::RunHook { attempt, kind, .. } => {
+                self.push(at, Some(attempt.container), What::HookBegan(*kind));
             }
             Action::Record(event) => {
                 let container = event.container().and_then(|name| self.find(name));
@@ -339,7 +366,6 @@ impl Timeline {
             | Action::SetUpSandbox
             | Action::TearDownSandbox
             | Action::CancelProbe(_)
-            | Action::RunHook { .. }
             | Action::AbandonHook(_)
             | Action::Resize(_)
             | Action::RefreshVolumes
@@ -405,7 +431,8 @@ impl What {
             Self::Phase(_)
             | Self::Starting(_)
             | Self::Told(_)
-            | Self::ProbeSucceeded
+            | Self::ProbeSucceeded(_)
+            | Self::HookBegan(_)
             | Self::Signalled(..)
             | Self::Killed
             | Self::Emptied
@@ -419,7 +446,7 @@ impl What {
 
     /// Whether a probe succeeded.
     pub(super) fn probe_result(&self) -> Option<bool> {
-        if *self == Self::ProbeSucceeded {
+        if matches!(self, Self::ProbeSucceeded(_)) {
             return Some(true);
         }
         let Self::Told(event) = self else { return None };

@@ -121,6 +121,7 @@ pub(super) enum Place {
     Script,
     ScriptContainer,
     ScriptRun,
+    ScriptHook,
     ScriptEvent,
     Resources,
     /// Requests or limits.
@@ -184,6 +185,7 @@ impl Place {
             Self::Script => "(script)",
             Self::ScriptContainer => "(script) containers.*",
             Self::ScriptRun => "(script) containers.*.runs[]",
+            Self::ScriptHook => "(script) containers.*.postStart",
             Self::ScriptEvent => "(script) events[]",
             Self::Resources => "containers[].resources",
             Self::Amounts => "containers[].resources.limits",
@@ -193,7 +195,10 @@ impl Place {
 
     /// Whether it is no part of a manifest.
     pub fn is_of_script(self) -> bool {
-        matches!(self, Self::Script | Self::ScriptContainer | Self::ScriptRun | Self::ScriptEvent)
+        matches!(
+            self,
+            Self::Script | Self::ScriptContainer | Self::ScriptRun | Self::ScriptHook | Self::ScriptEvent
+        )
     }
 
     /// Where its fields stand, as "in ..." and as where to move them to.
@@ -234,7 +239,7 @@ impl Place {
             Self::List => Some(("at the top of a List", "the top of the List")),
             Self::SelectorRequirement | Self::ClaimResources | Self::ListMetadata => None,
             Self::Amounts => Some(("in requests or limits", "requests or limits")),
-            Self::Script | Self::ScriptEvent | Self::Resources => None,
+            Self::Script | Self::ScriptHook | Self::ScriptEvent | Self::Resources => None,
             Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
         }
     }
@@ -312,7 +317,7 @@ impl Place {
             Self::EnvFrom | Self::ObjectRef => &[Self::EnvFrom, Self::ObjectRef],
             Self::ScriptContainer => &[Self::ScriptRun],
             Self::ScriptRun => &[Self::ScriptContainer],
-            Self::Script | Self::ScriptEvent => &[],
+            Self::Script | Self::ScriptHook | Self::ScriptEvent => &[],
             Self::Resources => &[Self::Amounts, Self::Container, Self::Spec, Self::Toml],
             Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Amounts | Self::Below(_) => &[],
         }

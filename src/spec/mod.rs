@@ -60,7 +60,9 @@ pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_js
 pub use quantity::Quantity;
 pub use resources::{Amounts, Resources};
 pub use schema::schema;
-pub use script::{Conduct, Incident, IncidentKind, LoadedScript, Run, Script, ScriptedExit, load_script};
+pub use script::{
+    Conduct, Incident, IncidentKind, LoadedScript, Run, Script, ScriptedExit, ScriptedHook, load_script,
+};
 pub use signal::Signal;
 pub use suggest::nearest;
 pub use tree::Span;

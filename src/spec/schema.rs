@@ -235,7 +235,11 @@ fn definition(place: Place) -> &'static str {
         Place::List => "list",
         Place::ListMetadata => "listMetadata",
         // A simulation's script has no schema.
-        Place::Script | Place::ScriptContainer | Place::ScriptRun | Place::ScriptEvent => "script",
+        Place::Script
+        | Place::ScriptContainer
+        | Place::ScriptRun
+        | Place::ScriptHook
+        | Place::ScriptEvent => "script",
         Place::Below(path) => path,
     }
 }

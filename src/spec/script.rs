@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::decode::{Fields, Item, Purpose, Scope};
 use super::fields::Place;
-use super::pod::{ContainerId, ContainerKind, Pod};
+use super::pod::{Container, ContainerId, ContainerKind, HookKind, Pod};
 use super::problem::{Problem, Severity};
 use super::settings::seconds;
 use super::suggest::nearest;
@@ -37,6 +37,27 @@ pub struct Conduct {
     pub ignores_stop: bool,
     /// From the program's start until its startup probe succeeds.
     pub ready_after: Option<Duration>,
+    /// From the program's start until its liveness probe begins to fail.
+    pub healthy_for: Option<Duration>,
+    /// From the program's start until its readiness probe succeeds.
+    pub serves_from: Option<Duration>,
+    /// From the program's start until its readiness probe fails again.
+    pub serves_until: Option<Duration>,
+    /// From the program's start until it says that it is ready.
+    pub notifies_after: Option<Duration>,
+    /// How its hook after the start goes.
+    pub post_start: Option<ScriptedHook>,
+    /// How its hook before the stop goes.
+    pub pre_stop: Option<ScriptedHook>,
+}
+
+/// How a hook goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptedHook {
+    /// From its beginning to its end.
+    pub takes: Duration,
+    /// It fails then.
+    pub fails: bool,
 }
 
 /// One attempt of a container.
@@ -179,16 +200,57 @@ fn conduct(item: &Item<'_>, pod: &Pod, id: ContainerId) -> Option<Conduct> {
         }
         let stop_takes = stop_takes.and_then(|item| seconds(&item));
         let stop_exit = stop_exit.and_then(|item| exit(&item));
-        let ready = fields.take("readyAfter");
-        let has_probe = pod.container(id).is_some_and(|container| container.startup_probe.is_some());
-        if let Some(item) = ready.as_ref().filter(|_| !has_probe) {
-            let message = format!("cannot use readyAfter{}: it has no startupProbe", item.owner);
-            let problem = item.scope.error(item.key, message).path(item.path.clone());
-            let help = "leave it out, or give the container a startupProbe in the manifest";
-            item.scope.report(problem.label("only a startup probe asks for it").help(help));
+        let asked = |has: fn(&Container) -> bool| pod.container(id).is_some_and(has);
+        let mut time = |name, needs, is_asked| {
+            let item = fields.take(name)?;
+            only_where_asked(&item, needs, is_asked);
+            seconds(&item)
+        };
+        let ready_after = time("readyAfter", "startupProbe", asked(|it| it.startup_probe.is_some()));
+        let healthy_for = time("healthyFor", "livenessProbe", asked(|it| it.liveness_probe.is_some()));
+        let serves_from = time("servesFrom", "readinessProbe", asked(|it| it.readiness_probe.is_some()));
+        let serves_until = time("servesUntil", "readinessProbe", asked(|it| it.readiness_probe.is_some()));
+        let notifies_after = time("notifiesAfter", "notify", asked(|it| it.notify.is_some()));
+        let mut hook = |name, kind| {
+            let item = fields.take(name)?;
+            only_where_asked(&item, name, pod.container(id).is_some_and(|it| it.hook(kind).is_some()));
+            scripted_hook(&item)
+        };
+        let post_start = hook("postStart", HookKind::PostStart);
+        let pre_stop = hook("preStop", HookKind::PreStop);
+        Conduct {
+            runs,
+            start_takes,
+            stop_takes,
+            stop_exit,
+            ignores_stop,
+            ready_after,
+            healthy_for,
+            serves_from,
+            serves_until,
+            notifies_after,
+            post_start,
+            pre_stop,
         }
-        let ready_after = ready.and_then(|item| seconds(&item));
-        Conduct { runs, start_takes, stop_takes, stop_exit, ignores_stop, ready_after }
+    })
+}
+
+/// Refuses what nothing in the manifest asks for.
+fn only_where_asked(item: &Item<'_>, needs: &str, is_asked: bool) {
+    if !is_asked {
+        let message = format!("cannot use {}{}: it has no {needs}", item.name, item.owner);
+        let problem = item.scope.error(item.key, message).path(item.path.clone());
+        let help = format!("leave it out, or give the container a {needs} in the manifest");
+        item.scope.report(problem.label(format!("only a {needs} asks for it")).help(help));
+    }
+}
+
+fn scripted_hook(item: &Item<'_>) -> Option<ScriptedHook> {
+    item.fields(&[Place::ScriptHook], |fields| {
+        fields.belong_to_part(&item.name);
+        let takes = fields.take("takes").and_then(|item| seconds(&item)).unwrap_or_default();
+        let fails = fields.take("fails").and_then(|item| item.boolean()).unwrap_or_default();
+        ScriptedHook { takes, fails }
     })
 }
 
@@ -339,6 +401,10 @@ startupProbe = { tcpSocket = { port = 80 } }
 [[containers]]
 name = \"web\"
 command = [\"x\"]
+livenessProbe = { tcpSocket = { port = 80 } }
+readinessProbe = { tcpSocket = { port = 80 } }
+notify = \"socket\"
+lifecycle = { postStart.exec.command = [\"x\"], preStop.exec.command = [\"x\"] }
 ";
 
     const FULL: &str = "
@@ -350,6 +416,12 @@ stopExit = \"SIGTERM\"
 readyAfter = 1
 [containers.web]
 ignoresStop = true
+healthyFor = 20
+servesFrom = 1
+servesUntil = 30
+notifiesAfter = 2
+postStart = { takes = 3, fails = true }
+preStop = { takes = 0.5 }
 [[events]]
 at = 30
 stop = \"TERM\"
@@ -388,8 +460,19 @@ kill = true
             stop_exit: Some(ScriptedExit::Signal(Signal::TERM)),
             ignores_stop: false,
             ready_after: Some(seconds(1.0)),
+            ..Conduct::default()
         };
-        let web = Conduct { ignores_stop: true, ..Conduct::default() };
+        let hook = |takes, fails| Some(ScriptedHook { takes: seconds(takes), fails });
+        let web = Conduct {
+            ignores_stop: true,
+            healthy_for: Some(seconds(20.0)),
+            serves_from: Some(seconds(1.0)),
+            serves_until: Some(seconds(30.0)),
+            notifies_after: Some(seconds(2.0)),
+            post_start: hook(3.0, true),
+            pre_stop: hook(0.5, false),
+            ..Conduct::default()
+        };
         let at = |at: f64, kind| Incident { at: seconds(at), kind };
         let events = vec![
             at(20.0, IncidentKind::Restart(ContainerId::at(1))),
@@ -410,7 +493,14 @@ containers:
     stopTakes: 0.5
     stopExit: SIGTERM
     readyAfter: 1
-  web: {ignoresStop: true}
+  web:
+    ignoresStop: true
+    healthyFor: 20
+    servesFrom: 1
+    servesUntil: 30
+    notifiesAfter: 2
+    postStart: {takes: 3, fails: true}
+    preStop: {takes: 0.5}
 events:
   - {at: 30, stop: TERM}
   - {at: 20, restart: proxy}
@@ -429,10 +519,9 @@ events:
     /// SPEC-01.
     #[test]
     fn each_key_with_one_letter_changed_is_found_and_put_right() {
-        for field in [Place::Script, Place::ScriptContainer, Place::ScriptRun, Place::ScriptEvent]
-            .into_iter()
-            .flat_map(crate::spec::fields::Field::of)
-        {
+        let places =
+            [Place::Script, Place::ScriptContainer, Place::ScriptRun, Place::ScriptHook, Place::ScriptEvent];
+        for field in places.into_iter().flat_map(crate::spec::fields::Field::of) {
             let name = field.name;
             assert!(FULL.contains(name), "{name} is not tried");
             let misspelt = format!("{}z", &name[..name.len() - 1]);

@@ -95,7 +95,7 @@ fn what_takes_the_file_s_place_is_not_replaced() {
     let directory = Directory::new();
     let path = directory.path("told/status.json");
     let manifest = format!(
-        "[[containers]]\nname = \"main\"\ncommand = [\"sh\", \"-c\", \"rm {0}; mkfifo {0}\"]\n",
+        "[[containers]]\nname = \"main\"\ncommand = [\"sh\", \"-c\", \"until rm -f {0}; mkfifo {0} 2>&-; do :; done\"]\n",
         path.display()
     );
     let ended = Running::start(&mut told(&directory, &manifest)).end();

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::epoll::Epoll;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6, connect, getsockopt, socket,
-    sockopt,
+    AddressFamily, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6, connect, getsockname,
+    getsockopt, socket, sockopt,
 };
 
 use super::{Progress, Result, Verdict};
@@ -39,7 +39,10 @@ impl Connection {
             }
         }
         let to = last.map_or_else(|| "no address".to_owned(), |to| to.to_string());
-        Err((Verdict::Failure, format!("cannot connect to {to}: {}", cause(errno))))
+        // What podinit itself has too little of says nothing of the server.
+        let is_own = matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS);
+        let verdict = if is_own { Verdict::Error } else { Verdict::Failure };
+        Err((verdict, format!("cannot connect to {to}: {}", cause(errno))))
     }
 
     /// The socket is writable: it is connected, or was refused and another address is tried.
@@ -54,6 +57,7 @@ impl Connection {
     /// Whether the connection stands; if not, another address is being tried.
     pub(super) fn finish(&mut self, epoll: &Epoll) -> std::result::Result<bool, Result> {
         let errno = match getsockopt(&self.socket, sockopt::SocketError) {
+            Ok(0) if is_to_itself(&self.socket, self.to) => Errno::ECONNREFUSED,
             Ok(0) => return Ok(true),
             Ok(code) => Errno::from_raw(code),
             Err(errno) => errno,
@@ -76,6 +80,20 @@ impl Connection {
     pub(super) fn socket(&self) -> &OwnedFd {
         &self.socket
     }
+}
+
+/// Whether a socket has met itself: where nobody listens on a port that the kernel gives away, it may give
+/// just this one to the socket that asks for it (tcp(7) calls it a simultaneous open).
+fn is_to_itself(socket: &OwnedFd, to: SocketAddr) -> bool {
+    let own = match to {
+        SocketAddr::V4(_) => {
+            getsockname::<SockaddrIn>(socket.as_raw_fd()).map(|own| SocketAddr::V4(own.into()))
+        }
+        SocketAddr::V6(_) => {
+            getsockname::<SockaddrIn6>(socket.as_raw_fd()).map(|own| SocketAddr::V6(own.into()))
+        }
+    };
+    own.is_ok_and(|own| (own.ip(), own.port()) == (to.ip(), to.port()))
 }
 
 /// Where a host is that no resolver has to be asked about.
@@ -101,5 +119,44 @@ pub(super) fn start_connecting(to: SocketAddr) -> std::result::Result<OwnedFd, E
     match connected {
         Ok(()) | Err(Errno::EINPROGRESS) => Ok(socket),
         Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::epoll::EpollCreateFlags;
+    use nix::sys::socket::bind;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_meets_itself_has_met_no_server() {
+        let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
+        for address in addresses(&ProbeHost::Localhost) {
+            let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+            let socket = socket(family, SockType::Stream, SockFlag::empty(), SockProtocol::Tcp).unwrap();
+            let fd = socket.as_raw_fd();
+            let to = match SocketAddr::new(*address, 0) {
+                SocketAddr::V4(any) => {
+                    bind(fd, &SockaddrIn::from(any)).unwrap();
+                    let own: SockaddrIn = getsockname(fd).unwrap();
+                    connect(fd, &own).unwrap();
+                    SocketAddr::V4(own.into())
+                }
+                SocketAddr::V6(any) => {
+                    // Where there is no IPv6 there is nothing to meet.
+                    let Ok(()) = bind(fd, &SockaddrIn6::from(any)) else { continue };
+                    let own: SockaddrIn6 = getsockname(fd).unwrap();
+                    connect(fd, &own).unwrap();
+                    SocketAddr::V6(own.into())
+                }
+            };
+            let mut connection = Connection { socket, to, others: Vec::new() };
+            let (verdict, why) = connection.finish(&epoll).unwrap_err();
+            assert_eq!(
+                (verdict, why),
+                (Verdict::Failure, format!("cannot connect to {to}: connection refused"))
+            );
+        }
     }
 }

@@ -189,7 +189,8 @@ impl Timeline {
             What::Phase(_)
             | What::Starting(_)
             | What::Told(_)
-            | What::ProbeSucceeded
+            | What::ProbeSucceeded(_)
+            | What::HookBegan(_)
             | What::Signalled(..)
             | What::Killed
             | What::Exited(_)

@@ -68,7 +68,7 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         ClaimSpec | ClaimResources | ClaimRequests | Resources | Amounts => None,
         GrpcAction | Lifecycle | SleepAction | ReadinessGate | ResizePolicy => None,
         TomlContainer | TomlLifecycleHandler => None,
-        Script | ScriptContainer | ScriptRun | ScriptEvent | Below(_) => None,
+        Script | ScriptContainer | ScriptRun | ScriptHook | ScriptEvent | Below(_) => None,
     }
 }
 
