@@ -145,9 +145,6 @@ impl Invariants {
 
     /// A fact goes in.
     pub(super) fn saw(&mut self, now: Time, pod: &Pod, event: &Event) {
-        if self.is_stale(event) {
-            return;
-        }
         match event {
             Event::Exited { attempt, exit } => {
                 let kind = self.kind(attempt.container);
@@ -208,35 +205,6 @@ impl Invariants {
             | Event::ActionFailed { .. } => {}
         }
         self.pass(now);
-    }
-
-    /// It is about an attempt that was given up: a process that SIGKILL did not end may end later, when the
-    /// next pod of a Job is under way.
-    fn is_stale(&self, event: &Event) -> bool {
-        let attempt = match event {
-            Event::Started { attempt }
-            | Event::StartFailed { attempt, .. }
-            | Event::Exited { attempt, .. }
-            | Event::Emptied { attempt }
-            | Event::Notified { attempt, .. } => attempt,
-            Event::SandboxReady
-            | Event::SandboxFailed { .. }
-            | Event::SandboxLost
-            | Event::ProbeDone { .. }
-            | Event::HookDone { .. }
-            | Event::StopRequested { .. }
-            | Event::ForwardSignal { .. }
-            | Event::RestartRequested { .. }
-            | Event::KillRequested
-            | Event::SpecChanged(_)
-            | Event::ResizeDone { .. }
-            | Event::ResizeFailed { .. }
-            | Event::EphemeralAdded(_)
-            | Event::NetworkHelperDied
-            | Event::ActionFailed { .. } => return false,
-        };
-        let live = self.seen.get(attempt.container.position()).and_then(|seen| seen.live);
-        live.is_some_and(|live| live != *attempt)
     }
 
     /// What has started has passed; once everything is down that is to restart, nothing has.
