@@ -251,6 +251,7 @@ fn what_happens_in_a_container_s_life_is_told_with_its_origin() {
         "5. cache main container starts together with web",
         "2. worker main container gets SIGQUIT when its preStop hook is done",
         "It fails and stops when it has been active for 3600 s.",
+        "Where the end of worker ends the pod, the code is that one's.",
         "nobody sets the condition example.com/ready: the pod is never Ready",
     ] {
         let words: Vec<&str> = line.split(' ').collect();

@@ -27,9 +27,11 @@ Others go to the main containers. As PID 1 of a container, mind that Docker kill
 of its own: use --grace or `docker stop -t`.
 
 Exit code: 0 when every main container exited with 0; otherwise that of the first that failed for
-good, or of the init container that failed (128+n by signal n); 127 when it was not found, 126 when
-it was not executable; 143 or 130 when the pod was stopped by TERM or INT before a main container
-ran; 125 when podinit could not do it; 70 for a bug in podinit.";
+good, or of the init container that failed (128+n by signal n), and always that of a keystone whose
+end ended the pod; 127 when it was not found, 126 when it was not executable; 124 when
+activeDeadlineSeconds were over before a main container had failed; 143 or 130 when the pod was
+stopped by TERM or INT before a main container ran; 125 when podinit could not do it; 70 for a bug
+in podinit.";
 
 pub(super) fn definition() -> Command {
     Command::new("run")

@@ -170,8 +170,12 @@ fn message(pod: &Pod, identity: &Identity, event: &PodEvent) -> String {
             format!("{} probe errored and resulted in unknown state: {output}", probe.name())
         }
         PodEvent::ProbeWarning(_, probe, output) => format!("{} probe warning: {output}", probe.name()),
-        PodEvent::FailedHook(_, HookKind::PostStart) => "PostStartHook failed".to_owned(),
-        PodEvent::FailedHook(_, HookKind::PreStop) => "PreStopHook failed".to_owned(),
+        PodEvent::FailedHook(_, HookKind::PostStart) | PodEvent::HookTookTooLong(_, HookKind::PostStart) => {
+            "PostStartHook failed".to_owned()
+        }
+        PodEvent::FailedHook(_, HookKind::PreStop) | PodEvent::HookTookTooLong(_, HookKind::PreStop) => {
+            "PreStopHook failed".to_owned()
+        }
         PodEvent::LifecycleHTTPFallback(name, kind) => {
             let host = hook_host(pod, identity, name, *kind);
             format!("request to HTTPS lifecycle hook {host} got HTTP response, retry with HTTP succeeded")

@@ -233,7 +233,7 @@ impl PodMachine {
         let names =
             |pod: &Pod| pod.iter().map(|(_, kind, c)| (kind, Arc::clone(&c.name))).collect::<Vec<_>>();
         if names(&pod) != names(&self.pod) {
-            let cause = "containers were added, removed or moved";
+            let cause = "containers were added, removed or moved; run it anew to have that";
             return self.record(PodEvent::FailedValidation(Arc::from(cause)));
         }
         for ((id, _, old), (_, _, new)) in self.pod.iter().zip(pod.iter()) {

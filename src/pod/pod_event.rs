@@ -38,6 +38,8 @@ pub enum PodEvent {
     ProbeWarning(Name, ProbeKind, Text),
     /// A hook failed. Why is not said: it may hold secrets (rule 68).
     FailedHook(Name, HookKind),
+    /// A hook took longer than it may, or than the grace period.
+    HookTookTooLong(Name, HookKind),
     /// A hook asked over plain HTTP, because HTTPS was not spoken there (rule 73).
     LifecycleHTTPFallback(Name, HookKind),
     /// The pod was active for longer than it may be (rule 92).
@@ -111,8 +113,12 @@ impl PodEvent {
             Self::BackOff(..) => "BackOff",
             Self::Unhealthy { .. } | Self::ProbeError(..) => "Unhealthy",
             Self::ProbeWarning(..) => "ProbeWarning",
-            Self::FailedHook(_, HookKind::PostStart) => "FailedPostStartHook",
-            Self::FailedHook(_, HookKind::PreStop) => "FailedPreStopHook",
+            Self::FailedHook(_, HookKind::PostStart) | Self::HookTookTooLong(_, HookKind::PostStart) => {
+                "FailedPostStartHook"
+            }
+            Self::FailedHook(_, HookKind::PreStop) | Self::HookTookTooLong(_, HookKind::PreStop) => {
+                "FailedPreStopHook"
+            }
             Self::LifecycleHTTPFallback(..) => "LifecycleHTTPFallback",
             Self::DeadlineExceeded => "DeadlineExceeded",
             Self::TryFailed { .. } => "BackOff",
@@ -141,6 +147,7 @@ impl PodEvent {
             | Self::ProbeError(name, ..)
             | Self::ProbeWarning(name, ..)
             | Self::FailedHook(name, _)
+            | Self::HookTookTooLong(name, _)
             | Self::LifecycleHTTPFallback(name, _)
             | Self::ResizeStarted(name)
             | Self::ResizeCompleted(name)
@@ -175,6 +182,7 @@ impl PodEvent {
                 | KillingReason::Resize => false,
             },
             Self::FailedHook(..)
+            | Self::HookTookTooLong(..)
             | Self::LifecycleHTTPFallback(..)
             | Self::ResizeError(..)
             | Self::Failed(..)
@@ -235,6 +243,9 @@ impl fmt::Display for PodEvent {
                 write!(f, "{} probe of container {name}: {output}", probe.name().to_lowercase())
             }
             Self::FailedHook(name, kind) => write!(f, "{} hook of container {name} failed", kind.name()),
+            Self::HookTookTooLong(name, kind) => {
+                write!(f, "{} hook of container {name} failed: it took too long", kind.name())
+            }
             Self::LifecycleHTTPFallback(name, kind) => {
                 let kind = kind.name();
                 write!(f, "{kind} hook of container {name} asked over plain HTTP: there is no HTTPS")

@@ -37,7 +37,7 @@ impl PodMachine {
                     PostStart::Done
                 } else {
                     let name = self.name(id);
-                    self.record(PodEvent::FailedHook(name, HookKind::PostStart));
+                    self.record(PodEvent::HookTookTooLong(name, HookKind::PostStart));
                     PostStart::Failed
                 }
             }

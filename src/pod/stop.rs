@@ -247,7 +247,7 @@ impl PodMachine {
         self.set_step(id, StopStep::AwaitingTurn);
         if !in_time {
             let name = self.name(id);
-            self.record(PodEvent::FailedHook(name, HookKind::PreStop));
+            self.record(PodEvent::HookTookTooLong(name, HookKind::PreStop));
         }
     }
 

@@ -460,6 +460,7 @@ impl What {
             | PodEvent::BackOff(..)
             | PodEvent::FailedKillPod(_)
             | PodEvent::FailedHook(..)
+            | PodEvent::HookTookTooLong(..)
             | PodEvent::LifecycleHTTPFallback(..)
             | PodEvent::DeadlineExceeded
             | PodEvent::TryFailed { .. }

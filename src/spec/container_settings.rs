@@ -47,7 +47,7 @@ impl<'a> ContainerSettings<'a> {
     pub fn take_keys(fields: &mut Fields<'a>) -> Self {
         let delays = fields.take("crashLoopBackOff").and_then(|item| {
             item.fields(&[Place::CrashLoopBackOff], |fields| {
-                fields.belong_to("crashLoopBackOff");
+                fields.belong_to_part("crashLoopBackOff");
                 (fields.take("initialDelaySeconds"), fields.take("maxDelaySeconds"))
             })
         });

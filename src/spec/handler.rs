@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// The command. Never empty.
 pub(super) fn exec_action(item: &Item<'_>) -> Option<Vec<String>> {
     item.fields_with_main(&[Place::ExecAction], "command", |fields| {
-        let help = "write `command: [\"/path/to/program\"]`; it is not run in a shell";
+        let example = item.scope.written("command", "[\"/path/to/program\"]");
+        let help = format!("write {example}; it is not run in a shell");
         match fields.take("command") {
             Some(item) => {
                 let command = item.strings()?;

@@ -59,13 +59,16 @@ fn seconds(item: &Item<'_>, least: i64) -> Option<Duration> {
         item.refuse("this is a string, and a number is wanted", help);
         return None;
     }
+    let is_negative = matches!(item.node.value, Value::Integer(value) if value < 0)
+        || matches!(item.node.value, Value::Float(value) if value < 0.0 && value.is_finite());
+    if is_negative {
+        let shortest = if item.scope.purpose == Purpose::Kubernetes { 1.0 } else { SHORTEST };
+        item.refuse("less than 0", format!("write {} or more", if least > 0 { shortest } else { 0.0 }));
+        return None;
+    }
     let Value::Float(value) = item.node.value else { return whole() };
     if value.fract() == 0.0 || !value.is_finite() || value > SECONDS as f64 {
         return whole();
-    }
-    if value < 0.0 {
-        item.refuse("less than 0", format!("write {} or more", if least > 0 { SHORTEST } else { 0.0 }));
-        return None;
     }
     if item.scope.purpose == Purpose::Kubernetes {
         let example = item.scope.written(&item.name, &format!("{}", value.ceil()));

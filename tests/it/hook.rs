@@ -76,6 +76,19 @@ fn rule_70_a_hook_that_fails_before_the_stop_holds_nothing_up_and_keeps_what_it_
 }
 
 #[test]
+fn rule_71_a_hook_that_takes_too_long_is_given_up_and_told_of() {
+    let directory = Directory::new();
+    let hooks = r#"lifecycle.preStop = { exec.command = ["sleep", "1000"], timeoutSeconds = 0.2 }"#;
+    let podinit = Running::start(&mut run(&directory, &hooked(hooks)));
+    podinit.wait_for("main | up");
+    podinit.signal(Signal::SIGTERM);
+    let ended = podinit.end();
+    assert_eq!(ended.code(), 3);
+    let is_said = |line: &String| line.contains("preStop hook of container main failed: it took too long");
+    assert!(ended.stderr.iter().any(is_said), "{ended:?}");
+}
+
+#[test]
 fn rule_68_a_hook_that_fails_after_the_start_stops_the_container() {
     let cases = [
         (r#"exec.command = ["false"]"#.to_owned(), "exit code 1"),

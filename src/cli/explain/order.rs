@@ -153,5 +153,12 @@ pub(super) fn end(pod: &Pod) -> Vec<String> {
         [main] => format!("podinit exits with the code of {main}{of_init}."),
         mains => format!("podinit exits with the code of the first of {} that fails{of_init}.", list(mains)),
     });
+    let of_keystone = |which| format!("Where the end of {which} ends the pod, the code is that one's.");
+    said.extend(match keystones.as_slice() {
+        _ if mains.len() == 1 => None,
+        [] => None,
+        [one] => Some(of_keystone(one.to_string())),
+        several => Some(of_keystone(format!("one of {}", list(several)))),
+    });
     said
 }

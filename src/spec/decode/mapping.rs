@@ -277,7 +277,9 @@ impl<'a> Fields<'a> {
                 format!("{}.{key}", name.unwrap_or("CONTAINER"))
             }
             [Place::LifecycleHandler] if is_own(Place::TomlLifecycleHandler) => {
-                format!("CONTAINER.lifecycle.{}.{key}", self.item.name)
+                let container = self.owner.strip_suffix('"').and_then(|owner| owner.rsplit_once('"'));
+                let container = container.map_or("CONTAINER", |(_, name)| name);
+                format!("{container}.lifecycle.{}.{key}", self.item.name)
             }
             [Place::Spec] if is_own(Place::Toml) && Field::find(Place::Metadata, key).is_none() => {
                 key.to_owned()
