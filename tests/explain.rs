@@ -98,6 +98,20 @@ fn a_deployment_is_restarted_for_its_kind_and_not_for_the_profile() {
     assert_eq!(policy.join(" "), "restartPolicy Always default: the only one for this kind");
 }
 
+#[test]
+fn rule_21_an_init_container_that_is_tried_again_fails_no_pod() {
+    let manifest = |policy: &str| {
+        format!(
+            "[[initContainers]]\nname = \"fetch\"\ncommand = [\"fetch\"]\nrestartPolicy = \"{policy}\"\n\
+             [[containers]]\nname = \"web\"\ncommand = [\"web\"]\n"
+        )
+    };
+    let never = of_manifest("pod.toml", &manifest("Never"), &[]);
+    assert!(never.contains("podinit exits with the code of web, or of fetch if that fails."), "{never}");
+    let on_failure = of_manifest("pod.toml", &manifest("OnFailure"), &[]);
+    assert!(on_failure.contains("podinit exits with the code of web."), "{on_failure}");
+}
+
 const RESOURCES: &str = r#"
     terminationGracePeriodSeconds = 7
     [[initContainers]]

@@ -3,7 +3,7 @@
 
 use super::report::Step;
 use super::values;
-use crate::spec::{Container, ContainerKind, Pod, Signal};
+use crate::spec::{Container, ContainerKind, Pod, RestartPolicy, Signal};
 
 fn kind_word(kind: ContainerKind) -> &'static str {
     match kind {
@@ -118,8 +118,11 @@ pub(super) fn end(pod: &Pod) -> Vec<String> {
     let mains: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
     let keystones = pod.containers.iter().filter(|container| container.keystone);
     let keystones: Vec<&str> = keystones.map(|container| &*container.name).collect();
+    // Under another policy it is tried until it succeeds (rule 21).
+    let fails_the_pod =
+        |c: &&Container| c.restart_policy.unwrap_or(pod.restart_policy) == RestartPolicy::Never;
     let init = pod.init_containers.iter().filter(|c| c.kind_among_init() == ContainerKind::Init);
-    let init: Vec<&str> = init.map(|container| &*container.name).collect();
+    let init: Vec<&str> = init.filter(fails_the_pod).map(|container| &*container.name).collect();
     let keystone = match keystones.as_slice() {
         [] => String::new(),
         [one] => format!(", as soon as {one} alone has"),
