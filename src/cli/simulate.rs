@@ -18,7 +18,7 @@ const AFTER_HELP: &str = "\
 The decisions are those of `podinit run`; only time and processes are made up. Without a script an init
 container runs for 1 second, a main container for 10, both exit with 0; a sidecar runs until it is
 stopped; everything needs 0.2 seconds to stop, hooks take 0.1 seconds; startup and readiness probes succeed
-1 second after a start, liveness probes always.
+1 second after a start, which is also when a container says that it is ready; liveness probes always.
 
 A script says otherwise, in TOML or YAML. Everything in it may be left out; times are seconds:
 
