@@ -146,9 +146,14 @@ fn container(container: &Container) -> Value {
         post_start,
         pre_stop,
         stop_signal,
+        termination_message_path,
         termination_message_policy,
         resources: amounts,
         resize_policy,
+        security_context: _,
+        volume_mounts: _,
+        rootfs: _,
+        reaper: _,
     } = container;
     let mut object = json!({"name": name});
     if !image.is_empty() {
@@ -186,6 +191,7 @@ fn container(container: &Container) -> Value {
         TerminationMessagePolicy::File => "File",
         TerminationMessagePolicy::FallbackToLogsOnError => "FallbackToLogsOnError",
     };
+    put(&mut object, "terminationMessagePath", json!(termination_message_path));
     put(&mut object, "terminationMessagePolicy", json!(message));
     put(&mut object, "resources", resources(amounts));
     let policies = [("cpu", resize_policy.cpu_restarts), ("memory", resize_policy.memory_restarts)];

@@ -13,7 +13,7 @@ use super::lifecycle::{Lifecycle, lifecycle};
 use super::name;
 use super::pod::{
     Container, ContainerKind, ContainerPort, ExitCodeOperator, Probe, ProbeKind, Profile, Protocol,
-    RestartAction, RestartPolicy, RestartRule, TerminationMessagePolicy,
+    RestartAction, RestartPolicy, RestartRule, TERMINATION_LOG, TerminationMessagePolicy,
 };
 use super::problem::Problem;
 use super::resize::resize_policy;
@@ -142,9 +142,14 @@ pub(super) fn container<'a>(
             post_start,
             pre_stop,
             stop_signal,
+            termination_message_path: TERMINATION_LOG.to_owned(),
             termination_message_policy: message.unwrap_or_default(),
             resources: limits(fields, &described, surroundings),
             resize_policy: resize_policy(fields, plain_init, surroundings.restart_policy),
+            security_context: Default::default(),
+            volume_mounts: Vec::new(),
+            rootfs: None,
+            reaper: false,
         };
         if item.scope.syntax == Syntax::Toml {
             let kind = match list {
@@ -405,7 +410,12 @@ fn ports(fields: &mut Fields<'_>) -> Vec<ContainerPort> {
                     }
                 };
                 let container_port = container_port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
-                ContainerPort { name, container_port, protocol: protocol.unwrap_or(Protocol::Tcp) }
+                ContainerPort {
+                    name,
+                    container_port,
+                    protocol: protocol.unwrap_or(Protocol::Tcp),
+                    host_port: None,
+                }
             })
         })
         .collect()

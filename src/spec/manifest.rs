@@ -204,6 +204,9 @@ impl<'a> Form<'a> {
             service_account_name: service_account_name(fields),
             // The caller has them.
             objects: Arc::default(),
+            sandbox: Default::default(),
+            security_context: Default::default(),
+            volumes: Vec::new(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),

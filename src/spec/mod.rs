@@ -32,8 +32,10 @@ mod quantity;
 mod references;
 mod resize;
 mod resources;
+mod sandbox;
 mod schema;
 mod script;
+mod security_context;
 mod selector;
 mod settings;
 mod signal;
@@ -41,6 +43,7 @@ mod snippet;
 mod suggest;
 mod toml;
 mod tree;
+mod volume;
 mod workload;
 mod write;
 mod yaml;
@@ -59,13 +62,16 @@ pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
 pub use quantity::Quantity;
 pub use resources::{Amounts, Resources};
+pub use sandbox::*;
 pub use schema::schema;
 pub use script::{
     Conduct, Incident, IncidentKind, LoadedScript, Run, Script, ScriptedExit, ScriptedHook, load_script,
 };
+pub use security_context::*;
 pub use signal::Signal;
 pub use suggest::nearest;
 pub use tree::Span;
+pub use volume::*;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -10,7 +10,10 @@ use std::time::Duration;
 use super::config::Objects;
 use super::environment::{EnvFrom, EnvVar};
 use super::resources::Resources;
+use super::sandbox::Sandbox;
+use super::security_context::{PodSecurityContext, SecurityContext};
 use super::signal::Signal;
+use super::volume::{Volume, VolumeMount};
 
 /// One pod: the containers that are started, watched and stopped together.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +41,12 @@ pub struct Pod {
     pub service_account_name: Arc<str>,
     /// What stands beside the pod in the manifest, for its variables.
     pub objects: Arc<Objects>,
+    /// Namespaces, names and name resolution.
+    pub sandbox: Sandbox,
+    /// Users, groups and what else counts for every container.
+    pub security_context: PodSecurityContext,
+    /// What containers may mount, in order.
+    pub volumes: Vec<Volume>,
     /// Run before the main containers, in this order; those with `restartPolicy: Always` are sidecars.
     pub init_containers: Vec<Container>,
     /// The main containers. Never empty.
@@ -54,6 +63,9 @@ pub struct Job {
     /// From the start of the first try; then the Job has failed, and what runs is stopped.
     pub active_deadline: Option<Duration>,
 }
+
+/// Where a container writes the message about its end, if it says nothing else (rule 131).
+pub const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// What identifies the pod to people and programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,12 +165,43 @@ pub struct Container {
     pub pre_stop: Option<Hook>,
     /// Asks the container to end; `None` is SIGTERM (rule 84).
     pub stop_signal: Option<Signal>,
+    /// The file for the message about its end, as the container sees it (rule 131).
+    pub termination_message_path: String,
     /// Where the message about its end comes from (rule 132).
     pub termination_message_policy: TerminationMessagePolicy,
     /// What it asks for and is limited to.
     pub resources: Resources,
     /// What a change of its resources means while it runs (rule 174).
     pub resize_policy: ResizePolicy,
+    /// Users and rights.
+    pub security_context: SecurityContext,
+    /// Where it sees which volumes; each volume is one of the pod's.
+    pub volume_mounts: Vec<VolumeMount>,
+    /// What it sees as its files; `None` where the profile or the image says.
+    pub rootfs: Option<Rootfs>,
+    /// Its main process is a child of one of podinit's own that reaps what it leaves behind
+    /// (kubernetes#84210).
+    pub reaper: bool,
+}
+
+/// A directory of this host as a container's root file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rootfs {
+    /// Relative ones have been joined to the manifest's directory.
+    pub path: String,
+    /// Whether what is written goes to a layer that is gone with the attempt (rule 101), or to the
+    /// directory itself.
+    pub layer: RootfsLayer,
+}
+
+/// Where what is written to a root file system goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RootfsLayer {
+    /// To a layer on top that each attempt has anew.
+    #[default]
+    Ephemeral,
+    /// To the directory.
+    Directory,
 }
 
 /// One port of a container.
@@ -170,6 +213,8 @@ pub struct ContainerPort {
     pub container_port: u16,
     /// Transport.
     pub protocol: Protocol,
+    /// Of the host, that leads here; with the address that it listens on.
+    pub host_port: Option<(Option<IpAddr>, u16)>,
 }
 
 /// Transport of a port.
@@ -419,9 +464,14 @@ impl Container {
             post_start: None,
             pre_stop: None,
             stop_signal: None,
+            termination_message_path: TERMINATION_LOG.to_owned(),
             termination_message_policy: TerminationMessagePolicy::File,
             resources: Resources::default(),
             resize_policy: ResizePolicy::default(),
+            security_context: SecurityContext::default(),
+            volume_mounts: Vec::new(),
+            rootfs: None,
+            reaper: false,
         }
     }
 
@@ -488,6 +538,9 @@ impl Pod {
             resources: Resources::default(),
             service_account_name: Arc::from("default"),
             objects: Arc::default(),
+            sandbox: Sandbox::default(),
+            security_context: PodSecurityContext::default(),
+            volumes: Vec::new(),
             init_containers: Vec::new(),
             containers: Vec::new(),
             ephemeral_containers: Vec::new(),
