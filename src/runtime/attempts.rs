@@ -18,7 +18,7 @@ use super::{cause, emergency};
 use crate::plan::CommandPlan;
 use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
 use crate::spec::ContainerId;
-use crate::sys::{self, ChildOp, CommandLine, Memory, StartReport};
+use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, StartReport};
 
 /// What exists of one attempt.
 #[derive(Debug)]
@@ -163,7 +163,8 @@ impl Attempts {
             Stdio::Inherited { .. } => Memory::Lent,
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
-        let spawned = sys::spawn(&way.ops, &mut command_line(plan), memory).map_err(cannot_create)?;
+        let spawned =
+            sys::spawn(&way.ops, &mut command_line(plan), Birth::plain(memory)).map_err(cannot_create)?;
         emergency::add(spawned.pid);
         self.by_pid.insert(spawned.pid, id.container);
         let marker = self.marker(id).unwrap_or_default();
@@ -425,7 +426,7 @@ impl Way {
     }
 
     fn execute(self, command: &mut CommandLine, output: Pipe) -> Result<Executed, StartFailure> {
-        let spawned = sys::spawn(&self.ops, command, Memory::Copied).map_err(cannot_create)?;
+        let spawned = sys::spawn(&self.ops, command, Birth::plain(Memory::Copied)).map_err(cannot_create)?;
         let (process, report) = (spawned.pidfd, spawned.report);
         Ok(Executed { pid: spawned.pid, process, report, output: output.read, way: self })
     }
@@ -445,6 +446,7 @@ impl Way {
     fn failure(&self, report: StartReport) -> StartFailure {
         let (stage, errno, what) = match report {
             StartReport::Exec { errno } => (StartStage::Exec, errno, format!("run {:?}", self.program)),
+            StartReport::Join { errno } => (StartStage::Create, errno, "join its control group".to_owned()),
             StartReport::Step { index, errno } => {
                 let what = match self.steps.get(index) {
                     Some(Step::Own(what)) => (*what).to_owned(),

@@ -6,17 +6,25 @@
 mod child;
 mod descriptors;
 mod environment;
+mod mount;
+mod namespaces;
 mod output;
 mod signals;
 mod spawn;
 mod wait;
 
-pub(crate) use child::{ChildOp, CommandLine, StartReport};
+pub(crate) use child::{
+    ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MountOp, Slot, StartReport,
+};
 pub(crate) use descriptors::{bytes_available, close_from};
 pub(crate) use environment::{environment, open_own_program};
+pub(crate) use mount::{
+    MountAttributes, Propagation, Within, attach, change_mount, copy_tree, mount_new, open_path,
+};
+pub(crate) use namespaces::{Namespaces, receive_namespaces, unshare};
 pub(crate) use output::{write_if_there_is_room, write_once, write_without_waiting};
 pub(crate) use signals::{Signals, allow_signals, block_signals, stop};
 pub(crate) use spawn::{
-    Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
+    Birth, Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
 };
 pub(crate) use wait::{ChildEvent, Wait, has_children, is_still_stopped, next_child_event};
