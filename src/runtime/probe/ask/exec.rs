@@ -33,7 +33,8 @@ fn run(words: &[OsString], deadline: Deadline) -> std::result::Result<Result, Fa
     }
     let mut report = [0; 8];
     if nix::unistd::read(&child.report, &mut report) == Ok(report.len()) {
-        let (StartReport::Exec { errno } | StartReport::Step { errno, .. }) = StartReport::read(report);
+        let (StartReport::Exec { errno } | StartReport::Join { errno } | StartReport::Step { errno, .. }) =
+            StartReport::read(report);
         return Err(Failed(format!("cannot run {program:?}: {}", why_not_executed(&program, errno))));
     }
     loop {
