@@ -1,12 +1,15 @@
-//! A pod as kernel work, in data: what to execute with which arguments and environment, and what a
-//! signal to the supervisor means. Pure: it is handed what the host knows and does nothing itself.
+//! A pod as kernel work, in data: what to execute with which arguments and environment, what a signal
+//! to the supervisor means, what the kernel's command line asks for. Pure: it is handed what the host knows
+//! and does nothing itself.
 
+mod boot;
 mod command;
 mod environment;
 mod features;
 mod resources;
 mod signals;
 
+pub use boot::{AtEnd, Boot, Typed, modules_to_load, typed};
 pub use command::{AttemptInputs, CommandPlan, container, exact, hook, inherited, probe};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use features::{Feature, left_out};

@@ -6,6 +6,8 @@
 mod child;
 mod descriptors;
 mod environment;
+mod faults;
+mod machine;
 mod output;
 mod signals;
 mod spawn;
@@ -13,7 +15,9 @@ mod wait;
 
 pub(crate) use child::{ChildOp, CommandLine, StartReport};
 pub(crate) use descriptors::{bytes_available, close_from};
-pub(crate) use environment::{environment, open_own_program};
+pub(crate) use environment::{add_variable, environment, open_own_program};
+pub(crate) use faults::on_fault;
+pub(crate) use machine::{aside, bring_interface_up, is_first_process, write_port};
 pub(crate) use output::{write_if_there_is_room, write_once, write_without_waiting};
 pub(crate) use signals::{Signals, allow_signals, block_signals, stop};
 pub(crate) use spawn::{
