@@ -1,7 +1,9 @@
-//! A pod as kernel work, in data: what to execute with which arguments and environment, and what a
-//! signal to the supervisor means. Pure: it is handed what the host knows and does nothing itself.
+//! A pod as kernel work, in data: what to execute with which arguments and environment, what a signal
+//! to the supervisor means, what the kernel's command line asks for. Pure: it is handed what the host knows
+//! and does nothing itself.
 
 mod accounts;
+mod boot;
 mod command;
 mod credentials;
 mod environment;
@@ -12,6 +14,7 @@ mod resources;
 mod signals;
 
 pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
+pub use boot::{AtEnd, Boot, Typed, modules_to_load, typed};
 pub use command::{
     AttemptInputs, CommandPlan, NodeVariables, container, container_mounts, exact, hook, inherited, probe,
 };

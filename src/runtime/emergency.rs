@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// Exit code for a bug in podinit.
-const INTERNAL_ERROR: i32 = 70;
+const INTERNAL_ERROR: u8 = 70;
 
 /// The main processes that are alive; each leads a process group.
 static LIVE: Mutex<Vec<i32>> = Mutex::new(Vec::new());
@@ -39,6 +39,6 @@ pub(super) fn install() {
                 let _ = kill(pid, Signal::SIGKILL);
             }
         }
-        crate::sys::exit_now(INTERNAL_ERROR)
+        super::init::leave(INTERNAL_ERROR)
     }));
 }

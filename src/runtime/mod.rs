@@ -7,6 +7,7 @@ mod clock;
 mod emergency;
 mod environment;
 mod host;
+mod init;
 mod input;
 mod messages;
 mod notified;
@@ -30,6 +31,7 @@ use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
 pub(crate) use host::host_memory;
+pub(crate) use init::Machine;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
 pub(crate) use probe::{OWN_CHILD, Question, Verdict};
