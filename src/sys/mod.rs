@@ -32,4 +32,6 @@ pub(crate) use signals::{Signals, allow_signals, block_signals, stop};
 pub(crate) use spawn::{
     Birth, Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
 };
-pub(crate) use wait::{ChildEvent, Wait, has_children, is_still_stopped, next_child_event};
+pub(crate) use wait::{
+    ChildEvent, Wait, has_children, is_still_stopped, next_child_event, reap_without_looking,
+};
