@@ -9,7 +9,7 @@ mod features;
 mod resources;
 mod signals;
 
-pub use boot::{AtEnd, Boot, Typed, modules_to_load, typed};
+pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
 pub use command::{AttemptInputs, CommandPlan, container, exact, hook, inherited, probe};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use features::{Feature, left_out};
