@@ -14,7 +14,7 @@ mod resources;
 mod signals;
 
 pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
-pub use boot::{AtEnd, Boot, Typed, modules_to_load, typed};
+pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
 pub use command::{
     AttemptInputs, CommandPlan, NodeVariables, container, container_mounts, exact, hook, inherited, probe,
 };
