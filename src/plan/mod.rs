@@ -1,16 +1,19 @@
 //! A pod as kernel work, in data: what to execute with which arguments and environment, and what a
 //! signal to the supervisor means. Pure: it is handed what the host knows and does nothing itself.
 
+mod cgroup;
 mod command;
 mod environment;
 mod features;
 mod resources;
 mod signals;
 
+pub use cgroup::{
+    CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, container_cgroup, limited_by, pod_cgroup,
+    resized, wants_cgroups,
+};
 pub use command::{AttemptInputs, CommandPlan, container, exact, hook, inherited, probe};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use features::{Feature, left_out};
-pub use resources::{
-    CPU_PERIOD, CgroupValues, Effective, QosClass, cgroup_values, effective, oom_score_adj, qos_class,
-};
+pub use resources::{CPU_PERIOD, Effective, QosClass, effective, oom_score_adj, qos_class};
 pub use signals::{Meaning, SignalPolicy, Situation};

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod cause;
+mod cgroup;
 mod clock;
 mod emergency;
 mod environment;
@@ -29,6 +30,7 @@ use log::LevelFilter;
 use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
+pub(crate) use cgroup::not_enforced;
 pub(crate) use host::host_memory;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;

@@ -16,7 +16,7 @@ mod wait;
 pub(crate) use child::{
     ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MountOp, Slot, StartReport,
 };
-pub(crate) use descriptors::{bytes_available, close_from};
+pub(crate) use descriptors::{bytes_available, close_from, has_attribute};
 pub(crate) use environment::{environment, open_own_program};
 pub(crate) use mount::{
     MountAttributes, Propagation, Within, attach, change_mount, copy_tree, mount_new, open_path,

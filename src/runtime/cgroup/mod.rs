@@ -1,0 +1,137 @@
+//! The pod's control groups: one for the pod, one in it for each attempt of a container. What they are given
+//! is decided in `plan`; where they go, what this host allows, and their end is done here.
+//!
+//!     PLACE/podinit/supervisor       podinit itself, where it must not stay in PLACE
+//!     PLACE/podinit/NAME             the pod; locked as long as podinit lives
+//!     PLACE/podinit/NAME/web.0       the first attempt of container web
+
+mod attempt;
+mod group;
+mod obstacle;
+mod place;
+mod tree;
+
+pub(super) use attempt::AttemptGroup;
+use obstacle::Obstacle;
+use tree::Tree;
+
+use crate::plan::{self, Controller};
+use crate::pod::AttemptId;
+use crate::spec::{ContainerId, Pod};
+
+/// The groups of a pod, or why there are none.
+#[derive(Debug)]
+pub(super) struct Cgroups {
+    state: State,
+    /// What cannot be enforced is refused.
+    strict: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The pod asks for nothing that needs one.
+    Unwanted,
+    /// This host does not allow any.
+    Impossible(Obstacle),
+    Possible(Box<Tree>),
+}
+
+impl Cgroups {
+    /// Makes the pod's group, where one is wanted and possible, and says which limits this host does not
+    /// enforce.
+    ///
+    /// # Errors
+    /// With `strict`: those limits.
+    pub(super) fn open(pod: &Pod, strict: bool) -> Result<Self, String> {
+        let mut cgroups = Self { state: State::Unwanted, strict };
+        cgroups.want(pod)?;
+        Ok(cgroups)
+    }
+
+    fn want(&mut self, pod: &Pod) -> Result<(), String> {
+        if !matches!(self.state, State::Unwanted) || !plan::wants_cgroups(pod) {
+            return Ok(());
+        }
+        self.state = match Tree::make(pod) {
+            Ok(tree) => State::Possible(Box::new(tree)),
+            Err(obstacle) => State::Impossible(obstacle),
+        };
+        self.complain(pod)
+    }
+
+    /// Limits of this pod that are not enforced: warnings, or an error.
+    fn complain(&self, pod: &Pod) -> Result<(), String> {
+        let complaints = self.complaints(pod);
+        match complaints.as_slice() {
+            [first, ..] if self.strict => Err(first.clone()),
+            complaints => {
+                complaints.iter().for_each(|complaint| log::warn!("{complaint}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn complaints(&self, pod: &Pod) -> Vec<String> {
+        let of = |(controller, obstacle): (Controller, &Obstacle)| obstacle.complaint(controller, pod);
+        match &self.state {
+            State::Unwanted => Vec::new(),
+            State::Impossible(obstacle) => {
+                Controller::ALL.into_iter().filter_map(|controller| of((controller, obstacle))).collect()
+            }
+            State::Possible(tree) => tree.missing().filter_map(of).collect(),
+        }
+    }
+
+    /// Makes the group of a new attempt; `None` where this pod or host has none.
+    ///
+    /// # Errors
+    /// It could not be made, or, with `strict`, not be limited.
+    pub(super) fn prepare(&mut self, pod: &Pod, id: AttemptId) -> Result<Option<AttemptGroup>, String> {
+        // A changed manifest may ask for what it did not before.
+        self.want(pod)?;
+        match &mut self.state {
+            State::Unwanted | State::Impossible(_) => Ok(None),
+            State::Possible(tree) => tree.prepare(pod, id, self.strict).map(Some),
+        }
+    }
+
+    /// Gives a container that runs what the manifest says now. What cannot be enforced here at all counts
+    /// as done, with a warning, as at the start.
+    ///
+    /// # Errors
+    /// The container keeps what it has.
+    pub(super) fn resize(
+        &mut self,
+        pod: &Pod,
+        id: ContainerId,
+        group: Option<&AttemptGroup>,
+    ) -> Result<(), String> {
+        match (&mut self.state, group) {
+            (State::Unwanted, _) | (State::Possible(_), None) => {
+                Err("it was started without a control group: it gets other resources when it starts anew"
+                    .to_owned())
+            }
+            (State::Impossible(_), _) => self.complain(pod),
+            (State::Possible(tree), Some(group)) => {
+                tree.resize(pod, id, group)?;
+                self.complain(pod)
+            }
+        }
+    }
+
+    /// Kills what is left and removes the groups.
+    pub(super) fn remove_all(&mut self) {
+        if let State::Possible(tree) = &mut self.state {
+            tree.remove();
+        }
+    }
+}
+
+/// The limits of a pod that this host does not enforce, and why, as far as can be told without a try.
+pub(crate) fn not_enforced(pod: &Pod) -> Vec<String> {
+    if !plan::wants_cgroups(pod) {
+        return Vec::new();
+    }
+    let judge = |controller: Controller| tree::judge(controller)?.complaint(controller, pod);
+    Controller::ALL.into_iter().filter_map(judge).collect()
+}
