@@ -13,7 +13,9 @@ use nix::sys::signal::{Signal as NixSignal, killpg};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
+use super::cgroup::AttemptGroup;
 use super::processes::{self, Descendant};
+use super::token::Token;
 use super::{cause, emergency};
 use crate::plan::CommandPlan;
 use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
@@ -34,6 +36,8 @@ pub(super) struct Attempt {
     leads_group: bool,
     main_ended: bool,
     killed: bool,
+    /// What knows best who is of the attempt.
+    group: Option<AttemptGroup>,
 }
 
 /// All attempts of the pod that something is left of: at most one of each container.
@@ -52,6 +56,8 @@ pub(super) struct Attempts {
     /// Children that podinit had before it was podinit: `helper & exec podinit -- main` in a shell. They
     /// are nobody's.
     strangers: Vec<i32>,
+    /// Groups of attempts that are over, with a process that was still on its way out.
+    retired: Vec<AttemptGroup>,
 }
 
 /// How a start went.
@@ -119,6 +125,7 @@ impl Attempts {
             null: None,
             hooks: BTreeMap::new(),
             strangers: if sys::has_children() { processes::own_children() } else { None }.unwrap_or_default(),
+            retired: Vec::new(),
         }
     }
 
@@ -137,6 +144,7 @@ impl Attempts {
         stdio: &Stdio<'_>,
         open_files: Option<u64>,
         notify: Option<(RawFd, RawFd)>,
+        group: Option<AttemptGroup>,
     ) -> Result<(), StartFailure> {
         let mut way = Way::new(&plan);
         match stdio {
@@ -163,8 +171,14 @@ impl Attempts {
             Stdio::Inherited { .. } => Memory::Lent,
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
-        let spawned =
-            sys::spawn(&way.ops, &mut command_line(plan), Birth::plain(memory)).map_err(cannot_create)?;
+        let birth = Birth { cgroup: group.as_ref().map(AsFd::as_fd), ..Birth::plain(memory) };
+        let spawned = match sys::spawn(&way.ops, &mut command_line(plan), birth) {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                self.retire(group);
+                return Err(cannot_create(error));
+            }
+        };
         emergency::add(spawned.pid);
         self.by_pid.insert(spawned.pid, id.container);
         let marker = self.marker(id).unwrap_or_default();
@@ -178,14 +192,16 @@ impl Attempts {
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             main_ended: false,
             killed: false,
+            group,
         };
         self.live.insert(id.container, attempt);
         Ok(())
     }
 
-    /// Executes a command beside a container.
+    /// Executes a command beside a container's attempt.
     pub(super) fn execute(
         &mut self,
+        id: AttemptId,
         plan: CommandPlan,
         open_files: Option<u64>,
     ) -> Result<Executed, StartFailure> {
@@ -193,7 +209,18 @@ impl Attempts {
         let mut way = Way::new(&plan);
         let output = way.add_pipe(null)?;
         way.add_last(&plan, open_files);
-        way.execute(&mut command_line(plan), output)
+        let group = self.group(id).map(AsFd::as_fd);
+        way.execute(&mut command_line(plan), output, group)
+    }
+
+    /// The attempt's group, if it has one.
+    pub(super) fn group(&self, id: AttemptId) -> Option<&AttemptGroup> {
+        self.live.get(&id.container).filter(|attempt| attempt.id == id)?.group.as_ref()
+    }
+
+    /// The attempt of this container that something is left of.
+    pub(super) fn live(&self, container: ContainerId) -> Option<AttemptId> {
+        Some(self.live.get(&container)?.id)
     }
 
     /// A command runs that ends with the attempt.
@@ -258,16 +285,25 @@ impl Attempts {
         if ended().next().is_none() {
             return Vec::new();
         }
-        let others = if no_children { Some(Vec::new()) } else { self.unknown_children(is_probe) };
-        let is_empty = |attempt: &&Attempt| match &others {
-            Some(others) => {
+        let by_traces = || ended().any(|attempt| attempt.group.is_none());
+        let others =
+            if no_children || !by_traces() { Some(Vec::new()) } else { self.unknown_children(is_probe) };
+        let is_empty = |attempt: &&Attempt| match (&attempt.group, &others) {
+            (Some(group), _) => {
+                let is_populated = group.is_populated();
+                if attempt.killed && is_populated {
+                    group.kill();
+                }
+                !is_populated
+            }
+            (None, Some(others)) => {
                 if attempt.killed {
                     processes::signal(&self.rest(attempt, others), libc::SIGKILL);
                 }
                 !others.iter().any(|pid| self.is_of(attempt, *pid))
             }
             // Without /proc there are process groups, and for a single container the children.
-            None => {
+            (None, None) => {
                 !self.is_single
                     && killpg(Pid::from_raw(attempt.pid), None) == Err(Errno::ESRCH)
                     && self.hooks_of(attempt.id).next().is_none()
@@ -276,14 +312,46 @@ impl Attempts {
         ended().filter(is_empty).map(|attempt| attempt.id).collect()
     }
 
+    /// Wakes the loop when the last process of an attempt's group ends whose main process has ended. Returns
+    /// whether one has ended meanwhile.
+    pub(super) fn watch_groups(&mut self, epoll: &Epoll) -> bool {
+        let ended = self.live.iter_mut().filter(|(_, attempt)| attempt.main_ended);
+        let groups = ended.filter_map(|(container, attempt)| Some((container, attempt.group.as_mut()?)));
+        groups
+            .fold(false, |any, (container, group)| any | !group.watch(epoll, Token::Group(*container).into()))
+    }
+
+    /// The kernel has killed something of the container's attempt for want of memory.
+    pub(super) fn is_oom_killed(&self, container: ContainerId) -> bool {
+        let group = self.live.get(&container).and_then(|attempt| attempt.group.as_ref());
+        group.is_some_and(AttemptGroup::is_oom_killed)
+    }
+
+    /// Removes the group of an attempt that is over, and what could not be removed before.
+    fn retire(&mut self, group: Option<AttemptGroup>) {
+        self.retired.extend(group);
+        self.retired.retain(|group| !group.remove());
+    }
+
     /// Nothing of the attempt is left, or what is left does not matter any more.
     pub(super) fn forget(&mut self, container: ContainerId, epoll: &Epoll) {
-        if let Some(attempt) = self.live.remove(&container) {
+        if let Some(mut attempt) = self.live.remove(&container) {
+            if let Some(group) = &mut attempt.group {
+                group.unwatch(epoll);
+            }
             if let Some(report) = &attempt.report {
                 super::unwatch(epoll, report);
             }
             self.by_pid.remove(&attempt.pid);
             emergency::remove(attempt.pid);
+            self.retire(attempt.group);
+        }
+    }
+
+    /// Lets an attempt go on that somebody has frozen: it is to hear that it must end.
+    pub(super) fn thaw(&self, id: AttemptId) {
+        if let Some(group) = self.group(id) {
+            group.thaw();
         }
     }
 
@@ -313,6 +381,13 @@ impl Attempts {
         };
         attempt.killed = true;
         let Some(attempt) = self.live.get(&id.container) else { return };
+        if let Some(group) = &attempt.group {
+            group.kill();
+            if !attempt.main_ended {
+                let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGKILL);
+            }
+            return;
+        }
         if !attempt.main_ended {
             // The main process first: what it leaves behind becomes the supervisor's.
             let descendants = processes::with_descendants([attempt.pid]);
@@ -351,6 +426,9 @@ impl Attempts {
     }
 
     fn signal_rest(&self, attempt: &Attempt, signal: i32, is_probe: impl Fn(i32) -> bool) {
+        if let Some(group) = &attempt.group {
+            return group.signal(signal, |pid| !is_probe(pid));
+        }
         match self.unknown_children(is_probe) {
             Some(others) => processes::signal(&self.rest(attempt, &others), signal),
             // Without /proc: as PID 1 with one container everything else is the container's.
@@ -425,8 +503,14 @@ impl Way {
         Ok(Pipe { read, _write: write })
     }
 
-    fn execute(self, command: &mut CommandLine, output: Pipe) -> Result<Executed, StartFailure> {
-        let spawned = sys::spawn(&self.ops, command, Birth::plain(Memory::Copied)).map_err(cannot_create)?;
+    fn execute(
+        self,
+        command: &mut CommandLine,
+        output: Pipe,
+        cgroup: Option<BorrowedFd<'_>>,
+    ) -> Result<Executed, StartFailure> {
+        let birth = Birth { cgroup, ..Birth::plain(Memory::Copied) };
+        let spawned = sys::spawn(&self.ops, command, birth).map_err(cannot_create)?;
         let (process, report) = (spawned.pidfd, spawned.report);
         Ok(Executed { pid: spawned.pid, process, report, output: output.read, way: self })
     }
@@ -477,7 +561,7 @@ impl Executed {
         let output = way.add_pipe(input.as_raw_fd())?;
         way.add(ChildOp::DieWithParent, BIND);
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        way.execute(&mut CommandLine::of_open(program, arguments), output)
+        way.execute(&mut CommandLine::of_open(program, arguments), output, None)
     }
 
     /// Why the command was not executed, if it was not. Asked after its end.

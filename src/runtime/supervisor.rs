@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::pipe2;
 
 use super::attempts::{self, Attempts, Start, Stdio};
+use super::cgroup::{AttemptGroup, Cgroups};
 use super::environment::Environment;
 use super::notified::{Mouth, Notified, Said};
 use super::output::{Format, Kind, Output, standard};
@@ -25,7 +26,7 @@ use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
 use crate::plan::{self, CommandPlan, Meaning, Situation};
 use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
-    StopRequest,
+    StartStage, StopRequest,
 };
 use crate::spec::{
     Container, ContainerId, ContainerKind, HookKind, Pod, ProbeKind, TerminationMessagePolicy,
@@ -45,6 +46,7 @@ pub(super) struct Supervisor {
     epoll: Epoll,
     signals: Signals,
     attempts: Attempts,
+    cgroups: Cgroups,
     runs: Runs,
     /// podinit's own file, where a child of its own is needed.
     own_program: Option<OwnedFd>,
@@ -92,6 +94,7 @@ impl Supervisor {
         // Now, while /proc and the file are certainly there.
         let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { raise_open_files(&job.pod) };
+        let cgroups = Cgroups::open(&job.pod, job.strict).map_err(io::Error::other)?;
         Ok(Self {
             machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
             commands: job.commands,
@@ -104,6 +107,7 @@ impl Supervisor {
             epoll,
             signals,
             attempts: Attempts::new(containers, job.signal_group),
+            cgroups,
             runs: Runs::default(),
             own_program,
             output: None,
@@ -124,6 +128,7 @@ impl Supervisor {
             self.tell();
             self.report();
             if let Some((code, cause)) = self.finished {
+                self.cgroups.remove_all();
                 self.last_words(code, cause);
                 return code;
             }
@@ -161,6 +166,8 @@ impl Supervisor {
         }
         if child_changed {
             self.reap();
+        } else if ready.groups {
+            self.take_emptied(false);
         }
         if let Some(output) = &mut self.output {
             output.flush();
@@ -268,13 +275,22 @@ impl Supervisor {
                 Ok(Wait::NoChildren) => break true,
             }
         };
-        let runs = &self.runs;
-        for attempt in self.attempts.emptied(no_children, |pid| runs.has(pid)) {
-            self.attempts.forget(attempt.container, &self.epoll);
-            if let Some(output) = &mut self.output {
-                output.close(attempt.container, self.now.wall);
+        self.take_emptied(no_children);
+    }
+
+    fn take_emptied(&mut self, no_children: bool) {
+        loop {
+            let runs = &self.runs;
+            for attempt in self.attempts.emptied(no_children, |pid| runs.has(pid)) {
+                self.attempts.forget(attempt.container, &self.epoll);
+                if let Some(output) = &mut self.output {
+                    output.close(attempt.container, self.now.wall);
+                }
+                self.fact(Event::Emptied { attempt });
             }
-            self.fact(Event::Emptied { attempt });
+            if !self.attempts.watch_groups(&self.epoll) {
+                return;
+            }
         }
     }
 
@@ -325,7 +341,8 @@ impl Supervisor {
         self.hear(container);
         self.notified.close(container, &self.epoll);
         let log_tail = self.output.as_mut().map(|output| output.take_tail(container)).unwrap_or_default();
-        self.fact(Event::Exited { attempt, exit: Exit { log_tail, ..Exit::plain(status) } });
+        let oom_killed = self.attempts.is_oom_killed(container);
+        self.fact(Event::Exited { attempt, exit: Exit { log_tail, oom_killed, ..Exit::plain(status) } });
     }
 
     fn carry_out_actions(&mut self) {
@@ -353,6 +370,9 @@ impl Supervisor {
                 }
             }
             Action::Signal { attempt, signal, target } => {
+                if self.is_stop_signal(attempt.container, signal) {
+                    self.attempts.thaw(attempt);
+                }
                 self.attempts.signal(attempt, signal, target, is_run)
             }
             Action::Kill(attempt) => self.attempts.kill(attempt, is_run),
@@ -367,11 +387,24 @@ impl Supervisor {
             Action::CancelProbe(run) | Action::AbandonHook(run) => self.runs.cancel(run, &self.epoll),
             Action::Record(event) => self.record(&event),
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
-            // Nothing enforces resources yet, which was said when the manifest was read.
-            Action::Resize(container) => self.fact(Event::ResizeDone { container }),
+            Action::Resize(container) => self.resize(container),
             // No manifest field asks for these yet.
             Action::RefreshVolumes | Action::RestartNetworkHelper => {}
         }
+    }
+
+    fn is_stop_signal(&self, id: ContainerId, signal: Signal) -> bool {
+        let container = self.machine.pod().container(id);
+        container.and_then(|container| container.stop_signal).unwrap_or(Signal::TERM) == signal
+    }
+
+    fn resize(&mut self, container: ContainerId) {
+        let group = self.attempts.live(container).and_then(|attempt| self.attempts.group(attempt));
+        let resized = self.cgroups.resize(self.machine.pod(), container, group);
+        self.fact(match resized {
+            Ok(()) => Event::ResizeDone { container },
+            Err(message) => Event::ResizeFailed { container, message },
+        });
     }
 
     /// A new pod takes the place of the one that failed: it is another one to whoever asks for its uid.
@@ -398,6 +431,7 @@ impl Supervisor {
 
     fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
         let mut plan = self.plan(id)?;
+        let group = self.group(id)?;
         let mouth = self.listen(id).map_err(attempts::cannot_create)?;
         let notify = match &mouth {
             Some(Mouth::Descriptor(fd, number)) => Some((fd.as_raw_fd(), *number)),
@@ -410,7 +444,8 @@ impl Supervisor {
         match self.commands {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
-                let started = self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None, None);
+                let started =
+                    self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None, None, group);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
@@ -418,9 +453,9 @@ impl Supervisor {
                 self.take_report(id.container);
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
-                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files, notify)?;
+                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files, notify, group)?;
             }
-            Commands::OfManifest => self.start_with_pipes(id, plan, notify)?,
+            Commands::OfManifest => self.start_with_pipes(id, plan, notify, group)?,
         }
         if let Some(report) = self.attempts.report_fd(id.container) {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
@@ -428,6 +463,17 @@ impl Supervisor {
             let _ = self.epoll.add(report, event);
         }
         Ok(())
+    }
+
+    /// Where the attempt's processes will be known by.
+    fn group(&mut self, id: AttemptId) -> Result<Option<AttemptGroup>, StartFailure> {
+        let prepared = self.cgroups.prepare(self.machine.pod(), id);
+        prepared.map_err(|message| StartFailure {
+            stage: StartStage::Create,
+            errno: 0,
+            message,
+            retry: false,
+        })
     }
 
     fn plan(&mut self, id: AttemptId) -> Result<CommandPlan, StartFailure> {
@@ -479,12 +525,13 @@ impl Supervisor {
         id: AttemptId,
         plan: CommandPlan,
         notify: Option<(RawFd, RawFd)>,
+        group: Option<AttemptGroup>,
     ) -> Result<(), StartFailure> {
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
         let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
-        self.attempts.start(id, plan, &stdio, self.open_files, notify)?;
+        self.attempts.start(id, plan, &stdio, self.open_files, notify, group)?;
         let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
             if wants_tail {
@@ -575,9 +622,9 @@ fn raise_open_files(pod: &Pod) -> Option<u64> {
             .into_iter()
             .filter(|kind| container.hook(*kind).is_some())
             .count();
-        // Two pipes, a pidfd and a start report; where it says that it is ready; a process, a pipe and a
-        // start report for each run.
-        4 + usize::from(container.notify.is_some()) + 3 * (probes + hooks)
+        // Two pipes, a pidfd and a start report; a control group, its end; where it says that it is ready;
+        // a process, a pipe and a start report for each run.
+        6 + usize::from(container.notify.is_some()) + 3 * (probes + hooks)
     });
     // And what the supervisor needs.
     let wanted = wanted.sum::<usize>() as u64 + 64;

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -57,17 +56,18 @@ impl AttemptGroup {
         }
     }
 
-    /// Wakes the loop when the last process of it ends. Asked before, it stays as it is.
-    pub(crate) fn watch(&mut self, epoll: &Epoll, token: u64) {
-        if self.events.is_none() {
-            let Ok(events) = self.group.readable("cgroup.events") else { return };
-            if epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLPRI, token)).is_ok() {
-                self.events = Some(events);
-            }
+    /// Wakes the loop when the last process of it ends. Returns whether one is alive.
+    pub(crate) fn watch(&mut self, epoll: &Epoll, token: u64) -> bool {
+        if self.events.is_none()
+            && let Ok(events) = self.group.readable("cgroup.events")
+            && epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLPRI, token)).is_ok()
+        {
+            self.events = Some(events);
         }
-        // What has been read does not wake again; and what happened before is not news.
-        if let Some(events) = &self.events {
-            let _ = events.read_at(&mut [0; 64], 0);
+        // After it is watched: what happens from now on wakes the loop.
+        match &self.events {
+            Some(events) => self.group.is_populated_in(events),
+            None => self.is_populated(),
         }
     }
 

@@ -44,8 +44,11 @@ impl Cgroups {
     /// With `strict`: those limits.
     pub(super) fn open(pod: &Pod, strict: bool) -> Result<Self, String> {
         let mut cgroups = Self { state: State::Unwanted, strict };
-        cgroups.want(pod)?;
-        Ok(cgroups)
+        let wanted = cgroups.want(pod);
+        if wanted.is_err() {
+            cgroups.remove_all();
+        }
+        wanted.map(|()| cgroups)
     }
 
     fn want(&mut self, pod: &Pod) -> Result<(), String> {

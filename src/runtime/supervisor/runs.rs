@@ -161,7 +161,7 @@ impl Supervisor {
         };
         let environment = self.environment.started_with(attempt.container);
         let plan = plan(container, command, environment);
-        let executed = self.attempts.execute(plan, self.open_files);
+        let executed = self.attempts.execute(attempt, plan, self.open_files);
         executed.map_err(|failure| (Verdict::Error, failure.message))
     }
 }
