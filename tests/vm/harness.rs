@@ -1,7 +1,8 @@
 //! A virtual machine whose first process is the podinit under test: an initramfs with it, busybox and a pod,
 //! booted under QEMU without hardware acceleration, read line by line, and waited for with a deadline.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -359,16 +360,18 @@ impl Running {
         panic!("the machine ended without {wanted:?}:\n{}", self.console.join("\n"));
     }
 
+    /// Changes how long the machine's end is waited for, from now on.
+    pub fn wait_at_most(&mut self, limit: Duration) {
+        self.deadline = Instant::now() + limit;
+    }
+
     /// Gives QEMU's monitor a command.
     pub fn monitor(&self, command: &str) {
         let mut monitor = UnixStream::connect(&self.monitor).unwrap();
         writeln!(monitor, "{command}").unwrap();
-        // The prompt after the answer. What comes before it is of no interest.
-        let mut reader = BufReader::new(monitor);
-        let mut text = Vec::new();
-        for _ in 0..2 {
-            reader.read_until(b')', &mut text).unwrap();
-        }
+        // QEMU ends the connection when it has read all of it, and with it the keys.
+        monitor.shutdown(Shutdown::Write).unwrap();
+        monitor.read_to_end(&mut Vec::new()).unwrap();
     }
 
     fn next_line(&mut self) -> Option<String> {

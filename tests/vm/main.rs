@@ -11,6 +11,7 @@
     clippy::disallowed_methods
 )]
 
+mod disk;
 mod harness;
 mod initramfs;
 mod result;
