@@ -6,6 +6,7 @@ mod command;
 mod completion;
 mod convert;
 mod explain;
+mod init;
 mod man;
 mod probe;
 mod run;
@@ -66,6 +67,13 @@ pub fn main() -> u8 {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
     let arguments: Vec<_> = arguments.collect();
+    match runtime::Machine::if_ours() {
+        Some(machine) => init::run(&machine, name, arguments),
+        None => carry_out(name, arguments),
+    }
+}
+
+fn carry_out(name: OsString, arguments: Vec<OsString>) -> u8 {
     // The way a container starts us, without options: nothing to parse, and nothing to wait for.
     if let Some((first, words)) = arguments.split_first()
         && first == "--"

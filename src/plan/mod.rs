@@ -1,6 +1,8 @@
-//! A pod as kernel work, in data: what to execute with which arguments and environment, and what a
-//! signal to the supervisor means. Pure: it is handed what the host knows and does nothing itself.
+//! A pod as kernel work, in data: what to execute with which arguments and environment, what a signal
+//! to the supervisor means, what the kernel's command line asks for. Pure: it is handed what the host knows
+//! and does nothing itself.
 
+mod boot;
 mod cgroup;
 mod command;
 mod environment;
@@ -8,6 +10,7 @@ mod features;
 mod resources;
 mod signals;
 
+pub use boot::{AtEnd, Boot, Typed, modules_to_load, typed};
 pub use cgroup::{
     CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, container_cgroup, limited_by, pod_cgroup,
     resized, wants_cgroups,

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// Exit code for a bug in podinit.
-const INTERNAL_ERROR: i32 = 70;
+const INTERNAL_ERROR: u8 = 70;
 
 /// The main processes that are alive; each leads a process group.
 static LIVE: Mutex<Vec<i32>> = Mutex::new(Vec::new());
@@ -61,6 +61,6 @@ pub(super) fn install() {
         if let Ok(Some(kill)) = GROUP.try_lock().as_deref() {
             let _ = (&*kill).write(b"1");
         }
-        crate::sys::exit_now(INTERNAL_ERROR)
+        super::init::leave(INTERNAL_ERROR)
     }));
 }

@@ -27,7 +27,7 @@ pub(crate) fn read_standard_input(limit: usize) -> io::Result<Vec<u8>> {
         }
         if let Some(signal) = signals.read_signal()? {
             let number = u8::try_from(signal.ssi_signo).unwrap_or_default();
-            crate::sys::exit_now(i32::from(number) + 128);
+            super::init::leave(number.saturating_add(128));
         }
         let [_, from] = ready;
         // A regular file is always ready, and a descriptor that cannot be read says so when it is read.

@@ -6,13 +6,13 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 unsafe extern "C" {
-    static environ: *const *const c_char;
+    static mut environ: *const *const c_char;
 }
 
 /// Every variable as `NAME=value`.
 pub(crate) fn environment() -> impl Iterator<Item = &'static CStr> {
-    // SAFETY: reads a pointer that the C library set before main. Nothing in this program changes the
-    // environment (clippy forbids it), so that it and all it points to stay as they are.
+    // SAFETY: reads a pointer that the C library set before main, or `add_variable`. Nothing else in this
+    // program changes the environment (clippy forbids it): what was there once stays as it is.
     let mut next = unsafe { environ };
     std::iter::from_fn(move || {
         if next.is_null() {
@@ -28,6 +28,16 @@ pub(crate) fn environment() -> impl Iterator<Item = &'static CStr> {
         // SAFETY: every element of the environment is null-terminated and lives as long as the process.
         Some(unsafe { CStr::from_ptr(variable) })
     })
+}
+
+/// Adds a variable, for a process that the kernel has started with next to none. Before anything has been
+/// read from the environment, and while there is one thread.
+pub(crate) fn add_variable(variable: &'static CStr) {
+    let all = environment().map(CStr::as_ptr).chain([variable.as_ptr(), std::ptr::null()]);
+    let all: &'static [*const c_char] = Box::leak(all.collect());
+    // SAFETY: an array that ends with a null pointer and lives as long as the process, as all that it
+    // points to; nobody reads the pointer at the same time.
+    unsafe { environ = all.as_ptr() };
 }
 
 /// The file that this process executes, to be executed again whatever has become of its name.

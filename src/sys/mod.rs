@@ -6,6 +6,8 @@
 mod child;
 mod descriptors;
 mod environment;
+mod faults;
+mod machine;
 mod mount;
 mod namespaces;
 mod output;
@@ -17,7 +19,9 @@ pub(crate) use child::{
     ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MountOp, Slot, StartReport,
 };
 pub(crate) use descriptors::{bytes_available, close_from, has_attribute};
-pub(crate) use environment::{environment, open_own_program};
+pub(crate) use environment::{add_variable, environment, open_own_program};
+pub(crate) use faults::on_fault;
+pub(crate) use machine::{aside, bring_interface_up, is_first_process, write_port};
 pub(crate) use mount::{
     MountAttributes, Propagation, Within, attach, change_mount, copy_tree, mount_new, open_path,
 };

@@ -15,7 +15,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 /// What every pod is supervised and ended by. Neither comes from a keyboard.
 const HANDLED: [Signal; 2] = [Signal::SIGCHLD, Signal::SIGTERM];
 /// What reports a fault of the supervisor's own, which must not wait.
-const FAULTS: [Signal; 7] = [
+pub(super) const FAULTS: [Signal; 7] = [
     Signal::SIGILL,
     Signal::SIGTRAP,
     Signal::SIGABRT,
