@@ -342,6 +342,10 @@ impl Supervisor {
         self.notified.close(container, &self.epoll);
         let log_tail = self.output.as_mut().map(|output| output.take_tail(container)).unwrap_or_default();
         let oom_killed = self.attempts.is_oom_killed(container);
+        if oom_killed {
+            let name = name(self.machine.pod(), container);
+            log::warn!("container {name} wanted more memory than there was and was killed for it");
+        }
         self.fact(Event::Exited { attempt, exit: Exit { log_tail, oom_killed, ..Exit::plain(status) } });
     }
 
