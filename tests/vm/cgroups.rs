@@ -5,9 +5,9 @@ use crate::harness::{Finished, Vm, has_machines};
 
 /// Boots a machine in which this is done; `run NAME` is `podinit run` of the manifest of that name.
 fn within(manifests: &[(&str, &str)], script: &str) -> Finished {
-    let head = "run() { /init run --status-file /status /pods/$1.toml; echo \"$1 ended with $?\"; }\n\
+    let head = "echo begins\nrun() { /init run --status-file /status /pods/$1.toml; echo \"$1 ended with $?\"; }\n\
         cd /sys/fs/cgroup\nuntil_() { until eval \"$1\"; do usleep 20000; done; }\n";
-    let mut vm = Vm::new();
+    let mut vm = Vm::new().file("/etc/passwd", "root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n", 0o644);
     for (name, manifest) in manifests {
         vm = vm.file(&format!("/pods/{name}.toml"), format!("name = \"{name}\"\n{manifest}"), 0o644);
     }
@@ -162,11 +162,11 @@ fn limits_change_while_the_container_runs() {
     );
     let script = "/init run -v --watch /pods/resize.toml & \
         until_ '[ $(cat podinit/resize/web.0/memory.current) -gt 8388608 ]' 2> /dev/null; usleep 300000; \
-        set() { sed s/64Mi/$1/ /pods/resize.toml > /pods/new; cat /pods/new > /pods/resize.toml.; mv /pods/resize.toml. /pods/resize.toml; }; \
+        give() { sed s/64Mi/$1/ /pods/resize.toml > /pods/new; cat /pods/new > /pods/resize.toml.; mv /pods/resize.toml. /pods/resize.toml; }; \
         cp /pods/resize.toml /pods/first; \
-        for to in 32Mi 96Mi; do cp /pods/first /pods/resize.toml; set $to; want=$(( ${to%Mi} << 20 )); \
+        for to in 32Mi 96Mi; do cp /pods/first /pods/resize.toml; give $to; want=$(( ${to%Mi} << 20 )); \
         until_ '[ $(cat podinit/resize/web.0/memory.max) = $want ]'; until_ '[ $(cat podinit/resize/memory.max) = $want ]'; echo now $to; done; \
-        cp /pods/first /pods/resize.toml; set 4Mi; until_ 'grep -q \"cannot lower\" /said'; cat podinit/resize/web.0/memory.max; \
+        cp /pods/first /pods/resize.toml; give 4Mi; until_ 'grep -q \"cannot lower\" /said'; cat podinit/resize/web.0/memory.max; \
         kill $!; wait";
     let finished = within(
         &[("resize", &pod)],
@@ -187,9 +187,9 @@ fn what_a_killed_podinit_has_left_is_removed() {
     let first = container("web", hide, limit);
     let script = "for i in 1 2 3 4 5; do /init run /pods/left.toml & \
         until_ 'grep -q . podinit/left/web.0/cgroup.procs' 2> /dev/null; until_ 'ps | grep -q \"[s]leep 1234\"'; kill -9 $!; wait $!; done; \
-        ls podinit podinit/left | grep -c web; ps | grep -c '[s]leep 1234'; \
-        sed -i 's/setsid.*1000/ls \\/sys\\/fs\\/cgroup\\/podinit/' /pods/left.toml; \
-        run left; ps | grep -c '[s]leep 1234'; ls podinit; \
+        ls podinit/left | grep -c web; pidof sleep | wc -w; \
+        sed -i 's/setsid.*1000/ls \\/sys\\/fs\\/cgroup\\/podinit\\/left/' /pods/left.toml; \
+        run left; pidof sleep | wc -w; ls podinit; \
         /init run /pods/same.toml & until_ '[ -e podinit/same/web.0 ]'; run other; kill $!; wait; ls podinit";
     let same = container("web", "sleep 1000", limit);
     let other = format!("{}", container("web", "cat /proc/self/cgroup", limit));
@@ -202,7 +202,7 @@ fn what_a_killed_podinit_has_left_is_removed() {
         &[
             "1",
             "1",
-            "web | left",
+            "web | web.0",
             "left ended with 0",
             "0",
             "ls: podinit: No such file or directory",
@@ -223,10 +223,11 @@ fn an_ordinary_user_has_limits_where_they_were_delegated() {
     let files = "for f in /sys/fs/cgroup/his/podinit/mine/web.0 ; do cat $f/memory.max $f/cpu.max; done; cat /proc/self/cgroup; id -u";
     let pod = container("web", files, "resources.limits = { cpu = \"500m\", memory = \"64Mi\" }");
     let script = "echo '+cpu +memory' > cgroup.subtree_control; mkdir his; chown 1000 his his/cgroup.procs his/cgroup.subtree_control his/cgroup.threads; \
-        as() { sh -c 'echo $PPID > /dev/null; echo 0 > /sys/fs/cgroup/$0/cgroup.procs; exec setuidgid 1000:1000 /init run /pods/mine.toml' $1; echo as $1 $?; }; \
+        as() { sh -c 'echo $PPID > /dev/null; echo 0 > /sys/fs/cgroup/$0/cgroup.procs; exec su user -c \"exec /init run /pods/mine.toml\"' $1; echo as $1 $?; }; \
         chmod 644 /pods/mine.toml; as his; cat his/cgroup.subtree_control; ls -d his/*/; \
         mkdir ours; as ours; sleep 1000 & echo $! > his/cgroup.procs; as his; kill %1";
     let finished = within(&[("mine", &pod)], script);
+    println!("{finished:#?}");
     expect(
         &finished,
         &[
