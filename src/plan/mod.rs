@@ -2,21 +2,31 @@
 //! to the supervisor means, what the kernel's command line asks for. Pure: it is handed what the host knows
 //! and does nothing itself.
 
+mod accounts;
 mod boot;
 mod cgroup;
 mod command;
+mod credentials;
 mod environment;
 mod features;
+mod isolation;
+mod mounts;
 mod resources;
 mod signals;
 
+pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
 pub use boot::{AtEnd, Boot, Typed, modules_to_load, typed};
 pub use cgroup::{
     CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, container_cgroup, limited_by, pod_cgroup,
     resized, wants_cgroups,
 };
-pub use command::{AttemptInputs, CommandPlan, container, exact, hook, inherited, probe};
+pub use command::{
+    AttemptInputs, CommandPlan, NodeVariables, container, container_mounts, exact, hook, inherited, probe,
+};
+pub use credentials::{Credentials, Identity, asks_for_identity, credentials};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use features::{Feature, left_out};
+pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
 pub use resources::{CPU_PERIOD, Effective, QosClass, effective, oom_score_adj, qos_class};
 pub use signals::{Meaning, SignalPolicy, Situation};

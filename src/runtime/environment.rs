@@ -69,7 +69,7 @@ impl Environment {
         }
         let files = read_all(plan::files(container));
         let (environment, surroundings) = (self.inherited.as_slice(), self.surroundings.as_ref());
-        let inputs = AttemptInputs { environment, marker, surroundings, files: &files };
+        let inputs = AttemptInputs { environment, marker, surroundings, files: &files, node: None };
         let plan = plan::container(pod, container, inputs).map_err(|message| StartFailure {
             stage: StartStage::Config,
             errno: 0,

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use nix::errno::Errno;
 
 pub(crate) use credentials::{CredentialOp, FilterInstruction};
-pub(crate) use mounts::{FileKind, From, MountOp, Slot};
+pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
 
 /// One step of a child on its way to exec. A step that fails ends the child.
@@ -38,8 +38,11 @@ pub(crate) enum ChildOp {
     JoinNamespace { namespace: RawFd },
     /// Writes to a file of /proc/self.
     Write { path: &'static CStr, bytes: Vec<u8> },
-    /// Nothing above the standard descriptors survives exec but those that were redirected to.
-    CloseOnExec { from: u32 },
+    /// Closes every descriptor above the standard ones but the report and this one. Before the working
+    /// directory is changed: a path such as /proc/self/fd/7 would lead out of the container (CVE-2024-21626).
+    CloseOthers { but: Option<RawFd> },
+    /// Fails unless the working directory is below the root: getcwd(2) then begins with `/`.
+    CheckDirectory,
     /// Waits until somebody counts this eventfd(2) up.
     Await { event: RawFd },
     /// Be killed when the supervisor ends (PR_SET_PDEATHSIG). After everything that clears it.
@@ -212,12 +215,16 @@ unsafe fn take(op: &ChildOp, slots: &mut Slots, report: RawFd) -> bool {
         ChildOp::JoinNamespace { namespace } => unsafe { libc::setns(*namespace, 0) == 0 },
         // SAFETY: the rule of `run`.
         ChildOp::Write { path, bytes } => unsafe { write_file(path, bytes) },
-        ChildOp::CloseOnExec { from } => {
-            let flags = libc::CLOSE_RANGE_CLOEXEC;
-            // SAFETY: numbers only.
-            let done = unsafe { libc::syscall(libc::SYS_close_range, *from, u32::MAX, flags) == 0 };
-            // Before Linux 5.11 every descriptor of ours is made close-on-exec all the same.
-            done || matches!(errno(), libc::ENOSYS | libc::EINVAL | libc::EPERM)
+        // SAFETY: the rule of `run`.
+        ChildOp::CloseOthers { but } => unsafe { close_others(*but, report) },
+        ChildOp::CheckDirectory => {
+            let mut path = [0_u8; libc::PATH_MAX as usize];
+            // SAFETY: as many bytes as given, which live and may be filled.
+            let length = unsafe { libc::syscall(libc::SYS_getcwd, path.as_mut_ptr(), path.len()) };
+            if length > 0 && path.first() != Some(&b'/') {
+                set_errno(libc::EXDEV);
+            }
+            length > 0 && path.first() == Some(&b'/')
         }
         ChildOp::Await { event } => {
             let mut count = 0_u64;
@@ -236,6 +243,23 @@ unsafe fn take(op: &ChildOp, slots: &mut Slots, report: RawFd) -> bool {
 /// Whether it was done; where not, the cause is in errno.
 fn told(done: Result<(), Errno>) -> bool {
     done.map_err(|errno| set_errno(errno as c_int)).is_ok()
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn close_others(but: Option<RawFd>, report: RawFd) -> bool {
+    let mut kept = [report, but.unwrap_or(report)];
+    kept.sort_unstable();
+    let mut from = 3;
+    for kept in kept {
+        // SAFETY: numbers only; the child's descriptors are its own.
+        if kept > from && unsafe { libc::syscall(libc::SYS_close_range, from, kept - 1, 0) } != 0 {
+            return false;
+        }
+        from = from.max(kept + 1);
+    }
+    // SAFETY: as above.
+    unsafe { libc::syscall(libc::SYS_close_range, from, u32::MAX, 0) == 0 }
 }
 
 /// # Safety

@@ -16,7 +16,8 @@ mod spawn;
 mod wait;
 
 pub(crate) use child::{
-    ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MountOp, Slot, StartReport,
+    ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MakeKind, MountOp, Slot,
+    StartReport,
 };
 pub(crate) use descriptors::{bytes_available, close_from, has_attribute};
 pub(crate) use environment::{add_variable, environment, open_own_program};

@@ -70,6 +70,8 @@ pub(crate) enum Within {
     Host,
     /// The directory is the root of everything: links and `..` stay inside. No magic links.
     Root,
+    /// The same, and no link at all is followed: what is looked for must be there itself (CVE-2019-19921).
+    RootWithoutLinks,
     /// A path that leads out of the directory is refused.
     Beneath,
 }
@@ -97,6 +99,7 @@ pub(super) fn open_within(
     how.resolve = match within {
         Within::Host => 0,
         Within::Root => libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS,
+        Within::RootWithoutLinks => libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_SYMLINKS,
         Within::Beneath => libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS,
     };
     loop {

@@ -110,7 +110,8 @@ fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
         | ChildOp::HandOverNamespaces { .. }
         | ChildOp::JoinNamespace { .. }
         | ChildOp::Write { .. }
-        | ChildOp::CloseOnExec { .. }
+        | ChildOp::CloseOthers { .. }
+        | ChildOp::CheckDirectory
         | ChildOp::Await { .. }
         | ChildOp::DieWithParent => None,
     });

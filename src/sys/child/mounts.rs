@@ -13,7 +13,7 @@ use crate::sys::mount::{self, MountAttributes, Propagation, Within};
 pub(crate) struct Slot(pub(crate) u8);
 
 /// As many as one child may have.
-pub(crate) const SLOTS: usize = 64;
+pub(crate) const SLOTS: usize = 256;
 
 /// The descriptors of a child's slots; -1 where there is none.
 pub(super) type Slots = [RawFd; SLOTS];
@@ -48,13 +48,22 @@ pub(crate) enum FileKind {
     Device(u32, u32),
 }
 
+/// What is made where there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MakeKind {
+    Directory,
+    File,
+    /// A directory where the slot is one, else a file: something to mount it on.
+    Like(Slot),
+}
+
 /// One step.
 #[derive(Debug)]
 pub(crate) enum MountOp {
     /// Opens what is at a path, without following a link out of `within`.
     Open { from: From, path: CString, within: Within, kind: FileKind, into: Slot },
     /// Makes what is missing of a path: directories, and last a directory or an empty file.
-    Make { from: From, path: CString, within: Within, directory: bool, mode: u32 },
+    Make { from: From, path: CString, within: Within, kind: MakeKind, mode: u32 },
     /// Makes a symbolic link, unless there is one.
     Link { from: Slot, path: CString, target: CString },
     /// Copies a mount, attached nowhere.
@@ -95,8 +104,13 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
             put(slots, *into, fd);
             Ok(())
         }
-        MountOp::Make { from, path, within, directory: is_directory, mode } => {
-            make(directory(slots, *from), path, *within, *is_directory, *mode)
+        MountOp::Make { from, path, within, kind, mode } => {
+            let is_directory = match kind {
+                MakeKind::Directory => true,
+                MakeKind::File => false,
+                MakeKind::Like(slot) => status(get(slots, *slot))?.st_mode & libc::S_IFMT == libc::S_IFDIR,
+            };
+            make(directory(slots, *from), path, *within, is_directory, *mode)
         }
         MountOp::Link { from, path, target } => {
             // SAFETY: null-terminated strings that live.
