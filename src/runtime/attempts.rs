@@ -1,6 +1,8 @@
 //! Attempts as processes: starting them, reading how the start went, reaping, and finding out when
 //! nothing of an attempt is left.
 
+mod groups;
+
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io;
@@ -15,7 +17,6 @@ use nix::unistd::{Pid, pipe2};
 
 use super::cgroup::AttemptGroup;
 use super::processes::{self, Descendant};
-use super::token::Token;
 use super::{cause, emergency};
 use crate::plan::CommandPlan;
 use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
@@ -213,16 +214,6 @@ impl Attempts {
         way.execute(&mut command_line(plan), output, group)
     }
 
-    /// The attempt's group, if it has one.
-    pub(super) fn group(&self, id: AttemptId) -> Option<&AttemptGroup> {
-        self.live.get(&id.container).filter(|attempt| attempt.id == id)?.group.as_ref()
-    }
-
-    /// The attempt of this container that something is left of.
-    pub(super) fn live(&self, container: ContainerId) -> Option<AttemptId> {
-        Some(self.live.get(&container)?.id)
-    }
-
     /// A command runs that ends with the attempt.
     pub(super) fn add_hook(&mut self, id: AttemptId, executed: &Executed) {
         self.hooks.insert(executed.pid, id);
@@ -312,27 +303,6 @@ impl Attempts {
         ended().filter(is_empty).map(|attempt| attempt.id).collect()
     }
 
-    /// Wakes the loop when the last process of an attempt's group ends whose main process has ended. Returns
-    /// whether one has ended meanwhile.
-    pub(super) fn watch_groups(&mut self, epoll: &Epoll) -> bool {
-        let ended = self.live.iter_mut().filter(|(_, attempt)| attempt.main_ended);
-        let groups = ended.filter_map(|(container, attempt)| Some((container, attempt.group.as_mut()?)));
-        groups
-            .fold(false, |any, (container, group)| any | !group.watch(epoll, Token::Group(*container).into()))
-    }
-
-    /// The kernel has killed something of the container's attempt for want of memory.
-    pub(super) fn is_oom_killed(&self, container: ContainerId) -> bool {
-        let group = self.live.get(&container).and_then(|attempt| attempt.group.as_ref());
-        group.is_some_and(AttemptGroup::is_oom_killed)
-    }
-
-    /// Removes the group of an attempt that is over, and what could not be removed before.
-    fn retire(&mut self, group: Option<AttemptGroup>) {
-        self.retired.extend(group);
-        self.retired.retain(|group| !group.remove());
-    }
-
     /// Nothing of the attempt is left, or what is left does not matter any more.
     pub(super) fn forget(&mut self, container: ContainerId, epoll: &Epoll) {
         if let Some(mut attempt) = self.live.remove(&container) {
@@ -345,13 +315,6 @@ impl Attempts {
             self.by_pid.remove(&attempt.pid);
             emergency::remove(attempt.pid);
             self.retire(attempt.group);
-        }
-    }
-
-    /// Lets an attempt go on that somebody has frozen: it is to hear that it must end.
-    pub(super) fn thaw(&self, id: AttemptId) {
-        if let Some(group) = self.group(id) {
-            group.thaw();
         }
     }
 

@@ -2,6 +2,7 @@
 //! this order, hand the facts to the machine, carry out what it wants, sleep until its next deadline.
 //! Nothing in a turn waits for anything.
 
+mod groups;
 mod runs;
 
 use std::io;
@@ -278,22 +279,6 @@ impl Supervisor {
         self.take_emptied(no_children);
     }
 
-    fn take_emptied(&mut self, no_children: bool) {
-        loop {
-            let runs = &self.runs;
-            for attempt in self.attempts.emptied(no_children, |pid| runs.has(pid)) {
-                self.attempts.forget(attempt.container, &self.epoll);
-                if let Some(output) = &mut self.output {
-                    output.close(attempt.container, self.now.wall);
-                }
-                self.fact(Event::Emptied { attempt });
-            }
-            if !self.attempts.watch_groups(&self.epoll) {
-                return;
-            }
-        }
-    }
-
     fn child(&mut self, event: ChildEvent) {
         match event {
             ChildEvent::Exited { pid, code } => self.child_ended(pid, ExitStatus::Code(code)),
@@ -341,11 +326,7 @@ impl Supervisor {
         self.hear(container);
         self.notified.close(container, &self.epoll);
         let log_tail = self.output.as_mut().map(|output| output.take_tail(container)).unwrap_or_default();
-        let oom_killed = self.attempts.is_oom_killed(container);
-        if oom_killed {
-            let name = name(self.machine.pod(), container);
-            log::warn!("container {name} wanted more memory than there was and was killed for it");
-        }
+        let oom_killed = self.is_oom_killed(container);
         self.fact(Event::Exited { attempt, exit: Exit { log_tail, oom_killed, ..Exit::plain(status) } });
     }
 
@@ -374,9 +355,7 @@ impl Supervisor {
                 }
             }
             Action::Signal { attempt, signal, target } => {
-                if self.is_stop_signal(attempt.container, signal) {
-                    self.attempts.thaw(attempt);
-                }
+                self.thaw_to_stop(attempt, signal);
                 self.attempts.signal(attempt, signal, target, is_run)
             }
             Action::Kill(attempt) => self.attempts.kill(attempt, is_run),
@@ -395,20 +374,6 @@ impl Supervisor {
             // No manifest field asks for these yet.
             Action::RefreshVolumes | Action::RestartNetworkHelper => {}
         }
-    }
-
-    fn is_stop_signal(&self, id: ContainerId, signal: Signal) -> bool {
-        let container = self.machine.pod().container(id);
-        container.and_then(|container| container.stop_signal).unwrap_or(Signal::TERM) == signal
-    }
-
-    fn resize(&mut self, container: ContainerId) {
-        let group = self.attempts.live(container).and_then(|attempt| self.attempts.group(attempt));
-        let resized = self.cgroups.resize(self.machine.pod(), container, group);
-        self.fact(match resized {
-            Ok(()) => Event::ResizeDone { container },
-            Err(message) => Event::ResizeFailed { container, message },
-        });
     }
 
     /// A new pod takes the place of the one that failed: it is another one to whoever asks for its uid.
@@ -467,17 +432,6 @@ impl Supervisor {
             let _ = self.epoll.add(report, event);
         }
         Ok(())
-    }
-
-    /// Where the attempt's processes will be known by.
-    fn group(&mut self, id: AttemptId) -> Result<Option<AttemptGroup>, StartFailure> {
-        let prepared = self.cgroups.prepare(self.machine.pod(), id);
-        prepared.map_err(|message| StartFailure {
-            stage: StartStage::Create,
-            errno: 0,
-            message,
-            retry: false,
-        })
     }
 
     fn plan(&mut self, id: AttemptId) -> Result<CommandPlan, StartFailure> {

@@ -12,7 +12,6 @@
 )]
 
 mod cgroups;
-mod disk;
 mod harness;
 mod initramfs;
 mod result;

@@ -75,13 +75,13 @@ impl Cgroups {
     }
 
     fn complaints(&self, pod: &Pod) -> Vec<String> {
-        let of = |(controller, obstacle): (Controller, &Obstacle)| obstacle.complaint(controller, pod);
         match &self.state {
             State::Unwanted => Vec::new(),
             State::Impossible(obstacle) => {
-                Controller::ALL.into_iter().filter_map(|controller| of((controller, obstacle))).collect()
+                let all = Controller::ALL.into_iter().map(|controller| (controller, obstacle));
+                obstacle::complaints(all, pod)
             }
-            State::Possible(tree) => tree.missing().filter_map(of).collect(),
+            State::Possible(tree) => obstacle::complaints(tree.missing(), pod),
         }
     }
 
@@ -135,6 +135,8 @@ pub(crate) fn not_enforced(pod: &Pod) -> Vec<String> {
     if !plan::wants_cgroups(pod) {
         return Vec::new();
     }
-    let judge = |controller: Controller| tree::judge(controller)?.complaint(controller, pod);
-    Controller::ALL.into_iter().filter_map(judge).collect()
+    let judged = Controller::ALL.map(|controller| (controller, tree::judge(controller)));
+    let obstacles =
+        judged.iter().filter_map(|(controller, obstacle)| Some((*controller, obstacle.as_ref()?)));
+    obstacle::complaints(obstacles, pod)
 }

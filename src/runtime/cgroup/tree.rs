@@ -58,7 +58,7 @@ impl Tree {
         let Place { path, holds_podinit } = place::find()?;
         let refused = |what, path| move |errno: Errno| Obstacle::Refused(what, path, errno.into());
         let place = Group::open(&path).map_err(refused("open", path.clone()))?;
-        let (base, (name, group, lock)) =
+        let Claim { base, name, group, lock } =
             claim(&place, &pod.metadata.name).map_err(refused("make", path.join(BASE)))?;
         let mut tree = Self {
             place,
@@ -254,8 +254,16 @@ pub(super) fn judge(controller: Controller) -> Option<Obstacle> {
     (holds_podinit && !is_enabled && others()).then_some(Obstacle::Occupied(path))
 }
 
+/// A group that is the pod's alone.
+struct Claim {
+    base: Group,
+    name: String,
+    group: Group,
+    lock: Flock<OwnedFd>,
+}
+
 /// Claims a group for a pod of this name: one that nobody holds. What an earlier run has left in it is killed.
-fn claim(place: &Group, name: &str) -> nix::Result<(Group, (String, Group, Flock<OwnedFd>))> {
+fn claim(place: &Group, name: &str) -> nix::Result<Claim> {
     let mut number = 1;
     for _ in 0..CLAIMS {
         let (base, _) = place.child_or_new(BASE)?;
@@ -277,7 +285,7 @@ fn claim(place: &Group, name: &str) -> nix::Result<(Group, (String, Group, Flock
             continue;
         }
         match empty(&group) {
-            Ok(()) => return Ok((base, (name, group, lock))),
+            Ok(()) => return Ok(Claim { base, name, group, lock }),
             Err(errno) => {
                 let path = group.path().display();
                 log::warn!("cannot clear control group {path} of an earlier run: {}", cause(errno));
