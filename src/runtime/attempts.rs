@@ -16,6 +16,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
 use super::cgroup::AttemptGroup;
+use super::oom::{By, OomScore};
 use super::processes::{self, Descendant};
 use super::{cause, emergency};
 use crate::plan::CommandPlan;
@@ -37,8 +38,16 @@ pub(super) struct Attempt {
     leads_group: bool,
     main_ended: bool,
     killed: bool,
-    /// What knows best who is of the attempt.
-    group: Option<AttemptGroup>,
+    limits: Limits,
+}
+
+/// What the kernel is told of an attempt as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    /// Knows best who is of the attempt.
+    pub(super) group: Option<AttemptGroup>,
+    /// How soon it is killed where memory is short; `None` is as podinit itself.
+    pub(super) oom_score: Option<OomScore>,
 }
 
 /// All attempts of the pod that something is left of: at most one of each container.
@@ -145,9 +154,10 @@ impl Attempts {
         stdio: &Stdio<'_>,
         open_files: Option<u64>,
         notify: Option<(RawFd, RawFd)>,
-        group: Option<AttemptGroup>,
+        limits: Limits,
     ) -> Result<(), StartFailure> {
         let mut way = Way::new(&plan);
+        way.add_oom_score(limits.oom_score);
         match stdio {
             Stdio::Inherited { own_group: true } => {
                 way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
@@ -172,11 +182,11 @@ impl Attempts {
             Stdio::Inherited { .. } => Memory::Lent,
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
-        let birth = Birth { cgroup: group.as_ref().map(AsFd::as_fd), ..Birth::plain(memory) };
+        let birth = Birth { cgroup: limits.group.as_ref().map(AsFd::as_fd), ..Birth::plain(memory) };
         let spawned = match sys::spawn(&way.ops, &mut command_line(plan), birth) {
             Ok(spawned) => spawned,
             Err(error) => {
-                self.retire(group);
+                self.retire(limits.group);
                 return Err(cannot_create(error));
             }
         };
@@ -193,7 +203,7 @@ impl Attempts {
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             main_ended: false,
             killed: false,
-            group,
+            limits,
         };
         self.live.insert(id.container, attempt);
         Ok(())
@@ -208,6 +218,7 @@ impl Attempts {
     ) -> Result<Executed, StartFailure> {
         let null = self.null()?;
         let mut way = Way::new(&plan);
+        way.add_oom_score(self.oom_score(id));
         let output = way.add_pipe(null)?;
         way.add_last(&plan, open_files);
         let group = self.group(id).map(AsFd::as_fd);
@@ -242,7 +253,12 @@ impl Attempts {
         let start = match nix::unistd::read(report, &mut bytes) {
             Ok(8) => Start::Failed(attempt.way.failure(StartReport::read(bytes))),
             // Closed by exec, or by a signal that came before.
-            Ok(_) => Start::Running,
+            Ok(_) => {
+                if let Some(score) = attempt.limits.oom_score {
+                    score.give(attempt.pid);
+                }
+                Start::Running
+            }
             Err(_) => return None,
         };
         super::unwatch(epoll, report);
@@ -276,10 +292,10 @@ impl Attempts {
         if ended().next().is_none() {
             return Vec::new();
         }
-        let by_traces = || ended().any(|attempt| attempt.group.is_none());
+        let by_traces = || ended().any(|attempt| attempt.limits.group.is_none());
         let others =
             if no_children || !by_traces() { Some(Vec::new()) } else { self.unknown_children(is_probe) };
-        let is_empty = |attempt: &&Attempt| match (&attempt.group, &others) {
+        let is_empty = |attempt: &&Attempt| match (&attempt.limits.group, &others) {
             (Some(group), _) => {
                 let is_populated = group.is_populated();
                 if attempt.killed && is_populated {
@@ -306,7 +322,7 @@ impl Attempts {
     /// Nothing of the attempt is left, or what is left does not matter any more.
     pub(super) fn forget(&mut self, container: ContainerId, epoll: &Epoll) {
         if let Some(mut attempt) = self.live.remove(&container) {
-            if let Some(group) = &mut attempt.group {
+            if let Some(group) = &mut attempt.limits.group {
                 group.unwatch(epoll);
             }
             if let Some(report) = &attempt.report {
@@ -314,7 +330,7 @@ impl Attempts {
             }
             self.by_pid.remove(&attempt.pid);
             emergency::remove(attempt.pid);
-            self.retire(attempt.group);
+            self.retire(attempt.limits.group);
         }
     }
 
@@ -344,7 +360,7 @@ impl Attempts {
         };
         attempt.killed = true;
         let Some(attempt) = self.live.get(&id.container) else { return };
-        if let Some(group) = &attempt.group {
+        if let Some(group) = &attempt.limits.group {
             group.kill();
             if !attempt.main_ended {
                 let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGKILL);
@@ -389,7 +405,7 @@ impl Attempts {
     }
 
     fn signal_rest(&self, attempt: &Attempt, signal: i32, is_probe: impl Fn(i32) -> bool) {
-        if let Some(group) = &attempt.group {
+        if let Some(group) = &attempt.limits.group {
             return group.signal(signal, |pid| !is_probe(pid));
         }
         match self.unknown_children(is_probe) {
@@ -453,6 +469,14 @@ impl Way {
     fn add(&mut self, op: ChildOp, step: Step) {
         self.ops.push(op);
         self.steps.push(step);
+    }
+
+    /// While /proc is the host's.
+    fn add_oom_score(&mut self, score: Option<OomScore>) {
+        if let Some(OomScore { value, by: By::Itself }) = score {
+            let (path, bytes) = (c"/proc/self/oom_score_adj", value.to_string().into_bytes());
+            self.add(ChildOp::Write { path, bytes }, Step::Own("set its oom_score_adj"));
+        }
     }
 
     /// A session of its own, this input, and a pipe for what it prints.

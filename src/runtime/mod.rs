@@ -12,6 +12,7 @@ mod init;
 mod input;
 mod messages;
 mod notified;
+mod oom;
 mod output;
 mod probe;
 mod processes;

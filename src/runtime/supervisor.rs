@@ -13,10 +13,11 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::pipe2;
 
-use super::attempts::{self, Attempts, Start, Stdio};
-use super::cgroup::{AttemptGroup, Cgroups};
+use super::attempts::{self, Attempts, Limits, Start, Stdio};
+use super::cgroup::Cgroups;
 use super::environment::Environment;
 use super::notified::{Mouth, Notified, Said};
+use super::oom::OomScores;
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Runs;
 use super::reporter::Reporter;
@@ -27,7 +28,7 @@ use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
 use crate::plan::{self, CommandPlan, Meaning, Situation};
 use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
-    StartStage, StopRequest,
+    StopRequest,
 };
 use crate::spec::{
     Container, ContainerId, ContainerKind, HookKind, Pod, ProbeKind, TerminationMessagePolicy,
@@ -48,6 +49,7 @@ pub(super) struct Supervisor {
     signals: Signals,
     attempts: Attempts,
     cgroups: Cgroups,
+    oom_scores: OomScores,
     runs: Runs,
     /// podinit's own file, where a child of its own is needed.
     own_program: Option<OwnedFd>,
@@ -96,6 +98,7 @@ impl Supervisor {
         let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { raise_open_files(&job.pod) };
         let cgroups = Cgroups::open(&job.pod, job.strict).map_err(io::Error::other)?;
+        let oom_scores = OomScores::open(&job.pod);
         Ok(Self {
             machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
             commands: job.commands,
@@ -109,6 +112,7 @@ impl Supervisor {
             signals,
             attempts: Attempts::new(containers, job.signal_group),
             cgroups,
+            oom_scores,
             runs: Runs::default(),
             own_program,
             output: None,
@@ -400,7 +404,7 @@ impl Supervisor {
 
     fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
         let mut plan = self.plan(id)?;
-        let group = self.group(id)?;
+        let limits = self.limits(id)?;
         let mouth = self.listen(id).map_err(attempts::cannot_create)?;
         let notify = match &mouth {
             Some(Mouth::Descriptor(fd, number)) => Some((fd.as_raw_fd(), *number)),
@@ -414,7 +418,7 @@ impl Supervisor {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
                 let started =
-                    self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None, None, group);
+                    self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None, None, limits);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
@@ -422,9 +426,9 @@ impl Supervisor {
                 self.take_report(id.container);
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
-                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files, notify, group)?;
+                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files, notify, limits)?;
             }
-            Commands::OfManifest => self.start_with_pipes(id, plan, notify, group)?,
+            Commands::OfManifest => self.start_with_pipes(id, plan, notify, limits)?,
         }
         if let Some(report) = self.attempts.report_fd(id.container) {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
@@ -483,13 +487,13 @@ impl Supervisor {
         id: AttemptId,
         plan: CommandPlan,
         notify: Option<(RawFd, RawFd)>,
-        group: Option<AttemptGroup>,
+        limits: Limits,
     ) -> Result<(), StartFailure> {
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
         let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
-        self.attempts.start(id, plan, &stdio, self.open_files, notify, group)?;
+        self.attempts.start(id, plan, &stdio, self.open_files, notify, limits)?;
         let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
             if wants_tail {

@@ -88,7 +88,7 @@ impl Report {
             not_honoured.push(format!("nobody sets the condition {gates}: the pod is never Ready"));
         }
         not_honoured.extend(told.not_enforced.iter().cloned());
-        if told.host_memory.is_none() {
+        if told.host_memory.is_none() && plan::wants_cgroups(pod) {
             not_honoured.push("cannot tell this host's memory: oom_score_adj is left out".to_owned());
         }
         Self {

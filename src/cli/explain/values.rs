@@ -232,10 +232,10 @@ impl Values<'_> {
             let files = plan::container_cgroup(pod, container);
             let shown: Vec<_> = files.iter().map(|write| format!("{} {write}", write.file.name())).collect();
             self.add("cgroup", shown.join(", "), Origin::Default("rules 166 to 171"));
-        }
-        if let Some(memory) = self.told.host_memory {
-            let score = plan::oom_score_adj(pod, id, memory);
-            self.add("oom_score_adj", score.to_string(), Origin::Default("rule 170"));
+            if let Some(memory) = self.told.host_memory {
+                let score = plan::oom_score_adj(pod, id, memory);
+                self.add("oom_score_adj", score.to_string(), Origin::Default("rule 170"));
+            }
         }
     }
 }

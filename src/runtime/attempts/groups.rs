@@ -6,13 +6,19 @@ use nix::sys::epoll::Epoll;
 use super::Attempts;
 use crate::pod::AttemptId;
 use crate::runtime::cgroup::AttemptGroup;
+use crate::runtime::oom::OomScore;
 use crate::runtime::token::Token;
 use crate::spec::ContainerId;
 
 impl Attempts {
     /// The attempt's group, if it has one.
     pub(in crate::runtime) fn group(&self, id: AttemptId) -> Option<&AttemptGroup> {
-        self.live.get(&id.container).filter(|attempt| attempt.id == id)?.group.as_ref()
+        self.live.get(&id.container).filter(|attempt| attempt.id == id)?.limits.group.as_ref()
+    }
+
+    /// How soon what runs beside the attempt is killed where memory is short.
+    pub(super) fn oom_score(&self, id: AttemptId) -> Option<OomScore> {
+        self.live.get(&id.container).filter(|attempt| attempt.id == id)?.limits.oom_score
     }
 
     /// The attempt of this container that something is left of.
@@ -24,14 +30,15 @@ impl Attempts {
     /// whether one has ended meanwhile.
     pub(in crate::runtime) fn watch_groups(&mut self, epoll: &Epoll) -> bool {
         let ended = self.live.iter_mut().filter(|(_, attempt)| attempt.main_ended);
-        let groups = ended.filter_map(|(container, attempt)| Some((container, attempt.group.as_mut()?)));
+        let groups =
+            ended.filter_map(|(container, attempt)| Some((container, attempt.limits.group.as_mut()?)));
         groups
             .fold(false, |any, (container, group)| any | !group.watch(epoll, Token::Group(*container).into()))
     }
 
     /// The kernel has killed something of the container's attempt for want of memory.
     pub(in crate::runtime) fn is_oom_killed(&self, container: ContainerId) -> bool {
-        let group = self.live.get(&container).and_then(|attempt| attempt.group.as_ref());
+        let group = self.live.get(&container).and_then(|attempt| attempt.limits.group.as_ref());
         group.is_some_and(AttemptGroup::is_oom_killed)
     }
 

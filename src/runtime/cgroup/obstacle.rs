@@ -56,7 +56,7 @@ impl Obstacle {
                 `systemd.unified_cgroup_hierarchy=1`, or limit podinit itself"
             ),
             Self::Missing(path) => {
-                format!("{controllers} is not available in {}; start podinit with {scope}", path.display())
+                format!("{} does not have {controllers}; start podinit with {scope}", path.display())
             }
             Self::Occupied(path) => format!(
                 "{controllers} cannot be enabled in {}: other processes are in it; start podinit with {scope}",

@@ -2,19 +2,20 @@
 
 use super::Supervisor;
 use crate::pod::{AttemptId, Event, Signal, StartFailure, StartStage};
-use crate::runtime::cgroup::AttemptGroup;
+use crate::runtime::attempts::Limits;
 use crate::spec::ContainerId;
 
 impl Supervisor {
-    /// Where the attempt's processes will be known by.
-    pub(super) fn group(&mut self, id: AttemptId) -> Result<Option<AttemptGroup>, StartFailure> {
-        let prepared = self.cgroups.prepare(self.machine.pod(), id);
-        prepared.map_err(|message| StartFailure {
+    /// What the attempt gets of the host's resources, and where its processes will be known by.
+    pub(super) fn limits(&mut self, id: AttemptId) -> Result<Limits, StartFailure> {
+        let pod = self.machine.pod();
+        let group = self.cgroups.prepare(pod, id).map_err(|message| StartFailure {
             stage: StartStage::Create,
             errno: 0,
             message,
             retry: false,
-        })
+        })?;
+        Ok(Limits { group, oom_score: self.oom_scores.of(pod, id.container) })
     }
 
     /// Attempts of which nothing is left. `no_children` says that the supervisor has no children at all.
