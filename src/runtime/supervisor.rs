@@ -97,7 +97,7 @@ impl Supervisor {
         // Now, while /proc and the file are certainly there.
         let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { raise_open_files(&job.pod) };
-        let cgroups = Cgroups::open(&job.pod, job.strict).map_err(io::Error::other)?;
+        let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;
         let oom_scores = OomScores::open(&job.pod);
         Ok(Self {
             machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),

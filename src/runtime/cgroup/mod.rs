@@ -38,28 +38,24 @@ enum State {
 
 impl Cgroups {
     /// Makes the pod's group, where one is wanted and possible, and says which limits this host does not
-    /// enforce.
+    /// enforce. A pod that `may_change` may get limits while it runs.
     ///
     /// # Errors
     /// With `strict`: those limits.
-    pub(super) fn open(pod: &Pod, strict: bool) -> Result<Self, String> {
+    pub(super) fn open(pod: &Pod, may_change: bool, strict: bool) -> Result<Self, String> {
         let mut cgroups = Self { state: State::Unwanted, strict };
-        let wanted = cgroups.want(pod);
-        if wanted.is_err() {
-            cgroups.remove_all();
+        if !may_change && !plan::wants_cgroups(pod) {
+            return Ok(cgroups);
         }
-        wanted.map(|()| cgroups)
-    }
-
-    fn want(&mut self, pod: &Pod) -> Result<(), String> {
-        if !matches!(self.state, State::Unwanted) || !plan::wants_cgroups(pod) {
-            return Ok(());
-        }
-        self.state = match Tree::make(pod) {
+        cgroups.state = match Tree::make(pod) {
             Ok(tree) => State::Possible(Box::new(tree)),
             Err(obstacle) => State::Impossible(obstacle),
         };
-        self.complain(pod)
+        let complained = cgroups.complain(pod);
+        if complained.is_err() {
+            cgroups.remove_all();
+        }
+        complained.map(|()| cgroups)
     }
 
     /// Limits of this pod that are not enforced: warnings, or an error.
@@ -90,8 +86,6 @@ impl Cgroups {
     /// # Errors
     /// It could not be made, or, with `strict`, not be limited.
     pub(super) fn prepare(&mut self, pod: &Pod, id: AttemptId) -> Result<Option<AttemptGroup>, String> {
-        // A changed manifest may ask for what it did not before.
-        self.want(pod)?;
         match &mut self.state {
             State::Unwanted | State::Impossible(_) => Ok(None),
             State::Possible(tree) => tree.prepare(pod, id, self.strict).map(Some),
@@ -110,11 +104,9 @@ impl Cgroups {
         group: Option<&AttemptGroup>,
     ) -> Result<(), String> {
         match (&mut self.state, group) {
-            (State::Unwanted, _) | (State::Possible(_), None) => {
-                Err("it was started without a control group: it gets other resources when it starts anew"
-                    .to_owned())
-            }
-            (State::Impossible(_), _) => self.complain(pod),
+            (State::Unwanted | State::Impossible(_), _) => self.complain(pod),
+            // What runs has one; what does not gets what it needs when it starts.
+            (State::Possible(_), None) => Ok(()),
             (State::Possible(tree), Some(group)) => {
                 tree.resize(pod, id, group)?;
                 self.complain(pod)
