@@ -134,6 +134,8 @@ impl Supervisor {
             self.report();
             if let Some((code, cause)) = self.finished {
                 self.cgroups.remove_all();
+                // A group is empty before those who were in it have been reaped.
+                self.reap();
                 self.last_words(code, cause);
                 return code;
             }
