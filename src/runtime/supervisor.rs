@@ -3,6 +3,7 @@
 //! Nothing in a turn waits for anything.
 
 mod groups;
+mod open_files;
 mod runs;
 
 use std::io;
@@ -10,7 +11,6 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::pipe2;
 
 use super::attempts::{self, Attempts, Limits, Start, Stdio};
@@ -30,9 +30,7 @@ use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
     StopRequest,
 };
-use crate::spec::{
-    Container, ContainerId, ContainerKind, HookKind, Pod, ProbeKind, TerminationMessagePolicy,
-};
+use crate::spec::{Container, ContainerId, ContainerKind, Pod, TerminationMessagePolicy};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -96,7 +94,7 @@ impl Supervisor {
         let now = clock::now();
         // Now, while /proc and the file are certainly there.
         let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
-        let open_files = if is_command { None } else { raise_open_files(&job.pod) };
+        let open_files = if is_command { None } else { open_files::raise(&job.pod) };
         let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;
         let oom_scores = OomScores::open(&job.pod);
         Ok(Self {
@@ -213,7 +211,7 @@ impl Supervisor {
         if self.own_program.is_none() && runs::needs_own_program(&pod) {
             self.own_program = sys::open_own_program().ok();
         }
-        self.open_files = self.open_files.or_else(|| raise_open_files(&pod));
+        self.open_files = self.open_files.or_else(|| open_files::raise(&pod));
         log::info!("the manifest has changed");
         self.fact(Event::SpecChanged(Box::new(pod)));
     }
@@ -575,27 +573,6 @@ fn fault(here: &str) {
     if cfg!(debug_assertions) && std::env::var_os("PODINIT_FAULT").is_some_and(|fault| fault == here) {
         panic!("asked for by PODINIT_FAULT");
     }
-}
-
-/// Raises the soft limit of open files to the hard one where the pod's pipes may not fit. Returns what
-/// it was.
-fn raise_open_files(pod: &Pod) -> Option<u64> {
-    let wanted = pod.iter().map(|(_, _, container)| {
-        let probes = ProbeKind::ALL.into_iter().filter(|kind| container.probe(*kind).is_some()).count();
-        let hooks = [HookKind::PostStart, HookKind::PreStop]
-            .into_iter()
-            .filter(|kind| container.hook(*kind).is_some())
-            .count();
-        // Two pipes, a pidfd and a start report; a control group, its end; where it says that it is ready;
-        // a process, a pipe and a start report for each run.
-        6 + usize::from(container.notify.is_some()) + 3 * (probes + hooks)
-    });
-    // And what the supervisor needs.
-    let wanted = wanted.sum::<usize>() as u64 + 64;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    (soft < wanted && soft < hard).then_some(())?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
-    Some(soft)
 }
 
 fn name(pod: &Pod, id: ContainerId) -> &str {
