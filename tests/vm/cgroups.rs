@@ -43,7 +43,7 @@ fn expect_message(finished: &Finished, message: &str) {
 
 const NO_GROUPS: &str = "ls: podinit: No such file or directory";
 
-/// Rules 166 to 168: what the kernel is told, of the pod and of the container. CONT-04: what is executed in a
+/// Rules 166 to 169 and 171: what the kernel is told, of the pod and of the container. CONT-04: what is executed in a
 /// container is in its group from the start, hooks and probes too. Nothing is left of the groups.
 #[test]
 fn limits_are_written() {
@@ -55,7 +55,8 @@ fn limits_are_written() {
         cd /sys/fs/cgroup/podinit/limits
         for file in cpu.max cpu.weight memory.max; do echo "pod $file $(cat $file)"; done
         cd web.0
-        for file in cpu.max cpu.weight memory.max memory.oom.group; do echo "$file $(cat $file)"; done
+        for file in cpu.max cpu.weight memory.max memory.swap.max memory.oom.group memory.high memory.low memory.min
+        do echo "$file $(cat $file)"; done
         until [ -s /hook ]; do usleep 20000; done
         until [ -s /probe ]; do usleep 20000; done
         echo "hook $(cat /hook) probe $(cat /probe)"
@@ -76,7 +77,11 @@ fn limits_are_written() {
             "web | cpu.max 150000 100000",
             "web | cpu.weight 59",
             "web | memory.max 67108864",
+            "web | memory.swap.max 0",
             "web | memory.oom.group 1",
+            "web | memory.high max",
+            "web | memory.low 0",
+            "web | memory.min 0",
             "web | hook 0::/podinit/limits/web.0 probe 0::/podinit/limits/web.0",
             "ended with 0",
             NO_GROUPS,
@@ -133,6 +138,18 @@ fn who_wants_too_much_memory_is_oom_killed() {
         (end["exitCode"].as_i64().unwrap(), end["reason"].as_str().unwrap())
     });
     assert_eq!(ends, [(137, "OOMKilled"), (137, "Error"), (0, "Completed")]);
+}
+
+/// OOM-001: without a limit it is the machine's memory that ends, and of all that runs the container is killed.
+#[test]
+fn who_wants_more_memory_than_the_machine_has_is_oom_killed() {
+    if !has_machines() {
+        return;
+    }
+    let hog = container("hog", "sleep 1000 & tail /dev/zero", r#"resources.requests.cpu = "100m""#);
+    let script = r#"run /all.toml; grep -o '"reason":"OOMKilled"' /status; pidof sleep || echo none"#;
+    let finished = within(&[("all", hog)], script);
+    expect(&finished, &["ended with 137", "\"reason\":\"OOMKilled\"", "none"]);
 }
 
 /// OOM-003: an init container that wants too much fails the pod.
