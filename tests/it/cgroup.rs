@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use crate::container::behind;
 use crate::harness::{Directory, Running, exists, has, run, until};
 
@@ -133,4 +135,29 @@ fn limits_without_any_groups_are_told() {
     let why = "there is no cgroup v2 at /sys/fs/cgroup; mount it there, with \
         `mount -t cgroup2 cgroup2 /sys/fs/cgroup`, or limit podinit itself";
     refuses(|| behind(&words, &run(&directory, &limited("none", "echo runs"))), why);
+}
+
+/// A bug of podinit's own kills the pod: who hides too. The next podinit clears away the empty groups.
+#[test]
+fn nothing_survives_a_bug_of_podinit_in_its_group() {
+    if tree().is_none() || !has(&["setsid"]) {
+        return;
+    }
+    let hides = r#"
+        (env -i setsid sh -c "echo \$\$ > pid; exec < /dev/null > /dev/null 2>&1; while :; do sleep 1; done" &)
+        until [ -s pid ]; do sleep 0.01; done
+        echo up; sleep 1000
+    "#;
+    let directory = Directory::new();
+    let mut command = run(&directory, &limited("bug", hides));
+    let running =
+        Running::start(command.current_dir(directory.path(".")).env("PODINIT_FAULT", "panic-at-signal"));
+    running.wait_for("main | up");
+    let pid = fs::read_to_string(directory.path("pid")).unwrap().trim().parse().unwrap();
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.end().code(), 70);
+    until("it is gone", || !exists(pid));
+    let next = Running::start(&mut run(&directory, &limited("bug", "true"))).end();
+    assert_eq!(next.code(), 0, "{next:?}");
+    assert!(!next.stderr.iter().any(|line| line.contains("earlier run")), "{next:?}");
 }
