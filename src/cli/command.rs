@@ -148,6 +148,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
         status_file: None,
         event_file: None,
         watched: None,
+        strict: false,
     };
     match runtime::run(job) {
         Ok(code) if options.expect.contains(&code) => 0,

@@ -57,7 +57,7 @@ pub(super) fn definition() -> Command {
             Arg::new("strict")
                 .long("strict")
                 .action(ArgAction::SetTrue)
-                .help("Refuse a pod whose limits cannot be enforced"),
+                .help("Refuse a pod whose limits this host cannot enforce"),
         )
         .arg(kube_strict())
         .arg(
@@ -99,10 +99,9 @@ pub(super) fn definition() -> Command {
 }
 
 pub(super) fn kube_strict() -> Arg {
-    Arg::new("kube-strict")
-        .long("kube-strict")
-        .action(ArgAction::SetTrue)
-        .help("Refuse a manifest of which anything would be ignored: fields, objects, replicas, limits")
+    Arg::new("kube-strict").long("kube-strict").action(ArgAction::SetTrue).help(
+        "Refuse a manifest of which anything would be ignored: fields, objects, replicas; `run`: and limits",
+    )
 }
 
 pub(super) fn name() -> Arg {
@@ -139,11 +138,7 @@ pub(super) fn profile() -> Arg {
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     runtime::tell(level(matches.get_count("verbose")));
     let options = match options(matches) {
-        Ok(options) => spec::Options {
-            strict: matches.get_flag("strict"),
-            kube_strict: matches.get_flag("kube-strict"),
-            ..options
-        },
+        Ok(options) => spec::Options { kube_strict: matches.get_flag("kube-strict"), ..options },
         Err(message) => return cannot(&message),
     };
     let watched = match matches.get_flag("watch").then(|| watched(matches, &options)).transpose() {
@@ -179,6 +174,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         pod,
         isolation,
         watched,
+        strict: matches.get_flag("strict") || matches.get_flag("kube-strict"),
         commands: Commands::OfManifest,
         signals: SignalPolicy::Pod { interrupted: false },
         signal_group: false,

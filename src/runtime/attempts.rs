@@ -1,6 +1,9 @@
 //! Attempts as processes: starting them, reading how the start went, reaping, and finding out when
 //! nothing of an attempt is left.
 
+mod groups;
+
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io;
@@ -14,6 +17,8 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
+use super::cgroup::AttemptGroup;
+use super::oom::{By, OomScore};
 use super::processes::{self, Descendant};
 use super::sandbox::Enclosure;
 use super::{cause, emergency};
@@ -36,12 +41,22 @@ pub(super) struct Attempt {
     leads_group: bool,
     /// With its main process everything of it ends: that is the first of a process namespace.
     is_first_process: bool,
-    /// Where its namespaces come from, until they have come.
+    /// Where its namespaces come from.
     handed_over: Option<OwnedFd>,
     /// What who runs beside it joins: mounts, processes, control group.
-    namespaces: Option<[OwnedFd; 3]>,
+    namespaces: OnceCell<Option<[OwnedFd; 3]>>,
     main_ended: bool,
     killed: bool,
+    limits: Limits,
+}
+
+/// What the kernel is told of an attempt as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    /// Knows best who is of the attempt.
+    pub(super) group: Option<AttemptGroup>,
+    /// How soon it is killed where memory is short; `None` is as podinit itself.
+    pub(super) oom_score: Option<OomScore>,
 }
 
 /// All attempts of the pod that something is left of: at most one of each container.
@@ -62,6 +77,8 @@ pub(super) struct Attempts {
     /// Children that podinit had before it was podinit: `helper & exec podinit -- main` in a shell. They
     /// are nobody's.
     strangers: Vec<i32>,
+    /// Groups of attempts that are over, with a process that was still on its way out.
+    retired: Vec<AttemptGroup>,
 }
 
 /// How a start went.
@@ -95,6 +112,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) inside: Option<BorrowedFd<'a>>,
     /// Commands may be executed beside it.
     pub(super) is_joined: bool,
+    /// What the kernel is told of it as a whole.
+    pub(super) limits: Limits,
 }
 
 /// A command that runs beside a container.
@@ -146,6 +165,7 @@ impl Attempts {
             first_process: None,
             hooks: BTreeMap::new(),
             strangers: if sys::has_children() { processes::own_children() } else { None }.unwrap_or_default(),
+            retired: Vec::new(),
         }
     }
 
@@ -169,8 +189,9 @@ impl Attempts {
         stdio: &Stdio<'_>,
         surroundings: Surroundings<'_>,
     ) -> Result<(), StartFailure> {
-        let Surroundings { open_files, notify, enclosure, inside, is_joined } = surroundings;
+        let Surroundings { open_files, notify, enclosure, inside, is_joined, limits } = surroundings;
         let mut way = Way::new(&plan);
+        way.add_oom_score(limits.oom_score);
         match stdio {
             Stdio::Inherited { own_group: true } => {
                 way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
@@ -197,8 +218,19 @@ impl Attempts {
             Stdio::Inherited { .. } => Memory::Lent,
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
-        let birth = Birth { namespaces, inside, ..Birth::plain(memory) };
-        let spawned = sys::spawn(&way.ops, &mut command_line(plan), birth).map_err(cannot_create)?;
+        let birth = Birth {
+            namespaces,
+            inside,
+            cgroup: limits.group.as_ref().map(AsFd::as_fd),
+            ..Birth::plain(memory)
+        };
+        let spawned = match sys::spawn(&way.ops, &mut command_line(plan), birth) {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                self.retire(limits.group);
+                return Err(cannot_create(error));
+            }
+        };
         emergency::add(spawned.pid);
         self.by_pid.insert(spawned.pid, id.container);
         let marker = self.marker(id).unwrap_or_default();
@@ -212,9 +244,10 @@ impl Attempts {
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             is_first_process,
             handed_over: handed_over.map(|(ours, _)| ours),
-            namespaces: None,
+            namespaces: OnceCell::new(),
             main_ended: false,
             killed: false,
+            limits,
         };
         self.live.insert(id.container, attempt);
         Ok(())
@@ -230,22 +263,22 @@ impl Attempts {
     ) -> Result<Executed, StartFailure> {
         let null = self.null()?;
         let mut way = Way::new(&plan);
+        way.add_oom_score(self.oom_score(id));
         let output = way.add_pipe(null)?;
+        let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {
             way.add_enclosed(&plan, open_files, enclosure, None);
-            return way.execute(&mut command_line(plan), output, Birth::plain(Memory::Copied));
+            return way.execute(&mut command_line(plan), output, birth);
         }
-        let attempt = self.live.get_mut(&id.container).filter(|attempt| attempt.id == id);
+        let attempt = self.live.get(&id.container).filter(|attempt| attempt.id == id);
         let attempt = attempt.filter(|attempt| !attempt.main_ended).ok_or_else(not_running)?;
-        attempt.receive_namespaces();
-        let [mounts, processes, cgroup] = attempt.namespaces.as_ref().ok_or_else(not_running)?;
+        let [mounts, processes, cgroup] = attempt.namespaces().ok_or_else(not_running)?;
         for namespace in [mounts, cgroup] {
             let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
             way.add(join, Step::Own("join the container"));
         }
         way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, None);
-        let birth = Birth { inside: Some(processes.as_fd()), ..Birth::plain(Memory::Copied) };
-        way.execute(&mut command_line(plan), output, birth)
+        way.execute(&mut command_line(plan), output, Birth { inside: Some(processes.as_fd()), ..birth })
     }
 
     /// A command runs that ends with the attempt.
@@ -276,7 +309,12 @@ impl Attempts {
         let start = match nix::unistd::read(report, &mut bytes) {
             Ok(8) => Start::Failed(attempt.way.failure(StartReport::read(bytes))),
             // Closed by exec, or by a signal that came before.
-            Ok(_) => Start::Running,
+            Ok(_) => {
+                if let Some(score) = attempt.limits.oom_score {
+                    score.give(attempt.pid);
+                }
+                Start::Running
+            }
             Err(_) => return None,
         };
         super::unwatch(epoll, report);
@@ -310,17 +348,26 @@ impl Attempts {
         if ended().next().is_none() {
             return Vec::new();
         }
-        let others = if no_children { Some(Vec::new()) } else { self.unknown_children(is_probe) };
-        let is_empty = |attempt: &&Attempt| match &others {
-            _ if attempt.is_first_process => true,
-            Some(others) => {
+        let by_traces = || ended().any(|attempt| attempt.limits.group.is_none() && !attempt.is_first_process);
+        let others =
+            if no_children || !by_traces() { Some(Vec::new()) } else { self.unknown_children(is_probe) };
+        let is_empty = |attempt: &&Attempt| match (&attempt.limits.group, &others) {
+            (None, _) if attempt.is_first_process => true,
+            (Some(group), _) => {
+                let is_populated = group.is_populated();
+                if attempt.killed && is_populated {
+                    group.kill();
+                }
+                !is_populated
+            }
+            (None, Some(others)) => {
                 if attempt.killed {
                     processes::signal(&self.rest(attempt, others), libc::SIGKILL);
                 }
                 !others.iter().any(|pid| self.is_of(attempt, *pid))
             }
             // Without /proc there are process groups, and for a single container the children.
-            None => {
+            (None, None) => {
                 !self.is_single
                     && killpg(Pid::from_raw(attempt.pid), None) == Err(Errno::ESRCH)
                     && self.hooks_of(attempt.id).next().is_none()
@@ -331,12 +378,16 @@ impl Attempts {
 
     /// Nothing of the attempt is left, or what is left does not matter any more.
     pub(super) fn forget(&mut self, container: ContainerId, epoll: &Epoll) {
-        if let Some(attempt) = self.live.remove(&container) {
+        if let Some(mut attempt) = self.live.remove(&container) {
+            if let Some(group) = &mut attempt.limits.group {
+                group.unwatch(epoll);
+            }
             if let Some(report) = &attempt.report {
                 super::unwatch(epoll, report);
             }
             self.by_pid.remove(&attempt.pid);
             emergency::remove(attempt.pid);
+            self.retire(attempt.limits.group);
         }
     }
 
@@ -366,6 +417,13 @@ impl Attempts {
         };
         attempt.killed = true;
         let Some(attempt) = self.live.get(&id.container) else { return };
+        if let Some(group) = &attempt.limits.group {
+            group.kill();
+            if !attempt.main_ended {
+                let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGKILL);
+            }
+            return;
+        }
         if !attempt.main_ended {
             // The main process first: what it leaves behind becomes the supervisor's.
             let descendants = processes::with_descendants([attempt.pid]);
@@ -404,6 +462,9 @@ impl Attempts {
     }
 
     fn signal_rest(&self, attempt: &Attempt, signal: i32, is_probe: impl Fn(i32) -> bool) {
+        if let Some(group) = &attempt.limits.group {
+            return group.signal(signal, |pid| !is_probe(pid));
+        }
         match self.unknown_children(is_probe) {
             Some(others) => processes::signal(&self.rest(attempt, &others), signal),
             // Without /proc: as PID 1 with one container everything else is the container's.
@@ -462,11 +523,9 @@ impl Attempts {
 }
 
 impl Attempt {
-    /// Keeps what the child has sent before it executed its program.
-    fn receive_namespaces(&mut self) {
-        if let Some(socket) = self.handed_over.take() {
-            self.namespaces = sys::receive_namespaces(socket.as_fd());
-        }
+    /// What the child has sent before it executed its program.
+    fn namespaces(&self) -> Option<&[OwnedFd; 3]> {
+        self.namespaces.get_or_init(|| sys::receive_namespaces(self.handed_over.as_ref()?.as_fd())).as_ref()
     }
 }
 
@@ -478,6 +537,14 @@ impl Way {
     fn add(&mut self, op: ChildOp, step: Step) {
         self.ops.push(op);
         self.steps.push(step);
+    }
+
+    /// While /proc is the host's.
+    fn add_oom_score(&mut self, score: Option<OomScore>) {
+        if let Some(OomScore { value, by: By::Itself }) = score {
+            let (path, bytes) = (c"/proc/self/oom_score_adj", value.to_string().into_bytes());
+            self.add(ChildOp::Write { path, bytes }, Step::Own("set its oom_score_adj"));
+        }
     }
 
     /// A session of its own, this input, and a pipe for what it prints.

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod cause;
+mod cgroup;
 mod clock;
 mod emergency;
 mod environment;
@@ -11,6 +12,7 @@ mod init;
 mod input;
 mod messages;
 mod notified;
+mod oom;
 mod output;
 mod probe;
 mod processes;
@@ -31,6 +33,7 @@ use log::LevelFilter;
 use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
+pub(crate) use cgroup::not_enforced;
 pub(crate) use host::host_memory;
 pub(crate) use init::Machine;
 pub(crate) use input::read_standard_input;
@@ -72,6 +75,8 @@ pub(crate) struct Job {
     pub(crate) status_file: Option<PathBuf>,
     /// Where events are appended.
     pub(crate) event_file: Option<PathBuf>,
+    /// A pod with limits that this host does not enforce is refused.
+    pub(crate) strict: bool,
     /// Files whose changes are taken over while the pod runs.
     pub(crate) watched: Option<Watched>,
 }

@@ -2,6 +2,8 @@
 //! this order, hand the facts to the machine, carry out what it wants, sleep until its next deadline.
 //! Nothing in a turn waits for anything.
 
+mod groups;
+mod open_files;
 mod runs;
 
 use std::collections::BTreeMap;
@@ -11,12 +13,13 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::pipe2;
 
-use super::attempts::{self, Attempts, Start, Stdio, Surroundings};
+use super::attempts::{self, Attempts, Limits, Start, Stdio, Surroundings};
+use super::cgroup::Cgroups;
 use super::environment::{self, Attempted, Environment};
 use super::notified::{Mouth, Notified, Said};
+use super::oom::OomScores;
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Runs;
 use super::reporter::Reporter;
@@ -30,9 +33,7 @@ use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
     StopRequest,
 };
-use crate::spec::{
-    Container, ContainerId, ContainerKind, HookKind, Pod, ProbeKind, TerminationMessagePolicy,
-};
+use crate::spec::{Container, ContainerId, ContainerKind, Pod, TerminationMessagePolicy};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -48,6 +49,8 @@ pub(super) struct Supervisor {
     epoll: Epoll,
     signals: Signals,
     attempts: Attempts,
+    cgroups: Cgroups,
+    oom_scores: OomScores,
     runs: Runs,
     /// podinit's own file, where a child of its own is needed.
     own_program: Option<OwnedFd>,
@@ -99,7 +102,9 @@ impl Supervisor {
         // Now, while /proc and the file are certainly there.
         let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.shares_processes();
         let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
-        let open_files = if is_command { None } else { raise_open_files(&job.pod) };
+        let open_files = if is_command { None } else { open_files::raise(&job.pod) };
+        let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;
+        let oom_scores = OomScores::open(&job.pod);
         Ok(Self {
             machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
             commands: job.commands,
@@ -112,6 +117,8 @@ impl Supervisor {
             epoll,
             signals,
             attempts: Attempts::new(containers, job.signal_group),
+            cgroups,
+            oom_scores,
             runs: Runs::default(),
             own_program,
             sandbox: Sandbox::new(job.isolation),
@@ -134,6 +141,9 @@ impl Supervisor {
             self.tell();
             self.report();
             if let Some((code, cause)) = self.finished {
+                self.cgroups.remove_all();
+                // A group is empty before those who were in it have been reaped.
+                self.reap();
                 self.last_words(code, cause);
                 return code;
             }
@@ -171,6 +181,8 @@ impl Supervisor {
         }
         if child_changed {
             self.reap();
+        } else if ready.groups {
+            self.take_emptied(false);
         }
         if let Some(output) = &mut self.output {
             output.flush();
@@ -209,7 +221,7 @@ impl Supervisor {
         if self.own_program.is_none() && runs::needs_own_program(&pod) {
             self.own_program = sys::open_own_program().ok();
         }
-        self.open_files = self.open_files.or_else(|| raise_open_files(&pod));
+        self.open_files = self.open_files.or_else(|| open_files::raise(&pod));
         log::info!("the manifest has changed");
         self.fact(Event::SpecChanged(Box::new(pod)));
     }
@@ -278,14 +290,7 @@ impl Supervisor {
                 Ok(Wait::NoChildren) => break true,
             }
         };
-        let runs = &self.runs;
-        for attempt in self.attempts.emptied(no_children, |pid| runs.has(pid)) {
-            self.attempts.forget(attempt.container, &self.epoll);
-            if let Some(output) = &mut self.output {
-                output.close(attempt.container, self.now.wall);
-            }
-            self.fact(Event::Emptied { attempt });
-        }
+        self.take_emptied(no_children);
     }
 
     fn child(&mut self, event: ChildEvent) {
@@ -341,7 +346,8 @@ impl Supervisor {
         self.notified.close(container, &self.epoll);
         let log_tail = self.output.as_mut().map(|output| output.take_tail(container)).unwrap_or_default();
         let termination_message = self.sandbox.take_message(attempt);
-        let exit = Exit { log_tail, termination_message, ..Exit::plain(status) };
+        let oom_killed = self.is_oom_killed(container);
+        let exit = Exit { log_tail, termination_message, oom_killed, ..Exit::plain(status) };
         self.fact(Event::Exited { attempt, exit });
     }
 
@@ -369,6 +375,7 @@ impl Supervisor {
                 }
             }
             Action::Signal { attempt, signal, target } => {
+                self.thaw_to_stop(attempt, signal);
                 self.attempts.signal(attempt, signal, target, is_run)
             }
             Action::Kill(attempt) => self.attempts.kill(attempt, is_run),
@@ -383,8 +390,7 @@ impl Supervisor {
             Action::CancelProbe(run) | Action::AbandonHook(run) => self.runs.cancel(run, &self.epoll),
             Action::Record(event) => self.record(&event),
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
-            // Nothing enforces resources yet, which was said when the manifest was read.
-            Action::Resize(container) => self.fact(Event::ResizeDone { container }),
+            Action::Resize(container) => self.resize(container),
             // No manifest field asks for these yet.
             Action::RefreshVolumes | Action::RestartNetworkHelper => {}
         }
@@ -414,6 +420,7 @@ impl Supervisor {
 
     fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
         let mut plan = self.plan(id)?;
+        let limits = self.limits(id)?;
         let mouth = self.listen(id).map_err(attempts::cannot_create)?;
         let notify = match &mouth {
             Some(Mouth::Descriptor(fd, number)) => Some((fd.as_raw_fd(), *number)),
@@ -427,7 +434,8 @@ impl Supervisor {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
                 let stdio = Stdio::Inherited { own_group };
-                let started = self.attempts.start(id, plan.command, &stdio, Surroundings::default());
+                let surroundings = Surroundings { limits, ..Surroundings::default() };
+                let started = self.attempts.start(id, plan.command, &stdio, surroundings);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
@@ -435,9 +443,9 @@ impl Supervisor {
                 self.take_report(id.container);
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
-                self.start_enclosed(id, plan, &Stdio::HandedOver, notify)?;
+                self.start_enclosed(id, plan, &Stdio::HandedOver, notify, limits)?;
             }
-            Commands::OfManifest => self.start_with_pipes(id, plan, notify)?,
+            Commands::OfManifest => self.start_with_pipes(id, plan, notify, limits)?,
         }
         if let Some(report) = self.attempts.report_fd(id.container) {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
@@ -468,6 +476,7 @@ impl Supervisor {
         plan: ContainerPlan,
         stdio: &Stdio<'_>,
         notify: Option<(RawFd, RawFd)>,
+        limits: Limits,
     ) -> Result<(), StartFailure> {
         let ContainerPlan { command, mounts, credentials } = plan;
         let enclosure =
@@ -478,7 +487,8 @@ impl Supervisor {
             self.credentials.insert(id.container, credentials);
         }
         let inside = self.sandbox.joins(id.container);
-        let surroundings = Surroundings { open_files: self.open_files, notify, enclosure, inside, is_joined };
+        let open_files = self.open_files;
+        let surroundings = Surroundings { open_files, notify, enclosure, inside, is_joined, limits };
         self.attempts.start(id, command, stdio, surroundings)
     }
 
@@ -539,12 +549,13 @@ impl Supervisor {
         id: AttemptId,
         plan: ContainerPlan,
         notify: Option<(RawFd, RawFd)>,
+        limits: Limits,
     ) -> Result<(), StartFailure> {
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
         let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
-        self.start_enclosed(id, plan, &stdio, notify)?;
+        self.start_enclosed(id, plan, &stdio, notify, limits)?;
         let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
             if wants_tail {
@@ -639,27 +650,6 @@ fn fault(here: &str) {
     if cfg!(debug_assertions) && std::env::var_os("PODINIT_FAULT").is_some_and(|fault| fault == here) {
         panic!("asked for by PODINIT_FAULT");
     }
-}
-
-/// Raises the soft limit of open files to the hard one where the pod's pipes may not fit. Returns what
-/// it was.
-fn raise_open_files(pod: &Pod) -> Option<u64> {
-    let wanted = pod.iter().map(|(_, _, container)| {
-        let probes = ProbeKind::ALL.into_iter().filter(|kind| container.probe(*kind).is_some()).count();
-        let hooks = [HookKind::PostStart, HookKind::PreStop]
-            .into_iter()
-            .filter(|kind| container.hook(*kind).is_some())
-            .count();
-        // Two pipes, a pidfd and a start report; where it says that it is ready; a process, a pipe and a
-        // start report for each run.
-        4 + usize::from(container.notify.is_some()) + 3 * (probes + hooks)
-    });
-    // And what the supervisor needs.
-    let wanted = wanted.sum::<usize>() as u64 + 64;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    (soft < wanted && soft < hard).then_some(())?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
-    Some(soft)
 }
 
 fn name(pod: &Pod, id: ContainerId) -> &str {

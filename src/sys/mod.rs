@@ -19,7 +19,7 @@ pub(crate) use child::{
     ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MakeKind, MountOp, Slot,
     StartReport,
 };
-pub(crate) use descriptors::{bytes_available, close_from};
+pub(crate) use descriptors::{bytes_available, close_from, has_attribute};
 pub(crate) use environment::{add_variable, environment, open_own_program};
 pub(crate) use faults::on_fault;
 pub(crate) use machine::{aside, bring_interface_up, is_first_process, write_port};

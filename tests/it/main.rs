@@ -13,6 +13,7 @@
 mod answers;
 mod bare_root;
 mod cases;
+mod cgroup;
 mod command_line;
 mod container;
 mod descendants;

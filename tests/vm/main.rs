@@ -11,6 +11,7 @@
     clippy::disallowed_methods
 )]
 
+mod cgroups;
 mod disk;
 mod harness;
 mod initramfs;
