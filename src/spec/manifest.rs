@@ -39,7 +39,7 @@ impl<'a> Form<'a> {
 
     fn pod(&self, fields: &mut Fields<'_>) -> Option<Pod> {
         let (metadata, mut settings) = self.yaml_metadata(fields);
-        let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
+        let profile = settings.profile(self.options, Profile::Pod);
         let back_off = settings.back_off();
         let pod = self.spec_below(fields, profile, &mut settings)?;
         Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
@@ -67,7 +67,7 @@ impl<'a> Form<'a> {
                 item.fields(&[Place::TemplateMetadata], |fields| (labels(fields), annotations(fields)))
             });
             let (labels, (annotations, mut settings)) = read.unwrap_or_default();
-            let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
+            let profile = settings.profile(self.options, Profile::Pod);
             let back_off = settings.back_off();
             let named = self.metadata_of(owner.name.unwrap_or_default(), owner.namespace);
             let metadata = Metadata { labels, annotations, ..named };
@@ -104,7 +104,7 @@ impl<'a> Form<'a> {
             let profile = fields.take("profile");
             let back_off = fields.take("crashLoopBackOff");
             let mut settings = Settings::take_keys(profile, back_off.as_ref());
-            let profile = settings.profile(self.options, Profile::Process, (self.root, self.head.place));
+            let profile = settings.profile(self.options, Profile::Process);
             let back_off = settings.back_off();
             let spec = self.spec(fields, profile, &mut settings);
             Pod { metadata, crash_loop_back_off: back_off, ..spec }

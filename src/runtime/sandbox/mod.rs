@@ -95,6 +95,7 @@ impl Sandbox {
             place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
         }
         self.check_ids(pod)?;
+        self.write_names(pod)?;
         self.set_up_network(pod)?;
         if let Some(place) = &self.place {
             let at = volumes::Places { place, ids: self.ids };
@@ -168,6 +169,24 @@ impl Sandbox {
             Ids::Below(end) => format!("those below {end} are"),
         };
         format!("cannot run container {container} as {id}: of user and group ids {there} in the pod; {IDS}")
+    }
+
+    /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
+    fn write_names(&self, _pod: &Pod) -> Result<(), String> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let read = |path: &str| fs::read(path).unwrap_or_default();
+        let hosts = read("/etc/hosts");
+        let files = [
+            ("hosts", hosts),
+            ("hostname", format!("{}\n", self.hostname).into_bytes()),
+            ("resolv.conf", read("/etc/resolv.conf")),
+        ];
+        for (name, text) in files {
+            place
+                .write(name, &text, 0o644)
+                .map_err(|error| format!("cannot write the pod's {name}: {}", cause(error)))?;
+        }
+        Ok(())
     }
 
     fn set_up_network(&self, pod: &Pod) -> Result<(), String> {
