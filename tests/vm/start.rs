@@ -221,3 +221,19 @@ fn little_time_passes_before_the_pod() {
     println!("{:.2} s", up - started);
     assert!(up - started <= 0.3, "{finished:#?}");
 }
+
+/// VM-03: the first process of a container is not that of a machine, whatever its name, with all capabilities,
+/// with a /proc and without.
+#[test]
+fn a_container_s_first_process_ends_no_machine() {
+    if !has_machines() {
+        return;
+    }
+    let script = "mkdir -p /bare/bin; ln /init /bare/init; ln /bin/busybox /bare/bin/busybox
+        unshare -pf /init -- sh -c 'echo with; exit 4'; echo $?
+        unshare -pf chroot /bare /init -- busybox sh -c 'echo without; exit 5'; echo $?
+        ls /bare\n";
+    let finished = Vm::new().script(script).boot();
+    assert_eq!(finished.code(), 0, "{finished:#?}");
+    assert_eq!(finished.lines("main"), ["with", "4", "without", "5", "bin", "init"], "{finished:#?}");
+}
