@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::source::Manifests;
 use super::{cannot, colors_errors, files, level, source, value, verbose, wants_color};
-use crate::plan::SignalPolicy;
+use crate::plan::{self, Images, SignalPolicy};
 use crate::runtime::{self, Commands, Format, Job, Reading, Watched};
 use crate::spec::{self, ContainerId, Pod, Severity};
 
@@ -42,6 +42,17 @@ pub(super) fn definition() -> Command {
         .arg(profile())
         .arg(name())
         .arg(grace())
+        .arg(
+            Arg::new("image").long("image").value_name("NAME=DIRECTORY").action(ArgAction::Append).help(
+                "The files of this image are in a directory; each attempt writes to a layer of its own",
+            ),
+        )
+        .arg(
+            Arg::new("host-rootfs")
+                .long("host-rootfs")
+                .action(ArgAction::SetTrue)
+                .help("Containers without an image of their own see this host's files"),
+        )
         .arg(
             Arg::new("strict")
                 .long("strict")
@@ -156,8 +167,17 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
             Err(message) => return cannot(&message),
         },
     };
+    let images = match images(matches) {
+        Ok(images) => images,
+        Err(message) => return cannot(&message),
+    };
+    let isolation = match plan::isolation(&pod, &images) {
+        Ok(isolation) => isolation,
+        Err(problems) => return cannot(&problems.join("\npodinit: ")),
+    };
     let job = Job {
         pod,
+        isolation,
         watched,
         commands: Commands::OfManifest,
         signals: SignalPolicy::Pod { interrupted: false },
@@ -194,6 +214,22 @@ fn watched(matches: &ArgMatches, options: &spec::Options) -> Result<Watched, Str
         Reading { pod: loaded.pod, problems }
     };
     Ok(Watched { files, read_again: Box::new(read_again) })
+}
+
+/// Where containers without `rootfs` have their files from.
+fn images(matches: &ArgMatches) -> Result<Images, String> {
+    let mut directories = std::collections::BTreeMap::new();
+    for given in matches.get_many::<String>("image").into_iter().flatten() {
+        let Some((name, directory)) =
+            given.split_once('=').filter(|(name, path)| !name.is_empty() && !path.is_empty())
+        else {
+            return Err(format!(
+                "cannot use --image {given:?}: write the image's name, `=`, and a directory"
+            ));
+        };
+        directories.insert(name.to_owned(), directory.to_owned());
+    }
+    Ok(Images { directories, host_rootfs: matches.get_flag("host-rootfs") })
 }
 
 fn find(pod: &Pod, name: &str) -> Result<ContainerId, String> {

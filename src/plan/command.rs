@@ -6,7 +6,9 @@ use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 
 use super::environment::{FilesRead, MOST_EXPANDED, Surroundings, variables};
-use crate::spec::{Container, EnvFrom, EnvFromSource, EnvValue, Pod, expand};
+use super::isolation::ContainerIsolation;
+use super::mounts::{MountPlan, mounts};
+use crate::spec::{Container, EnvFrom, EnvFromSource, EnvValue, Pod, SubPath, VolumeMount, expand};
 
 /// Searched where the environment has no PATH: what container images are built with.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -25,6 +27,17 @@ pub struct AttemptInputs<'a> {
     pub surroundings: Option<&'a Surroundings>,
     /// Every file of [`files`](super::files).
     pub files: &'a FilesRead,
+    /// In profile `pod`: what a node sets where the manifest does not.
+    pub node: Option<NodeVariables<'a>>,
+}
+
+/// Variables that a container of a node has beside its own (rule 143).
+#[derive(Clone, Copy, Debug)]
+pub struct NodeVariables<'a> {
+    /// HOSTNAME.
+    pub hostname: &'a str,
+    /// HOME.
+    pub home: &'a [u8],
 }
 
 /// What to execute, as execve(2) wants it. What is inherited is not copied.
@@ -78,14 +91,44 @@ pub fn container(pod: &Pod, container: &Container, inputs: AttemptInputs<'_>) ->
     let marker = inputs.marker.map(|marker| (MARKER, marker));
     let given = own.in_order().into_iter().chain(marker);
     let given = given.map(|(name, value)| Cow::Owned(c_string(format!("{name}={value}").into_bytes())));
-    let environment = inherited.chain(given).collect();
+    let node = inputs.node.map(node_variables).unwrap_or_default().into_iter();
+    let node = node.filter(|variable| !is_own(name_of(variable))).map(Cow::Owned);
+    let environment = inherited.chain(node).chain(given).collect();
     let written = container.command.first().or_else(|| container.args.first());
-    let plan = plan(arguments, environment, working_dir(container));
+    let directory = working_dir(container).or_else(|| inputs.node.map(|_| c"/".to_owned()));
+    let plan = plan(arguments, environment, directory);
     let shown = match written.filter(|word| word.contains("$(") && may_have_secrets(container)) {
         Some(written) => written.clone(),
         None => plan.shown,
     };
     Ok(CommandPlan { shown, ..plan })
+}
+
+/// What the container mounts at this attempt; nothing where it has no files of its own.
+///
+/// # Errors
+/// What the container cannot be configured with, in words for people (rule 148).
+pub fn container_mounts(
+    pod: &Pod,
+    container: &Container,
+    isolation: &ContainerIsolation,
+    inputs: AttemptInputs<'_>,
+) -> Result<Option<MountPlan>, String> {
+    let is_expression = |mount: &VolumeMount| matches!(mount.sub_path, SubPath::Expression(_));
+    if !container.volume_mounts.iter().any(is_expression) {
+        return mounts(pod, container, isolation, |_| None);
+    }
+    let own = variables(pod, container, inputs)?;
+    mounts(pod, container, isolation, |name| own.get(name))
+}
+
+fn node_variables(node: NodeVariables<'_>) -> Vec<CString> {
+    let variable = |name: &[u8], value: &[u8]| c_string([name, b"=", value].concat());
+    vec![
+        variable(b"PATH", DEFAULT_PATH),
+        variable(b"HOSTNAME", node.hostname.as_bytes()),
+        variable(b"HOME", node.home),
+    ]
 }
 
 /// Whether a variable of the container may hold a secret.
@@ -210,7 +253,7 @@ mod tests {
     static NO_FILES: FilesRead = FilesRead::new();
 
     fn inputs<'a>(environment: &'a [&'static CStr]) -> AttemptInputs<'a> {
-        AttemptInputs { environment, marker: None, surroundings: None, files: &NO_FILES }
+        AttemptInputs { environment, marker: None, surroundings: None, files: &NO_FILES, node: None }
     }
 
     /// The plan in a pod of which nothing is known.

@@ -364,7 +364,7 @@ data: {raw: /w==}
         let surroundings = surroundings();
         let asks = asks_for_surroundings(&pod.containers[0]);
         let surroundings = asks.then_some(&surroundings);
-        let inputs = AttemptInputs { environment: &[], marker: None, surroundings, files };
+        let inputs = AttemptInputs { environment: &[], marker: None, surroundings, files, node: None };
         let found = variables(pod, &pod.containers[0], inputs)?;
         Ok(found.in_order().into_iter().map(|(name, value)| format!("{name}={value}")).collect())
     }

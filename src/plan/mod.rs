@@ -2,17 +2,27 @@
 //! to the supervisor means, what the kernel's command line asks for. Pure: it is handed what the host knows
 //! and does nothing itself.
 
+mod accounts;
 mod boot;
 mod command;
+mod credentials;
 mod environment;
 mod features;
+mod isolation;
+mod mounts;
 mod resources;
 mod signals;
 
+pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
 pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
-pub use command::{AttemptInputs, CommandPlan, container, exact, hook, inherited, probe};
+pub use command::{
+    AttemptInputs, CommandPlan, NodeVariables, container, container_mounts, exact, hook, inherited, probe,
+};
+pub use credentials::{Credentials, Identity, asks_for_identity, credentials};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use features::{Feature, left_out};
+pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
 pub use resources::{
     CPU_PERIOD, CgroupValues, Effective, QosClass, cgroup_values, effective, oom_score_adj, qos_class,
 };

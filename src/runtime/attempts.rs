@@ -10,15 +10,17 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::epoll::Epoll;
 use nix::sys::signal::{Signal as NixSignal, killpg};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
 use super::processes::{self, Descendant};
+use super::sandbox::Enclosure;
 use super::{cause, emergency};
 use crate::plan::CommandPlan;
 use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
 use crate::spec::ContainerId;
-use crate::sys::{self, ChildOp, CommandLine, Memory, StartReport};
+use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces, StartReport};
 
 /// What exists of one attempt.
 #[derive(Debug)]
@@ -32,6 +34,12 @@ pub(super) struct Attempt {
     marker: String,
     /// It leads a process group; otherwise it is in podinit's.
     leads_group: bool,
+    /// With its main process everything of it ends: that is the first of a process namespace.
+    is_first_process: bool,
+    /// Where its namespaces come from, until they have come.
+    handed_over: Option<OwnedFd>,
+    /// What who runs beside it joins: mounts, processes, control group.
+    namespaces: Option<[OwnedFd; 3]>,
     main_ended: bool,
     killed: bool,
 }
@@ -47,6 +55,8 @@ pub(super) struct Attempts {
     is_single: bool,
     signal_group: bool,
     null: Option<OwnedFd>,
+    /// The first process of the pod's process namespace, which adopts orphans in the supervisor's place.
+    first_process: Option<i32>,
     /// Commands of hooks, and whose they are: they end with it, whatever they make of their environment.
     hooks: BTreeMap<i32, AttemptId>,
     /// Children that podinit had before it was podinit: `helper & exec podinit -- main` in a shell. They
@@ -70,6 +80,21 @@ pub(super) enum Stdio<'a> {
     /// The supervisor's own descriptors, in a session of its own: signals from the keyboard go to
     /// podinit.
     HandedOver,
+}
+
+/// What surrounds an attempt.
+#[derive(Default)]
+pub(super) struct Surroundings<'a> {
+    /// What its limit of open files is.
+    pub(super) open_files: Option<u64>,
+    /// A descriptor of the supervisor's, and what it is to the container.
+    pub(super) notify: Option<(RawFd, RawFd)>,
+    /// Namespaces, mounts and rights.
+    pub(super) enclosure: Enclosure,
+    /// The process namespace that it is born into.
+    pub(super) inside: Option<BorrowedFd<'a>>,
+    /// Commands may be executed beside it.
+    pub(super) is_joined: bool,
 }
 
 /// A command that runs beside a container.
@@ -96,6 +121,7 @@ struct Way {
 #[derive(Clone, Debug)]
 enum Step {
     Own(&'static str),
+    Named(String),
     ChangeDirectory(String),
 }
 
@@ -117,6 +143,7 @@ impl Attempts {
             is_single: containers == 1,
             signal_group,
             null: None,
+            first_process: None,
             hooks: BTreeMap::new(),
             strangers: if sys::has_children() { processes::own_children() } else { None }.unwrap_or_default(),
         }
@@ -129,15 +156,20 @@ impl Attempts {
         (!self.is_single).then(|| format!("{}{number}/{}", self.pod, id.attempt))
     }
 
+    /// Orphans are adopted by this process, not by the supervisor.
+    pub(super) fn set_first_process(&mut self, pid: Option<i32>) {
+        self.first_process = pid;
+    }
+
     /// Starts an attempt. How that goes is reported later, through [`Attempts::report_of`].
     pub(super) fn start(
         &mut self,
         id: AttemptId,
         plan: CommandPlan,
         stdio: &Stdio<'_>,
-        open_files: Option<u64>,
-        notify: Option<(RawFd, RawFd)>,
+        surroundings: Surroundings<'_>,
     ) -> Result<(), StartFailure> {
+        let Surroundings { open_files, notify, enclosure, inside, is_joined } = surroundings;
         let mut way = Way::new(&plan);
         match stdio {
             Stdio::Inherited { own_group: true } => {
@@ -157,13 +189,16 @@ impl Attempts {
         if let Some((from, to)) = notify {
             way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
         }
-        way.add_last(&plan, open_files);
+        let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
+        let (namespaces, is_first_process) = (enclosure.namespaces, enclosure.is_first_process);
+        way.add_enclosed(&plan, open_files, enclosure, notify.map(|(_, to)| to));
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
-        let spawned = sys::spawn(&way.ops, &mut command_line(plan), memory).map_err(cannot_create)?;
+        let birth = Birth { namespaces, inside, ..Birth::plain(memory) };
+        let spawned = sys::spawn(&way.ops, &mut command_line(plan), birth).map_err(cannot_create)?;
         emergency::add(spawned.pid);
         self.by_pid.insert(spawned.pid, id.container);
         let marker = self.marker(id).unwrap_or_default();
@@ -175,6 +210,9 @@ impl Attempts {
             way,
             marker,
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
+            is_first_process,
+            handed_over: handed_over.map(|(ours, _)| ours),
+            namespaces: None,
             main_ended: false,
             killed: false,
         };
@@ -182,17 +220,32 @@ impl Attempts {
         Ok(())
     }
 
-    /// Executes a command beside a container.
+    /// Executes a command beside a container: in its namespaces, with the rights of its processes.
     pub(super) fn execute(
         &mut self,
+        id: AttemptId,
         plan: CommandPlan,
         open_files: Option<u64>,
+        enclosure: Enclosure,
     ) -> Result<Executed, StartFailure> {
         let null = self.null()?;
         let mut way = Way::new(&plan);
         let output = way.add_pipe(null)?;
-        way.add_last(&plan, open_files);
-        way.execute(&mut command_line(plan), output)
+        if enclosure.namespaces == Namespaces::NONE {
+            way.add_enclosed(&plan, open_files, enclosure, None);
+            return way.execute(&mut command_line(plan), output, Birth::plain(Memory::Copied));
+        }
+        let attempt = self.live.get_mut(&id.container).filter(|attempt| attempt.id == id);
+        let attempt = attempt.filter(|attempt| !attempt.main_ended).ok_or_else(not_running)?;
+        attempt.receive_namespaces();
+        let [mounts, processes, cgroup] = attempt.namespaces.as_ref().ok_or_else(not_running)?;
+        for namespace in [mounts, cgroup] {
+            let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
+            way.add(join, Step::Own("join the container"));
+        }
+        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, None);
+        let birth = Birth { inside: Some(processes.as_fd()), ..Birth::plain(Memory::Copied) };
+        way.execute(&mut command_line(plan), output, birth)
     }
 
     /// A command runs that ends with the attempt.
@@ -259,6 +312,7 @@ impl Attempts {
         }
         let others = if no_children { Some(Vec::new()) } else { self.unknown_children(is_probe) };
         let is_empty = |attempt: &&Attempt| match &others {
+            _ if attempt.is_first_process => true,
             Some(others) => {
                 if attempt.killed {
                     processes::signal(&self.rest(attempt, others), libc::SIGKILL);
@@ -365,6 +419,10 @@ impl Attempts {
     /// commands of hooks.
     fn unknown_children(&self, is_probe: impl Fn(i32) -> bool) -> Option<Vec<i32>> {
         let mut children = processes::own_children()?;
+        if let Some(first) = self.first_process {
+            children.retain(|pid| *pid != first);
+            children.extend(processes::children_of(first));
+        }
         children
             .retain(|pid| !self.by_pid.contains_key(pid) && !self.strangers.contains(pid) && !is_probe(*pid));
         Some(children)
@@ -403,6 +461,15 @@ impl Attempts {
     }
 }
 
+impl Attempt {
+    /// Keeps what the child has sent before it executed its program.
+    fn receive_namespaces(&mut self) {
+        if let Some(socket) = self.handed_over.take() {
+            self.namespaces = sys::receive_namespaces(socket.as_fd());
+        }
+    }
+}
+
 impl Way {
     fn new(plan: &CommandPlan) -> Self {
         Self { ops: Vec::new(), steps: Vec::new(), program: plan.shown.clone() }
@@ -424,30 +491,71 @@ impl Way {
         Ok(Pipe { read, _write: write })
     }
 
-    fn execute(self, command: &mut CommandLine, output: Pipe) -> Result<Executed, StartFailure> {
-        let spawned = sys::spawn(&self.ops, command, Memory::Copied).map_err(cannot_create)?;
+    fn execute(
+        self,
+        command: &mut CommandLine,
+        output: Pipe,
+        birth: Birth<'_>,
+    ) -> Result<Executed, StartFailure> {
+        let spawned = sys::spawn(&self.ops, command, birth).map_err(cannot_create)?;
         let (process, report) = (spawned.pidfd, spawned.report);
         Ok(Executed { pid: spawned.pid, process, report, output: output.read, way: self })
     }
 
-    /// What every child does last.
-    fn add_last(&mut self, plan: &CommandPlan, open_files: Option<u64>) {
+    /// Lets the child send its namespaces. Returns our end of the way, and the child's until it is there.
+    fn hand_over(&mut self, is_wanted: bool) -> Result<Option<(OwnedFd, OwnedFd)>, StartFailure> {
+        if !is_wanted {
+            return Ok(None);
+        }
+        let kind = SockType::SeqPacket;
+        let ends = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC);
+        let (ours, theirs) = ends.map_err(cannot_create)?;
+        let op = ChildOp::HandOverNamespaces { socket: theirs.as_raw_fd() };
+        self.add(op, Step::Own("hand over its namespaces"));
+        Ok(Some((ours, theirs)))
+    }
+
+    /// What every child does last, inside of what surrounds it.
+    fn add_enclosed(
+        &mut self,
+        plan: &CommandPlan,
+        open_files: Option<u64>,
+        enclosure: Enclosure,
+        kept: Option<RawFd>,
+    ) {
+        for (op, what) in enclosure.mounts {
+            self.add(op, Step::Named(what));
+        }
         if let Some(soft) = open_files {
             self.add(ChildOp::LimitOpenFiles(soft), Step::Own("set its limit of open files"));
+        }
+        if enclosure.is_closed {
+            self.add(ChildOp::CloseOthers { but: kept }, Step::Own("close podinit's descriptors"));
+        }
+        for (op, what) in enclosure.users {
+            self.add(op, Step::Named(what));
         }
         if let Some(directory) = &plan.working_dir {
             let step = Step::ChangeDirectory(directory.to_string_lossy().into_owned());
             self.add(ChildOp::ChangeDirectory(directory.clone()), step);
         }
+        if enclosure.is_closed {
+            self.add(ChildOp::CheckDirectory, Step::Own("stay within the container's files"));
+        }
         self.add(ChildOp::DieWithParent, BIND);
+        for (op, what) in enclosure.rights {
+            self.add(op, Step::Named(what));
+        }
     }
 
     fn failure(&self, report: StartReport) -> StartFailure {
         let (stage, errno, what) = match report {
             StartReport::Exec { errno } => (StartStage::Exec, errno, format!("run {:?}", self.program)),
+            StartReport::Join { errno } => (StartStage::Create, errno, "join its control group".to_owned()),
             StartReport::Step { index, errno } => {
                 let what = match self.steps.get(index) {
                     Some(Step::Own(what)) => (*what).to_owned(),
+                    Some(Step::Named(what)) => what.clone(),
                     Some(Step::ChangeDirectory(directory)) => {
                         format!("change to working directory {directory:?}")
                     }
@@ -475,7 +583,8 @@ impl Executed {
         let output = way.add_pipe(input.as_raw_fd())?;
         way.add(ChildOp::DieWithParent, BIND);
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        way.execute(&mut CommandLine::of_open(program, arguments), output)
+        let birth = Birth::plain(Memory::Copied);
+        way.execute(&mut CommandLine::of_open(program, arguments), output, birth)
     }
 
     /// Why the command was not executed, if it was not. Asked after its end.
@@ -497,6 +606,11 @@ pub(super) fn why_not_executed(program: &str, errno: i32) -> String {
 
 fn command_line(plan: CommandPlan) -> CommandLine {
     CommandLine::new(plan.programs, plan.arguments, plan.environment)
+}
+
+fn not_running() -> StartFailure {
+    let message = "cannot execute it: the container is not running".to_owned();
+    StartFailure { stage: StartStage::Create, errno: 0, message, retry: false }
 }
 
 /// A process, or what one needs, could not be made.

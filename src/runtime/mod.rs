@@ -15,6 +15,7 @@ mod output;
 mod probe;
 mod processes;
 mod reporter;
+mod sandbox;
 mod supervisor;
 mod terminal;
 mod token;
@@ -35,9 +36,10 @@ pub(crate) use init::Machine;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
 pub(crate) use probe::{OWN_CHILD, Question, Verdict};
+pub(crate) use sandbox::{REAPER, reap};
 pub(crate) use watch::{Reading, Watched};
 
-use crate::plan::SignalPolicy;
+use crate::plan::{Isolation, SignalPolicy};
 use crate::spec::{ContainerId, Pod, Signal};
 
 /// How long the last words may take to be read before they are dropped.
@@ -50,6 +52,8 @@ pub(crate) struct Job {
     pub(crate) pod: Pod,
     /// Where the containers' command lines come from.
     pub(crate) commands: Commands,
+    /// What surrounds the pod and its containers.
+    pub(crate) isolation: Isolation,
     /// What signals to the supervisor mean.
     pub(crate) signals: SignalPolicy,
     /// Signals go to the container's whole process group.

@@ -4,25 +4,28 @@
 
 mod runs;
 
+use std::collections::BTreeMap;
+use std::ffi::{CStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::pipe2;
 
-use super::attempts::{self, Attempts, Start, Stdio};
-use super::environment::Environment;
+use super::attempts::{self, Attempts, Start, Stdio, Surroundings};
+use super::environment::{self, Attempted, Environment};
 use super::notified::{Mouth, Notified, Said};
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Runs;
 use super::reporter::Reporter;
+use super::sandbox::Sandbox;
 use super::terminal;
 use super::token::{Ready, Token};
 use super::watch::{Reading, Watch};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
-use crate::plan::{self, CommandPlan, Meaning, Situation};
+use crate::plan::{self, CommandPlan, Credentials, Meaning, MountPlan, NodeVariables, Situation};
 use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
     StopRequest,
@@ -48,6 +51,10 @@ pub(super) struct Supervisor {
     runs: Runs,
     /// podinit's own file, where a child of its own is needed.
     own_program: Option<OwnedFd>,
+    /// What surrounds the containers.
+    sandbox: Sandbox,
+    /// As whom each container's last attempt runs, for what is executed beside it.
+    credentials: BTreeMap<ContainerId, Credentials>,
     /// Made when there is something to put out.
     output: Option<Output>,
     /// Controlled by a terminal from the beginning, whatever has become of it.
@@ -90,7 +97,8 @@ impl Supervisor {
         }
         let now = clock::now();
         // Now, while /proc and the file are certainly there.
-        let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
+        let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.shares_processes();
+        let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { raise_open_files(&job.pod) };
         Ok(Self {
             machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
@@ -106,6 +114,8 @@ impl Supervisor {
             attempts: Attempts::new(containers, job.signal_group),
             runs: Runs::default(),
             own_program,
+            sandbox: Sandbox::new(job.isolation),
+            credentials: BTreeMap::new(),
             output: None,
             has_terminal: terminal::is_controlled(),
             open_files,
@@ -293,6 +303,11 @@ impl Supervisor {
         if self.attempts.stranger_ended(pid) {
             return;
         }
+        if self.sandbox.lost_first_process(pid) {
+            self.attempts.set_first_process(None);
+            log::warn!("the first process of the pod's process namespace is gone, and all others with it");
+            return self.fact(Event::SandboxLost);
+        }
         if let Some(container) = self.attempts.container_of(pid) {
             self.main_ended(container, status);
         } else if self.run_exited(pid, status) {
@@ -325,7 +340,9 @@ impl Supervisor {
         self.hear(container);
         self.notified.close(container, &self.epoll);
         let log_tail = self.output.as_mut().map(|output| output.take_tail(container)).unwrap_or_default();
-        self.fact(Event::Exited { attempt, exit: Exit { log_tail, ..Exit::plain(status) } });
+        let termination_message = self.sandbox.take_message(attempt);
+        let exit = Exit { log_tail, termination_message, ..Exit::plain(status) };
+        self.fact(Event::Exited { attempt, exit });
     }
 
     fn carry_out_actions(&mut self) {
@@ -338,9 +355,8 @@ impl Supervisor {
         let runs = &self.runs;
         let is_run = |pid| runs.has(pid);
         match action {
-            // Profile `process` has no surroundings of its own.
-            Action::SetUpSandbox => self.fact(Event::SandboxReady),
-            Action::TearDownSandbox => {}
+            Action::SetUpSandbox => self.set_up_sandbox(),
+            Action::TearDownSandbox => self.sandbox.tear_down(),
             Action::BeginTry => self.begin_try(),
             Action::StatusChanged => {
                 if let Some(reporter) = &mut self.reporter {
@@ -402,7 +418,7 @@ impl Supervisor {
         let notify = match &mouth {
             Some(Mouth::Descriptor(fd, number)) => Some((fd.as_raw_fd(), *number)),
             Some(Mouth::Variable(variable)) => {
-                plan.add_variable(variable);
+                plan.command.add_variable(variable);
                 None
             }
             None => None,
@@ -410,7 +426,8 @@ impl Supervisor {
         match self.commands {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
-                let started = self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None, None);
+                let stdio = Stdio::Inherited { own_group };
+                let started = self.attempts.start(id, plan.command, &stdio, Surroundings::default());
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
@@ -418,7 +435,7 @@ impl Supervisor {
                 self.take_report(id.container);
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
-                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files, notify)?;
+                self.start_enclosed(id, plan, &Stdio::HandedOver, notify)?;
             }
             Commands::OfManifest => self.start_with_pipes(id, plan, notify)?,
         }
@@ -430,15 +447,58 @@ impl Supervisor {
         Ok(())
     }
 
-    fn plan(&mut self, id: AttemptId) -> Result<CommandPlan, StartFailure> {
+    fn set_up_sandbox(&mut self) {
+        let own_program = self.own_program.as_ref().map(AsFd::as_fd);
+        match self.sandbox.set_up(self.machine.pod(), own_program) {
+            Ok(()) => {
+                self.attempts.set_first_process(self.sandbox.first_process());
+                self.fact(Event::SandboxReady);
+            }
+            Err(message) => {
+                self.sandbox.tear_down();
+                self.fact(Event::SandboxFailed { message });
+            }
+        }
+    }
+
+    /// Starts an attempt in its surroundings.
+    fn start_enclosed(
+        &mut self,
+        id: AttemptId,
+        plan: ContainerPlan,
+        stdio: &Stdio<'_>,
+        notify: Option<(RawFd, RawFd)>,
+    ) -> Result<(), StartFailure> {
+        let ContainerPlan { command, mounts, credentials } = plan;
+        let enclosure =
+            self.sandbox.enclosure(id, mounts.as_ref(), &credentials, command.working_dir.as_deref())?;
+        let container = self.machine.pod().container(id.container);
+        let is_joined = container.is_some_and(environment::runs_commands);
+        if is_joined {
+            self.credentials.insert(id.container, credentials);
+        }
+        let inside = self.sandbox.joins(id.container);
+        let surroundings = Surroundings { open_files: self.open_files, notify, enclosure, inside, is_joined };
+        self.attempts.start(id, command, stdio, surroundings)
+    }
+
+    fn plan(&mut self, id: AttemptId) -> Result<ContainerPlan, StartFailure> {
         let marker = self.attempts.marker(id);
         let pod = self.machine.pod();
         match (&self.commands, pod.container(id.container)) {
             (Commands::OfManifest, Some(container)) => {
-                self.environment.plan(pod, id.container, container, marker.as_deref())
+                let credentials = self.sandbox.credentials(pod, container, id.container)?;
+                let home = credentials.home.as_deref();
+                let node = home.map(|home| NodeVariables { hostname: self.sandbox.hostname(), home });
+                let isolation = self.sandbox.of(id.container);
+                let of = Attempted { id: id.container, marker: marker.as_deref(), node, isolation };
+                let (command, mounts) = self.environment.plan(pod, container, of)?;
+                Ok(ContainerPlan { command, mounts, credentials })
             }
-            (Commands::OfManifest, None) => Ok(plan::exact(&[], self.environment.inherited())),
-            (Commands::Exact(arguments), _) => Ok(plan::exact(arguments, self.environment.inherited())),
+            (Commands::OfManifest, None) => Ok(ContainerPlan::exact(&[], self.environment.inherited())),
+            (Commands::Exact(arguments), _) => {
+                Ok(ContainerPlan::exact(arguments, self.environment.inherited()))
+            }
         }
     }
 
@@ -477,14 +537,14 @@ impl Supervisor {
     fn start_with_pipes(
         &mut self,
         id: AttemptId,
-        plan: CommandPlan,
+        plan: ContainerPlan,
         notify: Option<(RawFd, RawFd)>,
     ) -> Result<(), StartFailure> {
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
         let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
-        self.attempts.start(id, plan, &stdio, self.open_files, notify)?;
+        self.start_enclosed(id, plan, &stdio, notify)?;
         let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
             if wants_tail {
@@ -555,6 +615,21 @@ impl Supervisor {
             output.flush_within(LAST_WORDS);
         }
         self.tell();
+    }
+}
+
+/// What one attempt is.
+struct ContainerPlan {
+    command: CommandPlan,
+    mounts: Option<MountPlan>,
+    credentials: Credentials,
+}
+
+impl ContainerPlan {
+    /// A command line as it is, on this host as it is.
+    fn exact(arguments: &[OsString], environment: &[&'static CStr]) -> Self {
+        let command = plan::exact(arguments, environment);
+        Self { command, mounts: None, credentials: Credentials::default() }
     }
 }
 

@@ -1,9 +1,18 @@
 //! What a child does between clone and exec, as data, and the code that does it. Everything the child
 //! touches was made before the clone: it does not allocate, lock, drop, log or panic.
 
+mod credentials;
+mod mounts;
+
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use nix::errno::Errno;
+
+pub(crate) use credentials::{CredentialOp, FilterInstruction};
+pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
+use mounts::{SLOTS, Slots};
 
 /// One step of a child on its way to exec. A step that fails ends the child.
 #[derive(Debug)]
@@ -18,6 +27,24 @@ pub(crate) enum ChildOp {
     LimitOpenFiles(u64),
     /// Change the working directory.
     ChangeDirectory(CString),
+    /// Makes a mount, or a part of one.
+    Mount(MountOp),
+    /// Gives rights away.
+    Credential(CredentialOp),
+    /// Sends descriptors of the child's own mount, process and control group namespaces through a socket:
+    /// who is to join them later cannot open them himself once the program runs, if he may not trace it.
+    HandOverNamespaces { socket: RawFd },
+    /// Joins a namespace (setns(2)).
+    JoinNamespace { namespace: RawFd },
+    /// Writes to a file of /proc/self.
+    Write { path: &'static CStr, bytes: Vec<u8> },
+    /// Closes every descriptor above the standard ones but the report and this one. Before the working
+    /// directory is changed: a path such as /proc/self/fd/7 would lead out of the container (CVE-2024-21626).
+    CloseOthers { but: Option<RawFd> },
+    /// Fails unless the working directory is below the root: getcwd(2) then begins with `/`.
+    CheckDirectory,
+    /// Waits until somebody counts this eventfd(2) up.
+    Await { event: RawFd },
     /// Be killed when the supervisor ends (PR_SET_PDEATHSIG). After everything that clears it.
     DieWithParent,
 }
@@ -51,6 +78,8 @@ enum Program {
 pub(crate) enum StartReport {
     /// The step with this index failed.
     Step { index: usize, errno: i32 },
+    /// The control group could not be joined.
+    Join { errno: i32 },
     /// No program could be executed.
     Exec { errno: i32 },
 }
@@ -58,6 +87,8 @@ pub(crate) enum StartReport {
 const SHELL: &CStr = c"/bin/sh";
 /// In a report, the index that stands for exec.
 const EXEC: i32 = -1;
+/// The same for joining a control group.
+const JOIN: i32 = -2;
 
 impl CommandLine {
     /// `programs` are tried in order and must not be empty; `arguments` begin with the program's name.
@@ -127,9 +158,9 @@ impl StartReport {
     pub(crate) fn read(bytes: [u8; 8]) -> Self {
         let [a, b, c, d, e, f, g, h] = bytes;
         let errno = i32::from_ne_bytes([e, f, g, h]);
-        match usize::try_from(i32::from_ne_bytes([a, b, c, d])) {
-            Ok(index) => Self::Step { index, errno },
-            Err(_) => Self::Exec { errno },
+        match i32::from_ne_bytes([a, b, c, d]) {
+            JOIN => Self::Join { errno },
+            index => usize::try_from(index).map_or(Self::Exec { errno }, |index| Self::Step { index, errno }),
         }
     }
 }
@@ -141,9 +172,10 @@ impl StartReport {
 /// the write end of a pipe whose read end only the parent has. `not_default` has a bit for each signal whose
 /// disposition may not be the default.
 pub(super) unsafe fn run(ops: &[ChildOp], command: &mut CommandLine, not_default: u64, report: RawFd) -> ! {
+    let mut slots: Slots = [-1; SLOTS];
     for (index, op) in (0..).zip(ops) {
         // SAFETY: the caller's contract is this function's.
-        if !unsafe { take(op, report) } {
+        if !unsafe { take(op, &mut slots, report) } {
             // SAFETY: as above.
             unsafe { fail(report, index) }
         }
@@ -161,7 +193,7 @@ pub(super) unsafe fn run(ops: &[ChildOp], command: &mut CommandLine, not_default
 ///
 /// # Safety
 /// As [`run`].
-unsafe fn take(op: &ChildOp, report: RawFd) -> bool {
+unsafe fn take(op: &ChildOp, slots: &mut Slots, report: RawFd) -> bool {
     match op {
         // SAFETY: no arguments.
         ChildOp::NewSession => unsafe { libc::setsid() != -1 },
@@ -175,6 +207,30 @@ unsafe fn take(op: &ChildOp, report: RawFd) -> bool {
         }
         // SAFETY: a null-terminated string that lives.
         ChildOp::ChangeDirectory(path) => unsafe { libc::chdir(path.as_ptr()) == 0 },
+        ChildOp::Mount(op) => told(mounts::take(op, slots)),
+        ChildOp::Credential(op) => told(credentials::take(op)),
+        // SAFETY: the rule of `run`.
+        ChildOp::HandOverNamespaces { socket } => unsafe { hand_over_namespaces(*socket) },
+        // SAFETY: numbers only.
+        ChildOp::JoinNamespace { namespace } => unsafe { libc::setns(*namespace, 0) == 0 },
+        // SAFETY: the rule of `run`.
+        ChildOp::Write { path, bytes } => unsafe { write_file(path, bytes) },
+        // SAFETY: the rule of `run`.
+        ChildOp::CloseOthers { but } => unsafe { close_others(*but, report) },
+        ChildOp::CheckDirectory => {
+            let mut path = [0_u8; libc::PATH_MAX as usize];
+            // SAFETY: as many bytes as given, which live and may be filled.
+            let length = unsafe { libc::syscall(libc::SYS_getcwd, path.as_mut_ptr(), path.len()) };
+            if length > 0 && path.first() != Some(&b'/') {
+                set_errno(libc::EXDEV);
+            }
+            length > 0 && path.first() == Some(&b'/')
+        }
+        ChildOp::Await { event } => {
+            let mut count = 0_u64;
+            // SAFETY: eight bytes that live and may be filled.
+            unsafe { libc::read(*event, (&raw mut count).cast(), size_of_val(&count)) == 8 }
+        }
         ChildOp::DieWithParent => {
             // SAFETY: numbers only.
             let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
@@ -182,6 +238,97 @@ unsafe fn take(op: &ChildOp, report: RawFd) -> bool {
             set == 0 && unsafe { parent_lives(report) }
         }
     }
+}
+
+/// Whether it was done; where not, the cause is in errno.
+fn told(done: Result<(), Errno>) -> bool {
+    done.map_err(|errno| set_errno(errno as c_int)).is_ok()
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn close_others(but: Option<RawFd>, report: RawFd) -> bool {
+    let mut kept = [report, but.unwrap_or(report)];
+    kept.sort_unstable();
+    let mut from = 3;
+    for kept in kept {
+        // SAFETY: numbers only; the child's descriptors are its own.
+        if kept > from && unsafe { libc::syscall(libc::SYS_close_range, from, kept - 1, 0) } != 0 {
+            return false;
+        }
+        from = from.max(kept + 1);
+    }
+    // SAFETY: as above.
+    unsafe { libc::syscall(libc::SYS_close_range, from, u32::MAX, 0) == 0 }
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn write_file(path: &CStr, bytes: &[u8]) -> bool {
+    // SAFETY: a null-terminated path that lives. The descriptor is closed on exec.
+    let file = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    // SAFETY: as many bytes as given, which live and are only read.
+    file != -1 && unsafe { libc::write(file, bytes.as_ptr().cast(), bytes.len()) != -1 }
+}
+
+/// Joins a control group before anything else is done; its directory is open. Ends the process where that
+/// fails.
+///
+/// # Safety
+/// As [`run`].
+pub(super) unsafe fn join_cgroup(cgroup: RawFd, report: RawFd) {
+    let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+    // SAFETY: a null-terminated name that lives.
+    let file = unsafe { libc::openat(cgroup, c"cgroup.procs".as_ptr(), flags) };
+    // SAFETY: one byte that lives and is only read; 0 is the process that writes.
+    if file == -1 || unsafe { libc::write(file, c"0".as_ptr().cast(), 1) } != 1 {
+        // SAFETY: as above.
+        unsafe { fail(report, JOIN) }
+    }
+}
+
+/// The namespaces that [`hand_over_namespaces`] sends, in this order.
+pub(super) const HANDED_OVER: [&CStr; 3] =
+    [c"/proc/self/ns/mnt", c"/proc/self/ns/pid", c"/proc/self/ns/cgroup"];
+
+/// # Safety
+/// As [`run`].
+unsafe fn hand_over_namespaces(socket: RawFd) -> bool {
+    let mut namespaces = [-1; HANDED_OVER.len()];
+    for (place, path) in namespaces.iter_mut().zip(HANDED_OVER) {
+        // SAFETY: a null-terminated path that lives. The descriptor is closed on exec.
+        *place = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+        if *place == -1 {
+            return false;
+        }
+    }
+    // Room for one control message with these descriptors, aligned as the kernel wants it.
+    let mut control = [0_u64; 8];
+    let mut byte = [0_u8];
+    let mut data = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
+    // SAFETY: msghdr is plain old data for which all zeroes is an empty message.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    let length = size_of_val(&namespaces) as u32;
+    // SAFETY: arithmetic.
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(length) } as _;
+    // SAFETY: the message has room for a header, as its length says.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    if header.is_null() {
+        return false;
+    }
+    // SAFETY: arithmetic.
+    let total = unsafe { libc::CMSG_LEN(length) } as _;
+    // SAFETY: `header` points into `control`, which has room for a header and the descriptors.
+    unsafe {
+        *header =
+            libc::cmsghdr { cmsg_len: total, cmsg_level: libc::SOL_SOCKET, cmsg_type: libc::SCM_RIGHTS };
+        std::ptr::copy_nonoverlapping(namespaces.as_ptr(), libc::CMSG_DATA(header).cast(), namespaces.len());
+    }
+    // SAFETY: a message whose parts live.
+    unsafe { libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) == 1 }
 }
 
 /// # Safety

@@ -8,19 +8,30 @@ mod descriptors;
 mod environment;
 mod faults;
 mod machine;
+mod mount;
+mod namespaces;
 mod output;
 mod signals;
 mod spawn;
 mod wait;
 
-pub(crate) use child::{ChildOp, CommandLine, StartReport};
+pub(crate) use child::{
+    ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MakeKind, MountOp, Slot,
+    StartReport,
+};
 pub(crate) use descriptors::{bytes_available, close_from};
 pub(crate) use environment::{add_variable, environment, open_own_program};
 pub(crate) use faults::on_fault;
 pub(crate) use machine::{aside, bring_interface_up, is_first_process, write_port};
+pub(crate) use mount::{
+    MountAttributes, Propagation, Within, attach, change_mount, copy_tree, mount_new, open_path,
+};
+pub(crate) use namespaces::{Namespaces, receive_namespaces, unshare};
 pub(crate) use output::{write_if_there_is_room, write_once, write_without_waiting};
 pub(crate) use signals::{Signals, allow_signals, block_signals, stop};
 pub(crate) use spawn::{
-    Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
+    Birth, Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
 };
-pub(crate) use wait::{ChildEvent, Wait, has_children, is_still_stopped, next_child_event};
+pub(crate) use wait::{
+    ChildEvent, Wait, has_children, is_still_stopped, next_child_event, reap_without_looking,
+};

@@ -8,6 +8,7 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::child::{self, ChildOp, CommandLine};
+use super::namespaces::Namespaces;
 use super::signals;
 
 /// A child on its way to exec.
@@ -33,30 +34,61 @@ pub(crate) enum Memory {
     Lent,
 }
 
+/// How a child is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth<'a> {
+    /// What it works on.
+    pub(crate) memory: Memory,
+    /// New ones of its own.
+    pub(crate) namespaces: Namespaces,
+    /// The process namespace that it is born into, as the supervisor's child all the same.
+    pub(crate) inside: Option<BorrowedFd<'a>>,
+    /// The directory of the control group that it is born into.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+}
+
+impl Birth<'_> {
+    /// As the supervisor itself is.
+    pub(crate) const fn plain(memory: Memory) -> Self {
+        Self { memory, namespaces: Namespaces::NONE, inside: None, cgroup: None }
+    }
+}
+
 /// clone3 was refused once; see [`is_missing`].
 static WITHOUT_CLONE3: AtomicBool = AtomicBool::new(false);
 
 /// linux/sched.h; libc has it as an int, into which it does not fit.
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// What a child with lent memory has for its own stack.
 const STACK: usize = 64 * 1024;
 
 /// Starts a child that takes these steps and then executes the command.
-pub(crate) fn spawn(ops: &[ChildOp], command: &mut CommandLine, memory: Memory) -> io::Result<Spawned> {
+pub(crate) fn spawn(ops: &[ChildOp], command: &mut CommandLine, birth: Birth<'_>) -> io::Result<Spawned> {
     let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     let write = apart_from_targets(write, ops)?;
     // Until the child has reset its dispositions a signal would run the supervisor's handlers in the
     // child and write to the supervisor's own descriptor.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let mut pidfd: RawFd = -1;
-    let mut child = Child { ops, command, report: write.as_raw_fd(), handlers_are_cleared: false };
-    let pid = match memory {
+    let mut child = Child {
+        ops,
+        command,
+        report: write.as_raw_fd(),
+        handlers_are_cleared: false,
+        namespaces: birth.namespaces,
+        cgroup: birth.cgroup.map(|cgroup| cgroup.as_raw_fd()),
+        must_join: false,
+    };
+    let pid = match (birth.memory, birth.inside) {
         // SAFETY: signals are blocked; this process has one thread, so that no lock can be held by
         // another.
-        Memory::Copied => unsafe { copy(&mut child, &mut pidfd) },
+        (Memory::Copied, None) => unsafe { copy(&mut child, &mut pidfd, 0) },
+        // SAFETY: as above.
+        (Memory::Copied, Some(inside)) => unsafe { copy_inside(&mut child, &mut pidfd, inside) },
         // SAFETY: signals are blocked.
-        Memory::Lent => unsafe { lend(&mut child, &mut pidfd) },
+        (Memory::Lent, _) => unsafe { lend(&mut child, &mut pidfd) },
     };
     let _ = before.thread_set_mask();
     let pid = pid?;
@@ -73,6 +105,14 @@ fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
         | ChildOp::NewProcessGroup
         | ChildOp::LimitOpenFiles(_)
         | ChildOp::ChangeDirectory(_)
+        | ChildOp::Mount(_)
+        | ChildOp::Credential(_)
+        | ChildOp::HandOverNamespaces { .. }
+        | ChildOp::JoinNamespace { .. }
+        | ChildOp::Write { .. }
+        | ChildOp::CloseOthers { .. }
+        | ChildOp::CheckDirectory
+        | ChildOp::Await { .. }
         | ChildOp::DieWithParent => None,
     });
     match targets.max() {
@@ -91,6 +131,10 @@ struct Child<'a> {
     command: &'a mut CommandLine,
     report: RawFd,
     handlers_are_cleared: bool,
+    namespaces: Namespaces,
+    cgroup: Option<RawFd>,
+    /// It was not born in its control group, and joins it first of all.
+    must_join: bool,
 }
 
 impl Child<'_> {
@@ -101,35 +145,51 @@ impl Child<'_> {
     /// parent must be waiting.
     unsafe fn run(&mut self) -> ! {
         let to_reset = signals::to_reset(self.handlers_are_cleared);
+        if let (true, Some(cgroup)) = (self.must_join, self.cgroup) {
+            // SAFETY: the caller's contract.
+            unsafe { child::join_cgroup(cgroup, self.report) }
+        }
         // SAFETY: the caller's contract; `report` is the write end of a pipe whose read end is closed on
         // exec.
         unsafe { child::run(self.ops, self.command, to_reset, self.report) }
     }
 }
 
-/// fork(2) with a pidfd. Returns in the parent only.
+/// fork(2) with a pidfd. Returns in the parent only. `more` are flags beside those that the child asks for.
 ///
 /// # Safety
 /// All signals are blocked and the process has one thread.
-unsafe fn copy(child: &mut Child<'_>, pidfd: &mut RawFd) -> io::Result<i32> {
+unsafe fn copy(child: &mut Child<'_>, pidfd: &mut RawFd, more: u64) -> io::Result<i32> {
+    let more = more | child.namespaces.flags();
     if !WITHOUT_CLONE3.load(Ordering::Relaxed) {
         // SAFETY: clone_args is plain old data for which all zeroes means "as fork".
         let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-        args.flags = (libc::CLONE_PIDFD as u64) | CLONE_CLEAR_SIGHAND;
+        args.flags = (libc::CLONE_PIDFD as u64) | CLONE_CLEAR_SIGHAND | more;
         args.pidfd = std::ptr::from_mut(pidfd) as u64;
-        args.exit_signal = libc::SIGCHLD as u64;
+        // A sibling of its maker has the signal of that one (clone(2), CLONE_PARENT).
+        args.exit_signal = if more & libc::CLONE_PARENT as u64 == 0 { libc::SIGCHLD as u64 } else { 0 };
+        if let Some(cgroup) = child.cgroup {
+            args.flags |= CLONE_INTO_CGROUP;
+            args.cgroup = cgroup as u64;
+        }
+        child.must_join = false;
         child.handlers_are_cleared = true;
         // SAFETY: `args` is a live clone_args of the size given; the child has its own memory and does
         // nothing but `run`.
         match result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) }) {
             // SAFETY: this is the child.
             Ok(0) => unsafe { child.run() },
-            Err(error) if is_missing(&error) => WITHOUT_CLONE3.store(true, Ordering::Relaxed),
+            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+                WITHOUT_CLONE3.store(true, Ordering::Relaxed);
+            }
+            // These may also speak of the namespaces or the group asked for: clone(2) will say the same.
+            Err(error) if is_missing(&error) => {}
             other => return other,
         }
     }
     child.handlers_are_cleared = false;
-    let flags = libc::CLONE_PIDFD | libc::SIGCHLD;
+    child.must_join = true;
+    let flags = libc::CLONE_PIDFD as u64 | libc::SIGCHLD as u64 | more;
     // SAFETY: without a new stack the child runs on a copy of this one; the third argument is where
     // CLONE_PIDFD stores the descriptor, on every architecture but those with swapped arguments.
     match result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, std::ptr::from_mut(pidfd), 0, 0) }) {
@@ -137,6 +197,58 @@ unsafe fn copy(child: &mut Child<'_>, pidfd: &mut RawFd) -> io::Result<i32> {
         Ok(0) => unsafe { child.run() },
         other => other,
     }
+}
+
+/// As [`copy`], but the child is born into a process namespace, and is ours all the same: a child that
+/// joined the namespace makes it for us and ends. It works on our memory and descriptors, and we wait for
+/// it, so that what it finds out is ours; joining for ourselves would be for ever in a user namespace.
+///
+/// # Safety
+/// All signals are blocked and the process has one thread.
+unsafe fn copy_inside(child: &mut Child<'_>, pidfd: &mut RawFd, inside: BorrowedFd<'_>) -> io::Result<i32> {
+    struct Middle<'m, 'c> {
+        child: &'m mut Child<'c>,
+        pidfd: &'m mut RawFd,
+        inside: RawFd,
+        /// The number of the child in our own namespace is told by its pidfd; this is an error or 0.
+        errno: i32,
+    }
+    extern "C" fn middle(argument: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the argument is the `Middle` below, which nobody else uses while the parent waits.
+        let middle = unsafe { &mut *argument.cast::<Middle<'_, '_>>() };
+        // SAFETY: numbers only.
+        let joined = unsafe { libc::setns(middle.inside, libc::CLONE_NEWPID) };
+        let made = result(joined.into())
+            // SAFETY: all signals are blocked, here too; the parent, whose memory this is, waits.
+            .and_then(|_| unsafe { copy(middle.child, middle.pidfd, libc::CLONE_PARENT as u64) });
+        middle.errno = made.err().and_then(|error| error.raw_os_error()).unwrap_or(0);
+        0
+    }
+    let mut stack = Vec::<u128>::with_capacity(STACK / size_of::<u128>());
+    // SAFETY: one past the end of the allocation, from where a stack grows down.
+    let top = unsafe { stack.as_mut_ptr().add(stack.capacity()) };
+    let mut argument = Middle { child, pidfd, inside: inside.as_raw_fd(), errno: 0 };
+    // Without an exit signal: nobody but the wait below reaps it.
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
+    let pointer = (&raw mut argument).cast();
+    // SAFETY: `middle` gets its argument and a stack that outlive it: the parent waits.
+    let pid = result(unsafe { libc::clone(middle, top.cast(), flags, pointer) }.into())?;
+    let errno = argument.errno;
+    // SAFETY: a child of ours that has ended; no status is wanted.
+    while unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) } == -1
+        && io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
+    {}
+    if errno != 0 {
+        return Err(io::Error::from_raw_os_error(errno));
+    }
+    pid_of(*argument.pidfd)
+}
+
+/// The process id that a pidfd stands for, from its fdinfo.
+fn pid_of(pidfd: RawFd) -> io::Result<i32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{pidfd}"))?;
+    let pid = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    pid.filter(|pid| *pid > 0).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }
 
 /// vfork(2) with a pidfd and a stack for the child: on the parent's own stack it would overwrite what the

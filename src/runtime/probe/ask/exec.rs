@@ -11,7 +11,7 @@ use crate::plan;
 use crate::runtime::attempts::why_not_executed;
 use crate::runtime::cause;
 use crate::runtime::probe::{Result, Verdict};
-use crate::sys::{self, ChildEvent, ChildOp, CommandLine, Memory, StartReport, Wait};
+use crate::sys::{self, Birth, ChildEvent, ChildOp, CommandLine, Memory, StartReport, Wait};
 
 /// Runs the command with our own environment and descriptors. What is left of it when the time is up is
 /// killed: nobody else will wait for it.
@@ -26,14 +26,15 @@ fn run(words: &[OsString], deadline: Deadline) -> std::result::Result<Result, Fa
     let plan = plan::exact(words, &environment);
     let mut command = CommandLine::new(plan.programs, plan.arguments, plan.environment);
     let ops = [ChildOp::NewProcessGroup, ChildOp::DieWithParent];
-    let child = sys::spawn(&ops, &mut command, Memory::Lent).map_err(failed)?;
+    let child = sys::spawn(&ops, &mut command, Birth::plain(Memory::Lent)).map_err(failed)?;
     if let Err(error) = deadline.wait(child.pidfd.as_fd(), PollFlags::POLLIN) {
         let _ = sys::signal_group(child.pid, libc::SIGKILL);
         return Err(Failed(cause(error)));
     }
     let mut report = [0; 8];
     if nix::unistd::read(&child.report, &mut report) == Ok(report.len()) {
-        let (StartReport::Exec { errno } | StartReport::Step { errno, .. }) = StartReport::read(report);
+        let (StartReport::Exec { errno } | StartReport::Join { errno } | StartReport::Step { errno, .. }) =
+            StartReport::read(report);
         return Err(Failed(format!("cannot run {program:?}: {}", why_not_executed(&program, errno))));
     }
     loop {

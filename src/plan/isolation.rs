@@ -1,0 +1,248 @@
+//! Which namespaces a pod and its containers get, and what each container has for a root: by profile, and by
+//! what the fields ask for. What must be refused whatever the host can do is refused here.
+
+use std::collections::BTreeMap;
+
+use crate::spec::{
+    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox, TERMINATION_LOG,
+};
+
+/// What the command line says of root file systems.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Images {
+    /// Directories by the name of the image that they are the files of.
+    pub directories: BTreeMap<String, String>,
+    /// Containers without one have the host's own files.
+    pub host_rootfs: bool,
+}
+
+/// What surrounds the pod and each of its containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Isolation {
+    /// Namespaces that the whole pod has, and the supervisor with it.
+    pub network: bool,
+    /// System V IPC and POSIX message queues.
+    pub ipc: bool,
+    /// Host name.
+    pub uts: bool,
+    /// Mounts: where a container has some of its own, or the pod has volumes.
+    pub mounts: bool,
+    /// Of each container, by its position.
+    pub containers: Vec<ContainerIsolation>,
+}
+
+/// What surrounds one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerIsolation {
+    /// Its files; `None`: the host's, as podinit sees them, without a mount namespace of its own.
+    pub root: Option<Root>,
+    /// Which processes it sees.
+    pub processes: ProcessNamespace,
+    /// Its part of the control groups is all it sees.
+    pub cgroup: bool,
+    /// What a container of a node has beside its files: /dev, /proc and /sys of its own, /etc/hosts.
+    pub surroundings: bool,
+}
+
+/// What a container has for a root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// The host's files, in a mount namespace of the container's own.
+    Host,
+    /// A directory.
+    Directory(Rootfs),
+}
+
+/// Which processes a container sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProcessNamespace {
+    /// All of the host's, or of podinit's own container.
+    #[default]
+    Host,
+    /// Its own.
+    Own,
+    /// Those of the pod.
+    Pod,
+}
+
+impl Isolation {
+    /// Whether there is anything to do.
+    pub fn is_needed(&self) -> bool {
+        let of_container = |container: &ContainerIsolation| {
+            container.root.is_some() || container.processes != ProcessNamespace::Host || container.cgroup
+        };
+        self.network || self.ipc || self.uts || self.mounts || self.containers.iter().any(of_container)
+    }
+
+    /// Whether the containers share a process namespace of the pod's.
+    pub fn shares_processes(&self) -> bool {
+        self.containers.iter().any(|container| container.processes == ProcessNamespace::Pod)
+    }
+
+    /// Of one container.
+    pub fn of(&self, id: ContainerId) -> Option<&ContainerIsolation> {
+        self.containers.get(id.position())
+    }
+}
+
+/// What surrounds the pod and its containers.
+///
+/// # Errors
+/// Everything that cannot be, with what to do about it.
+pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
+    let mut problems = Vec::new();
+    let is_pod = pod.profile == Profile::Pod;
+    let sandbox = &pod.sandbox;
+    let asks_for_names = asks_for_names(sandbox);
+    let network = is_pod && !sandbox.host.network;
+    let containers: Vec<_> = pod
+        .iter()
+        .map(|(_, _, container)| {
+            let root = match root(pod, container, images, asks_for_names) {
+                Ok(root) => root,
+                Err(problem) => {
+                    problems.push(problem);
+                    None
+                }
+            };
+            let processes = match (sandbox.share_process_namespace, is_pod && !sandbox.host.pid) {
+                (true, _) => ProcessNamespace::Pod,
+                (false, true) => ProcessNamespace::Own,
+                (false, false) => ProcessNamespace::Host,
+            };
+            // A process namespace without a /proc of its own would show the wrong processes.
+            let root = root.or_else(|| (processes != ProcessNamespace::Host).then_some(Root::Host));
+            ContainerIsolation { root, processes, cgroup: is_pod, surroundings: is_pod }
+        })
+        .collect();
+    if is_pod {
+        problems.extend(without_command(pod));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mounts = containers.iter().any(|container| container.root.is_some());
+    let uts = network || (sandbox.hostname_override.is_some() || sandbox.hostname.is_some()) && !is_pod;
+    Ok(Isolation { network, ipc: is_pod && !sandbox.host.ipc, uts, mounts, containers })
+}
+
+/// Whether files with names, or of name resolution, are asked for beyond what the host has.
+fn asks_for_names(sandbox: &Sandbox) -> bool {
+    !sandbox.host_aliases.is_empty()
+        || sandbox.dns_policy == DnsPolicy::None
+        || sandbox.dns_config != DnsConfig::default()
+        || sandbox.hostname.is_some()
+        || sandbox.hostname_override.is_some()
+}
+
+fn root(
+    pod: &Pod,
+    container: &Container,
+    images: &Images,
+    asks_for_names: bool,
+) -> Result<Option<Root>, String> {
+    if let Some(rootfs) = &container.rootfs {
+        return Ok(Some(Root::Directory(rootfs.clone())));
+    }
+    if let Some(path) = images.directories.get(&*container.image) {
+        return Ok(Some(Root::Directory(Rootfs { path: path.clone(), layer: RootfsLayer::Ephemeral })));
+    }
+    let asks_for_mounts = asks_for_names
+        || !container.volume_mounts.is_empty()
+        || container.security_context.read_only_root_filesystem
+        || container.termination_message_path != TERMINATION_LOG;
+    match pod.profile {
+        Profile::Process => Ok(asks_for_mounts.then_some(Root::Host)),
+        Profile::Pod if images.host_rootfs => Ok(Some(Root::Host)),
+        Profile::Pod => {
+            let (name, image) = (&container.name, &container.image);
+            let missing = match &**image {
+                "" => format!("cannot start container {name}: it has no image and no `rootfs`"),
+                image => format!(
+                    "cannot start container {name}: image {image:?} is not available, as podinit pulls none"
+                ),
+            };
+            let image = if image.is_empty() { "NAME" } else { image };
+            Err(format!(
+                "{missing}; give its files with `--image {image}=DIRECTORY` or `rootfs`, or use this host's \
+                 files, in namespaces of its own with `--host-rootfs`, without isolation with `--profile process`"
+            ))
+        }
+    }
+}
+
+/// A directory has no entry point.
+fn without_command(pod: &Pod) -> Vec<String> {
+    let without =
+        pod.iter().filter(|(_, _, container)| container.command.is_empty() && container.args.is_empty());
+    let problem = |(_, _, container): (_, _, &Container)| {
+        format!(
+            "cannot start container {}: it has no command, and a directory has no entry point; write `command`",
+            container.name
+        )
+    };
+    without.map(problem).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn pod(change: impl Fn(&mut Pod)) -> Pod {
+        let mut pod = Pod::named("pod");
+        pod.containers.push(Container { command: vec!["true".to_owned()], ..Container::named("main") });
+        change(&mut pod);
+        pod
+    }
+
+    fn on_host(pod: &Pod) -> Isolation {
+        isolation(pod, &Images { host_rootfs: true, ..Images::default() }).unwrap()
+    }
+
+    #[test]
+    fn cont_07_namespaces_are_shared_exactly_as_the_pod_says() {
+        let shape = |change: fn(&mut Sandbox)| {
+            let made = on_host(&pod(|pod| change(&mut pod.sandbox)));
+            (made.network, made.ipc, made.uts, made.containers[0].processes)
+        };
+        use ProcessNamespace::{Host, Own, Pod as Shared};
+        assert_eq!(shape(|_| {}), (true, true, true, Own));
+        // With the host's network the host's name as well, as kubelet has it.
+        assert_eq!(shape(|sandbox| sandbox.host.network = true), (false, true, false, Own));
+        assert_eq!(shape(|sandbox| sandbox.host.ipc = true), (true, false, true, Own));
+        assert_eq!(shape(|sandbox| sandbox.host.pid = true), (true, true, true, Host));
+        assert_eq!(shape(|sandbox| sandbox.share_process_namespace = true), (true, true, true, Shared));
+    }
+
+    #[test]
+    fn profile_process_has_only_what_fields_ask_for() {
+        let of = |change: fn(&mut Pod)| {
+            on_host(&pod(|pod| {
+                pod.profile = Profile::Process;
+                change(pod);
+            }))
+        };
+        assert!(!of(|_| {}).is_needed());
+        let shared = of(|pod| pod.sandbox.share_process_namespace = true);
+        assert_eq!(shared.containers[0].root, Some(Root::Host), "a /proc of its own");
+        let read_only = of(|pod| pod.containers[0].security_context.read_only_root_filesystem = true);
+        assert!(read_only.mounts && !read_only.network && !read_only.containers[0].surroundings);
+    }
+
+    #[test]
+    fn an_image_needs_files_and_a_command() {
+        let image = |pod: &mut Pod| {
+            pod.containers[0].image = Arc::from("web:1");
+            pod.containers[0].command.clear();
+        };
+        let problems = isolation(&pod(image), &Images::default()).unwrap_err();
+        assert_eq!(problems.len(), 2);
+        assert!(problems[0].contains("--image web:1=DIRECTORY"), "{problems:?}");
+        assert!(problems[1].contains("no command"), "{problems:?}");
+        let given = Images { directories: [("web:1".into(), "/srv/web".into())].into(), host_rootfs: false };
+        let made = isolation(&pod(|pod| pod.containers[0].image = Arc::from("web:1")), &given).unwrap();
+        let rootfs = Rootfs { path: "/srv/web".into(), layer: RootfsLayer::Ephemeral };
+        assert_eq!(made.containers[0].root, Some(Root::Directory(rootfs)));
+    }
+}
