@@ -66,6 +66,18 @@ fn what_comes_after_a_sidecar_that_says_nothing_waits() {
     assert!(!ended.stdout.iter().any(|line| line.contains("started")), "{:?}", ended.stdout);
 }
 
+/// A program that cannot be run has said nothing by the end of its descriptor.
+#[test]
+fn a_container_that_cannot_start_is_not_said_to_be_unready_for_ever() {
+    let directory = Directory::new();
+    let manifest = "restartPolicy = \"Never\"\n[[containers]]\nname = \"main\"\nnotify = \"fd:3\"\n\
+                    command = [\"/nowhere/program\"]\n";
+    let ended = Running::start(&mut run(&directory, manifest)).end();
+    assert_eq!(ended.code(), 127, "{ended:?}");
+    assert!(ended.stderr.iter().any(|line| line.contains("cannot start container main")), "{ended:?}");
+    assert!(!ended.stderr.iter().any(|line| line.contains("never be ready")), "{ended:?}");
+}
+
 /// A main container's readiness, and that it is gone when it says that it is reloading.
 #[test]
 fn a_main_container_is_ready_as_long_as_it_says_so() {
