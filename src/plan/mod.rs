@@ -11,6 +11,7 @@ mod features;
 mod isolation;
 mod mounts;
 mod resources;
+mod seccomp;
 mod signals;
 
 pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
@@ -26,4 +27,5 @@ pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
 pub use resources::{
     CPU_PERIOD, CgroupValues, Effective, QosClass, cgroup_values, effective, oom_score_adj, qos_class,
 };
+pub use seccomp::{Filter, Instruction, localhost, runtime_default};
 pub use signals::{Meaning, SignalPolicy, Situation};
