@@ -8,6 +8,7 @@ mod command;
 mod credentials;
 mod environment;
 mod features;
+mod hosts;
 mod isolation;
 mod mounts;
 mod resources;
@@ -22,6 +23,7 @@ pub use command::{
 pub use credentials::{Credentials, Identity, asks_for_identity, credentials};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use features::{Feature, left_out};
+pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
 pub use resources::{
