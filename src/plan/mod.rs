@@ -11,6 +11,7 @@ mod features;
 mod hosts;
 mod isolation;
 mod mounts;
+mod projected;
 mod resources;
 mod seccomp;
 mod signals;
@@ -26,6 +27,7 @@ pub use features::{Feature, left_out};
 pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
+pub use projected::{VolumeFile, volume_files};
 pub use resources::{
     CPU_PERIOD, CgroupValues, Effective, QosClass, cgroup_values, effective, oom_score_adj, qos_class,
 };
