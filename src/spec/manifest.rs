@@ -39,7 +39,7 @@ impl<'a> Form<'a> {
 
     fn pod(&self, fields: &mut Fields<'_>) -> Option<Pod> {
         let (metadata, mut settings) = self.yaml_metadata(fields);
-        let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
+        let profile = settings.profile(self.options, Profile::Pod);
         let back_off = settings.back_off();
         let pod = self.spec_below(fields, profile, &mut settings)?;
         Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
@@ -67,7 +67,7 @@ impl<'a> Form<'a> {
                 item.fields(&[Place::TemplateMetadata], |fields| (labels(fields), annotations(fields)))
             });
             let (labels, (annotations, mut settings)) = read.unwrap_or_default();
-            let profile = settings.profile(self.options, Profile::Pod, (self.root, self.head.place));
+            let profile = settings.profile(self.options, Profile::Pod);
             let back_off = settings.back_off();
             let named = self.metadata_of(owner.name.unwrap_or_default(), owner.namespace);
             let metadata = Metadata { labels, annotations, ..named };
@@ -104,7 +104,7 @@ impl<'a> Form<'a> {
             let profile = fields.take("profile");
             let back_off = fields.take("crashLoopBackOff");
             let mut settings = Settings::take_keys(profile, back_off.as_ref());
-            let profile = settings.profile(self.options, Profile::Process, (self.root, self.head.place));
+            let profile = settings.profile(self.options, Profile::Process);
             let back_off = settings.back_off();
             let spec = self.spec(fields, profile, &mut settings);
             Pod { metadata, crash_loop_back_off: back_off, ..spec }
@@ -148,18 +148,8 @@ impl<'a> Form<'a> {
             longest_sleep: self.longest_sleep(grace),
             start_after: RefCell::default(),
             image_told: Cell::new(false),
-            limits_told: Cell::new(false),
-            strict: match (self.options.strict, self.options.kube_strict) {
-                (true, _) => Some("--strict"),
-                (false, true) => Some("--kube-strict"),
-                (false, false) => None,
-            },
         };
-        let resources = fields.take("resources").map(|item| {
-            let resources = resources(&item, "the pod");
-            surroundings.limits_are_not_enforced(&item, &resources);
-            resources
-        });
+        let resources = fields.take("resources").map(|item| resources(&item, "the pod"));
         let init = fields.take("initContainers");
         let main = fields.take("containers");
         if main.as_ref().is_none_or(|item| matches!(&item.node.value, Value::List(items) if items.is_empty()))

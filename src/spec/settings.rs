@@ -1,13 +1,13 @@
 //! What Kubernetes has no field for: plain keys in TOML, annotations of `podinit.dev/` in YAML. Knows
 //! the settings, and not where the pod comes from.
 
+use super::Options;
 use super::container_settings::{self, ContainerSettings, StartAfter};
-use super::decode::{Item, Purpose};
+use super::decode::Item;
 use super::fields::Place;
 use super::pod::{CrashLoopBackOff, Pod, Profile};
 use super::suggest::nearest;
-use super::tree::{Span, Value, cut};
-use super::{Options, Syntax};
+use super::tree::{Value, cut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,37 +151,10 @@ impl<'a> Settings<'a> {
 
     /// The profile: the option, else the manifest, else `default`. `kind` is the place of whatever says
     /// that this is a pod.
-    pub fn profile(&self, options: &Options, default: Profile, kind: (&Item<'_>, Span)) -> Profile {
+    pub fn profile(&self, options: &Options, default: Profile) -> Profile {
         let words = [("process", Profile::Process), ("pod", Profile::Pod)];
         let written = self.profile.as_ref().map(|item| item.choice(&words, "one of process, pod"));
-        let profile = options.profile.or(written.flatten()).unwrap_or(default);
-        // A word that is no profile has been reported, and says nothing of the default.
-        let known = options.profile.is_some() || written != Some(None);
-        let runs = kind.0.scope.purpose == Purpose::Run;
-        if profile == Profile::Pod && known && runs {
-            let (root, kind) = kind;
-            let (place, path, label) = match (&self.profile, options.profile) {
-                (Some(item), None) => (item.node.span, item.path.clone(), "asked for here"),
-                (_, Some(_)) => (kind, String::new(), "asked for by `--profile`"),
-                (None, None) => (kind, String::new(), "profile \"pod\" is the default of YAML"),
-            };
-            // An option wins over what is written in the manifest.
-            let help = match (options.profile, root.scope.syntax) {
-                (Some(_), _) => "with `--profile process`".to_owned(),
-                (None, Syntax::Yaml) => {
-                    format!("with `--profile process` or the annotation `{PREFIX}{PROFILE}: process`")
-                }
-                (None, Syntax::Toml) => format!("with `--profile process` or `{PROFILE} = \"process\"`"),
-            };
-            root.scope.report(
-                root.scope
-                    .error(place, "cannot run this pod in profile \"pod\": podinit does not support it yet")
-                    .path(path)
-                    .label(label)
-                    .help(format!("run it on this host's own files, without isolation, {help}")),
-            );
-        }
-        profile
+        options.profile.or(written.flatten()).unwrap_or(default)
     }
 
     /// The delays of the pod's containers.

@@ -21,7 +21,8 @@ const DO_WITHOUT: &str = "leave it out if the pod can do without it";
 const NO_VOLUMES: &str = "leave it out; in profile `process` the containers see this host's own files";
 const NO_SECURITY: &str = "leave it out to run as the user that podinit runs as, with that user's rights";
 const NO_ISOLATION: &str = "leave it out; in profile `process` the containers share this host's namespaces";
-const NOT_ENFORCED: &str = "shown by `explain`; limits are not enforced yet, which a run says";
+const BY_CGROUPS: &str =
+    "by cgroup v2; a limit that this host cannot enforce is a warning, with `--strict` an error";
 const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
 const NO_FILE_KEYS: &str = "leave it out; in TOML `envFile` reads a file of this host";
 const NO_HOST_PORT: &str = "leave it out; in profile `process` the container listens on this host itself";
@@ -126,7 +127,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "hostUsers", not_built_unless(&["true"], NO_ISOLATION)),
     field(Spec, "shareProcessNamespace", not_built_unless(&["false"], NO_ISOLATION)),
     field(Spec, "securityContext", not_built(NO_SECURITY)),
-    field(Spec, "resources", yes(NOT_ENFORCED)),
+    field(Spec, "resources", yes(BY_CGROUPS)),
     field(Spec, "os", YES),
     field(Os, "name", yes("`linux`")),
     field(Spec, "readinessGates", yes("nobody sets conditions on one host: the pod runs, and is never Ready")),
@@ -175,7 +176,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Container, "resizePolicy", YES),
     field(ResizePolicy, "resourceName", yes("`cpu`, `memory`")),
     field(ResizePolicy, "restartPolicy", yes("`NotRequired`; `RestartContainer` where the pod restarts containers, and not on plain init containers")),
-    field(Container, "resources", yes(NOT_ENFORCED)),
+    field(Container, "resources", yes(BY_CGROUPS)),
     field(Resources, "requests", YES),
     field(Resources, "limits", YES),
     field(Resources, "claims", not_built(NO_RESOURCES)),
