@@ -390,8 +390,8 @@ impl Supervisor {
             Action::CancelProbe(run) | Action::AbandonHook(run) => self.runs.cancel(run, &self.epoll),
             Action::Record(event) => self.record(&event),
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
-            Action::Resize(container) => self.resize(container),
-            // No manifest field asks for these yet.
+            Action::Resize { run, attempt } => self.resize(run, attempt),
+            // The machine asks for neither.
             Action::RefreshVolumes | Action::RestartNetworkHelper => {}
         }
     }

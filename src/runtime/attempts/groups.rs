@@ -21,11 +21,6 @@ impl Attempts {
         self.live.get(&id.container).filter(|attempt| attempt.id == id)?.limits.oom_score
     }
 
-    /// The attempt of this container that something is left of.
-    pub(in crate::runtime) fn live(&self, container: ContainerId) -> Option<AttemptId> {
-        Some(self.live.get(&container)?.id)
-    }
-
     /// Wakes the loop when the last process of an attempt's group ends whose main process has ended. Returns
     /// whether one has ended meanwhile.
     pub(in crate::runtime) fn watch_groups(&mut self, epoll: &Epoll) -> bool {

@@ -1,7 +1,7 @@
 //! The supervisor's part in control groups: where attempts are put, what is told of their ends, limits that change.
 
 use super::Supervisor;
-use crate::pod::{AttemptId, Event, Signal, StartFailure, StartStage};
+use crate::pod::{AttemptId, Event, RunId, Signal, StartFailure, StartStage};
 use crate::runtime::attempts::Limits;
 use crate::spec::ContainerId;
 
@@ -54,12 +54,12 @@ impl Supervisor {
     }
 
     /// Gives a container that runs the resources that the manifest says now.
-    pub(super) fn resize(&mut self, container: ContainerId) {
-        let group = self.attempts.live(container).and_then(|attempt| self.attempts.group(attempt));
-        let resized = self.cgroups.resize(self.machine.pod(), container, group);
+    pub(super) fn resize(&mut self, run: RunId, attempt: AttemptId) {
+        let group = self.attempts.group(attempt);
+        let resized = self.cgroups.resize(self.machine.pod(), attempt.container, group);
         self.fact(match resized {
-            Ok(()) => Event::ResizeDone { container },
-            Err(message) => Event::ResizeFailed { container, message },
+            Ok(()) => Event::ResizeDone { run },
+            Err(message) => Event::ResizeFailed { run, message },
         });
     }
 }
