@@ -41,8 +41,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// To be installed one after the other. Each has fewer than 4096 instructions and ends by itself, and
-    /// none refuses seccomp(2) or prctl(2) unless the profile does: only then the order could matter.
+    /// To be installed in this order with seccomp(2). Each has at most 4096 instructions.
     pub fn programs(&self) -> &[Vec<Instruction>] {
         &self.programs
     }
@@ -116,9 +115,11 @@ fn condition(argument: u8, operation: SeccompCmpOp, value: u64) -> Result<Seccom
 /// action does that action. Where rules contradict each other the strictest counts, which is the kernel's
 /// rule for several programs.
 fn filter(default: &SeccompAction, rules: &[Rule]) -> Result<Filter, String> {
-    let mut programs = Vec::new();
+    let (seccomp, mut programs) = (syscalls::number("seccomp"), Vec::new());
+    let is_about_seccomp = |rule: &Rule| Some(rule.number) == seccomp;
     if *default != SeccompAction::Allow {
-        programs.push(program(rules.iter(), default.clone(), SeccompAction::Allow)?);
+        let made = program(rules.iter(), default.clone(), SeccompAction::Allow)?;
+        programs.push((!rules.iter().any(is_about_seccomp), made));
     }
     let mut actions: Vec<&SeccompAction> = Vec::new();
     for Rule { action, .. } in rules {
@@ -127,9 +128,13 @@ fn filter(default: &SeccompAction, rules: &[Rule]) -> Result<Filter, String> {
         }
     }
     for action in actions {
-        let of_action = rules.iter().filter(|rule| rule.action == *action);
-        programs.push(program(of_action, SeccompAction::Allow, action.clone())?);
+        let of_action = || rules.iter().filter(|rule| rule.action == *action);
+        let made = program(of_action(), SeccompAction::Allow, action.clone())?;
+        programs.push((of_action().any(is_about_seccomp), made));
     }
+    // After the one that refuses seccomp(2) no other can be installed.
+    programs.sort_by_key(|(refuses_seccomp, _)| *refuses_seccomp);
+    let mut programs: Vec<_> = programs.into_iter().map(|(_, program)| program).collect();
     if programs.is_empty() {
         // Even what allows everything keeps other architectures out.
         programs.push(program(std::iter::empty(), SeccompAction::Allow, SeccompAction::Trap)?);

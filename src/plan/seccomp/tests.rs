@@ -339,6 +339,24 @@ fn rules_that_contradict_each_other_are_as_strict_as_the_strictest() {
 }
 
 #[test]
+fn priv_05_a_program_that_refuses_seccomp_comes_last() {
+    let refusing = [
+        r#"{"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}"#,
+        r#"{"names": ["seccomp"], "action": "SCMP_ACT_TRAP"},
+           {"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}"#,
+    ];
+    for rules in refusing {
+        let text = format!(r#"{{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{rules}]}}"#);
+        let programs = profile(&text).unwrap().0.programs;
+        let refuses = |program: &Vec<Instruction>| {
+            call(&Filter { programs: vec![program.clone()] }, "seccomp", &[]) != ALLOWED
+        };
+        let order: Vec<_> = programs.iter().map(refuses).collect();
+        assert!(order.is_sorted() && order.ends_with(&[false, true]), "{order:?}: {rules}");
+    }
+}
+
+#[test]
 fn programs_are_what_the_kernel_takes() {
     assert_eq!(size_of::<Instruction>(), 8);
     for capabilities in [0, usual(), u64::MAX] {
