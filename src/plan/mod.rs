@@ -9,9 +9,12 @@ mod command;
 mod credentials;
 mod environment;
 mod features;
+mod hosts;
 mod isolation;
 mod mounts;
+mod projected;
 mod resources;
+mod seccomp;
 mod signals;
 
 pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
@@ -26,7 +29,10 @@ pub use command::{
 pub use credentials::{Credentials, Identity, asks_for_identity, credentials};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use features::{Feature, left_out};
+pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
+pub use projected::{VolumeFile, volume_files};
 pub use resources::{CPU_PERIOD, Effective, QosClass, effective, oom_score_adj, qos_class};
+pub use seccomp::{Filter, Instruction, localhost, runtime_default};
 pub use signals::{Meaning, SignalPolicy, Situation};

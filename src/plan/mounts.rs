@@ -3,8 +3,8 @@
 
 use super::isolation::{ContainerIsolation, ProcessNamespace, Root};
 use crate::spec::{
-    Container, EmptyDir, HostPathType, MountPropagation, Pod, ProcMount, RecursiveReadOnly, RootfsLayer,
-    SubPath, VolumeMount, VolumeSource, expand,
+    Container, EmptyDir, HostPathType, MountPropagation, Pod, ProcMount, Projected, RecursiveReadOnly,
+    RootfsLayer, SubPath, VolumeMount, VolumeSource, expand,
 };
 
 /// What a container's mount namespace is made of.
@@ -81,7 +81,7 @@ pub enum VolumePlace<'a> {
     /// A directory that outlives the pod, by this name.
     Claim(&'a str),
     /// Files that podinit writes.
-    Written,
+    Written(&'a Projected),
 }
 
 /// Where a volume is.
@@ -91,7 +91,7 @@ pub fn volume_place(source: &VolumeSource) -> VolumePlace<'_> {
         VolumeSource::EmptyDir(directory) => VolumePlace::Disk(directory),
         VolumeSource::HostPath(host) => VolumePlace::Host(&host.path, host.type_),
         VolumeSource::PersistentVolumeClaim { claim_name, .. } => VolumePlace::Claim(claim_name),
-        VolumeSource::Projected(_) => VolumePlace::Written,
+        VolumeSource::Projected(files) => VolumePlace::Written(files),
     }
 }
 

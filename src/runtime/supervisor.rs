@@ -458,8 +458,12 @@ impl Supervisor {
     }
 
     fn set_up_sandbox(&mut self) {
+        if !self.sandbox.is_needed() {
+            return self.fact(Event::SandboxReady);
+        }
         let own_program = self.own_program.as_ref().map(AsFd::as_fd);
-        match self.sandbox.set_up(self.machine.pod(), own_program) {
+        let surroundings = self.environment.surroundings();
+        match self.sandbox.set_up(self.machine.pod(), surroundings, own_program) {
             Ok(()) => {
                 self.attempts.set_first_process(self.sandbox.first_process());
                 self.fact(Event::SandboxReady);

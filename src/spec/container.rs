@@ -12,14 +12,18 @@ use super::fields::Place;
 use super::lifecycle::{Lifecycle, lifecycle};
 use super::name;
 use super::pod::{
-    Container, ContainerKind, ContainerPort, ExitCodeOperator, Probe, ProbeKind, Profile, Protocol,
-    RestartAction, RestartPolicy, RestartRule, TERMINATION_LOG, TerminationMessagePolicy,
+    Container, ContainerKind, ContainerPort, ExitCodeOperator, Probe, ProbeKind, Profile, RestartAction,
+    RestartPolicy, RestartRule, TERMINATION_LOG, TerminationMessagePolicy,
 };
+use super::port::{HostPort, ports};
 use super::problem::Problem;
 use super::resize::resize_policy;
 use super::resources::resources;
-use super::tree::cut;
-use super::{Syntax, probe};
+use super::sandbox::Host;
+use super::security_context::{SecurityContext, security_context};
+use super::tree::{Span, cut};
+use super::volume::{MountsOf, VolumeMount, Volumes, volume_mounts};
+use super::{Syntax, path, probe};
 
 /// What the containers of one pod have in common.
 pub(super) struct Surroundings<'a> {
@@ -32,6 +36,10 @@ pub(super) struct Surroundings<'a> {
     pub start_after: RefCell<Vec<(Arc<str>, Item<'a>)>>,
     /// Whether it has been said that an image is only a label.
     pub image_told: Cell<bool>,
+    pub host: &'a Host<'a>,
+    pub volumes: &'a Volumes,
+    /// Ports of the host that are taken, with their places.
+    pub host_ports: RefCell<Vec<(HostPort, Span)>>,
 }
 
 /// The list that a container is in.
@@ -76,8 +84,8 @@ pub(super) fn container<'a>(
         }
         image_is_a_label(fields, surroundings);
         let restart_policy = restart_policy(fields, list);
-        let ports = ports(fields);
         let plain_init = list == ContainerList::Init && !sidecar;
+        let ports = ports(fields, plain_init, surroundings);
         let [startup_probe, liveness_probe, readiness_probe] =
             ProbeKind::ALL.map(|kind| probe(fields, kind, &described, plain_init, &ports));
         let Lifecycle { post_start, pre_stop, stop_signal } =
@@ -89,6 +97,9 @@ pub(super) fn container<'a>(
         let message = fields.take("terminationMessagePolicy");
         let message =
             message.and_then(|item| item.choice_or_default(&messages, "one of File, FallbackToLogsOnError"));
+        let security_context =
+            fields.take("securityContext").map(|item| security_context(&item, &described, surroundings.host));
+        let security_context = security_context.unwrap_or_default();
         let mut container = Container {
             name: Arc::from(name.unwrap_or_default()),
             image: Arc::from(image(fields)),
@@ -116,12 +127,12 @@ pub(super) fn container<'a>(
             post_start,
             pre_stop,
             stop_signal,
-            termination_message_path: TERMINATION_LOG.to_owned(),
+            termination_message_path: message_path(fields),
             termination_message_policy: message.unwrap_or_default(),
             resources: fields.take("resources").map(|item| resources(&item, &described)).unwrap_or_default(),
             resize_policy: resize_policy(fields, plain_init, surroundings.restart_policy),
-            security_context: Default::default(),
-            volume_mounts: Vec::new(),
+            volume_mounts: mounts(fields, &security_context, surroundings),
+            security_context,
             rootfs: None,
             reaper: false,
         };
@@ -163,7 +174,7 @@ fn image<'a>(fields: &mut Fields<'a>) -> &'a str {
 }
 
 fn image_is_a_label(fields: &Fields<'_>, surroundings: &Surroundings<'_>) {
-    let Some(item) = fields.peek("image") else { return };
+    let Some(item) = fields.peek("image").filter(|_| fields.peek("rootfs").is_none()) else { return };
     if surroundings.profile == Profile::Process && !surroundings.image_told.replace(true) {
         let message =
             format!("image {} is only a label in profile \"process\"", item.node.shown(item.scope.text));
@@ -207,6 +218,28 @@ fn command(fields: &mut Fields<'_>, described: &str, profile: Profile) -> Vec<St
             command
         }
     }
+}
+
+/// Where the container sees the file for the message about its end (rule 131); empty counts as left out.
+fn message_path(fields: &mut Fields<'_>) -> String {
+    let item = fields.take("terminationMessagePath").filter(|item| item.node.as_string() != Some(""));
+    let Some(written) = item.as_ref().and_then(|item| item.string()) else {
+        return TERMINATION_LOG.to_owned();
+    };
+    if let (Err(broken), Some(item)) = (path::absolute(written), &item) {
+        // A cluster takes it, and its node does not find it.
+        item.refuse_here(broken, format!("write {}", item.scope.word(&item.name, TERMINATION_LOG)));
+    }
+    written.to_owned()
+}
+
+fn mounts(
+    fields: &mut Fields<'_>,
+    context: &SecurityContext,
+    surroundings: &Surroundings<'_>,
+) -> Vec<VolumeMount> {
+    let of = MountsOf { volumes: surroundings.volumes, privileged: context.privileged };
+    fields.take("volumeMounts").map(|item| volume_mounts(&item, &of)).unwrap_or_default()
 }
 
 fn restart_policy(fields: &mut Fields<'_>, list: ContainerList) -> Option<RestartPolicy> {
@@ -351,57 +384,4 @@ fn not_for_plain_init(item: &Item<'_>, what: &str) {
             .label(format!("an init container that runs to its end {what}"))
             .help(format!("remove it, or write {sidecar} to make the container a sidecar")),
     );
-}
-
-fn ports(fields: &mut Fields<'_>) -> Vec<ContainerPort> {
-    let Some(items) = fields.take("ports").and_then(|item| item.list()) else { return Vec::new() };
-    let mut named: Vec<(&str, Item<'_>)> = Vec::new();
-    items
-        .iter()
-        .filter_map(|item| {
-            item.fields_with_main(&[Place::ContainerPort], "containerPort", |fields| {
-                fields.belong_to_part("a port");
-                let name = fields.take("name").and_then(|item| port_name(item, &mut named));
-                let protocols = [("TCP", Protocol::Tcp), ("UDP", Protocol::Udp), ("SCTP", Protocol::Sctp)];
-                let protocol = fields
-                    .take("protocol")
-                    .and_then(|item| item.choice_or_default(&protocols, "one of TCP, UDP, SCTP"));
-                let container_port = match fields.take("containerPort") {
-                    Some(item) => item.integer(1, 65535),
-                    None => {
-                        fields.missing(
-                            "containerPort",
-                            format!("write {}", item.scope.written("containerPort", "8080")),
-                        );
-                        None
-                    }
-                };
-                let container_port = container_port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
-                ContainerPort {
-                    name,
-                    container_port,
-                    protocol: protocol.unwrap_or(Protocol::Tcp),
-                    host_port: None,
-                }
-            })
-        })
-        .collect()
-}
-
-fn port_name<'a>(item: Item<'a>, named: &mut Vec<(&'a str, Item<'a>)>) -> Option<String> {
-    let name = item.string().filter(|name| !name.is_empty())?;
-    if let Err(broken) = name::port(name) {
-        let better =
-            name::repaired(name).filter(|name| name::port(name).is_ok()).unwrap_or_else(|| "http".to_owned());
-        item.refuse(broken, format!("write {}", item.scope.word("name", &better)));
-    } else if let Some((_, first)) = named.iter().find(|(other, _)| *other == name) {
-        let problem = item.wrong().label("the second port of this name").note(
-            "the first is",
-            item.scope.source,
-            first.node.span,
-        );
-        item.scope.report(problem.help("give one of the two another name"));
-    }
-    named.push((name, item));
-    Some(name.to_owned())
 }

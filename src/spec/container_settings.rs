@@ -7,13 +7,22 @@ use super::decode::{Fields, Item};
 use super::environment::named;
 use super::fields::Place;
 use super::name;
-use super::pod::{Container, ContainerId, ContainerKind, CrashLoopBackOff, HookKind, Notify, Pod};
+use super::pod::{
+    Container, ContainerId, ContainerKind, CrashLoopBackOff, HookKind, Notify, Pod, Rootfs, RootfsLayer,
+};
 use super::settings::{back_off, is_annotation, timeout};
 use super::suggest::nearest;
 use super::tree::{Value, cut};
 
+pub(super) const ROOTFS: &str = "rootfs";
+/// In TOML this is `layer` in the table `rootfs`.
+pub(super) const ROOTFS_LAYER: &str = "rootfsLayer";
+
 /// Every setting; in TOML these are the paths of keys in the container's table.
-pub(super) const NAMES: [&str; 9] = [
+pub(super) const NAMES: [&str; 12] = [
+    ROOTFS,
+    ROOTFS_LAYER,
+    "reaper",
     "envFile",
     "envFromFiles",
     "keystone",
@@ -28,6 +37,9 @@ pub(super) const NAMES: [&str; 9] = [
 /// The settings of one container, as written.
 #[derive(Default)]
 pub(super) struct ContainerSettings<'a> {
+    rootfs: Option<Item<'a>>,
+    rootfs_layer: Option<Item<'a>>,
+    reaper: Option<Item<'a>>,
     env_file: Option<Item<'a>>,
     env_from_files: Option<Item<'a>>,
     keystone: Option<Item<'a>>,
@@ -52,7 +64,11 @@ impl<'a> ContainerSettings<'a> {
             })
         });
         let (initial_delay, max_delay) = delays.unwrap_or_default();
+        let (rootfs, rootfs_layer) = fields.take(ROOTFS).map(rootfs_keys).unwrap_or_default();
         Self {
+            rootfs,
+            rootfs_layer,
+            reaper: fields.take("reaper"),
             env_file: fields.take("envFile"),
             env_from_files: fields.take("envFromFiles"),
             keystone: fields.take("keystone"),
@@ -69,6 +85,9 @@ impl<'a> ContainerSettings<'a> {
     /// setting.
     pub fn take(&mut self, name: &str, item: &Item<'a>) -> bool {
         let slot = match name {
+            ROOTFS => &mut self.rootfs,
+            ROOTFS_LAYER => &mut self.rootfs_layer,
+            "reaper" => &mut self.reaper,
             "envFile" => &mut self.env_file,
             "envFromFiles" => &mut self.env_from_files,
             "keystone" => &mut self.keystone,
@@ -87,6 +106,9 @@ impl<'a> ContainerSettings<'a> {
     /// Every setting that is there.
     pub fn items(&self) -> impl Iterator<Item = &Item<'a>> {
         let Self {
+            rootfs,
+            rootfs_layer,
+            reaper,
             env_file,
             env_from_files,
             keystone,
@@ -98,6 +120,9 @@ impl<'a> ContainerSettings<'a> {
             pre_stop_timeout,
         } = self;
         let all = [
+            rootfs,
+            rootfs_layer,
+            reaper,
             env_file,
             env_from_files,
             keystone,
@@ -125,6 +150,8 @@ impl<'a> ContainerSettings<'a> {
         if let Some(item) = self.notify.as_ref().filter(|_| !is_kept) {
             item.refuse("an init container that runs to its end is ready when it has ended", "remove it");
         }
+        container.rootfs = rootfs(self.rootfs.as_ref(), self.rootfs_layer.as_ref());
+        container.reaper = self.reaper.as_ref().and_then(boolean).unwrap_or(false);
         container.env_files = self.env_file.as_ref().map(paths).unwrap_or_default();
         container.env_from_files = self.env_from_files.as_ref().map(named_paths).unwrap_or_default();
         container.keystone = self.keystone.as_ref().and_then(boolean).unwrap_or(false);
@@ -149,6 +176,43 @@ impl<'a> ContainerSettings<'a> {
         }
         self.start_after.filter(|_| is_main)
     }
+}
+
+/// In TOML: the path alone, or a table of path and layer.
+fn rootfs_keys(item: Item<'_>) -> (Option<Item<'_>>, Option<Item<'_>>) {
+    if !matches!(item.node.value, Value::Mapping(_)) {
+        return (Some(item), None);
+    }
+    let read = item.fields(&[Place::TomlRootfs], |fields| {
+        fields.belong_to_part("rootfs");
+        let path = fields.take("path");
+        if path.is_none() {
+            fields.missing("path", "write `path = \"rootfs\"`, a directory");
+        }
+        (path, fields.take("layer"))
+    });
+    read.unwrap_or_default()
+}
+
+/// A directory with a layer on top, or without.
+fn rootfs(path: Option<&Item<'_>>, layer: Option<&Item<'_>>) -> Option<Rootfs> {
+    let layers = [("ephemeral", RootfsLayer::Ephemeral), ("directory", RootfsLayer::Directory)];
+    let layer = layer.and_then(|item| Some((item.choice(&layers, "one of ephemeral, directory")?, item)));
+    let Some(item) = path else {
+        // In TOML the path that is missing has been reported.
+        if let Some((_, item)) = layer.filter(|(_, item)| is_annotation(item)) {
+            item.refuse(
+                "the container has no rootfs",
+                "remove it, or write the annotation for `rootfs` as well",
+            );
+        }
+        return None;
+    };
+    let written = item.string()?;
+    if written.is_empty() {
+        item.refuse("it is empty", "write the path of a directory, such as \"rootfs\" or \"/srv/alpine\"");
+    }
+    Some(Rootfs { path: written.to_owned(), layer: layer.map(|(layer, _)| layer).unwrap_or_default() })
 }
 
 /// Resolves what containers are to start after: other main containers, and never in a circle.

@@ -178,6 +178,12 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Refuses the second of two that there can be one of.
+    pub fn refuse_second(&self, label: &str, first: Span, help: &str) {
+        let problem = self.wrong().label(label).note("the first is", self.scope.source, first);
+        self.scope.report(problem.help(help));
+    }
+
     /// The value as text without line breaks, for use in help.
     fn raw(&self) -> String {
         if self.scope.secret {

@@ -12,7 +12,7 @@ use super::quantity::Quantity;
 use super::tree::{Value, cut};
 
 pub use file::{BrokenLine, env_file};
-pub(super) use sources::env_from;
+pub(super) use sources::{env_from, volume_field, volume_resource};
 
 /// One environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -126,6 +126,34 @@ pub(super) enum Place {
     Resources,
     /// Requests or limits.
     Amounts,
+    /// What surrounds the containers, and what they may.
+    HostAlias,
+    DnsConfig,
+    DnsOption,
+    PodSecurityContext,
+    Sysctl,
+    SeccompProfile,
+    AppArmorProfile,
+    SeLinuxOptions,
+    SecurityContext,
+    Capabilities,
+    VolumeMount,
+    Volume,
+    EmptyDir,
+    HostPath,
+    ConfigMapVolume,
+    SecretVolume,
+    DownwardVolume,
+    ProjectedVolume,
+    ClaimVolume,
+    KeyToPath,
+    DownwardFile,
+    ProjectedSource,
+    /// A ConfigMap or a Secret among the sources of a volume.
+    ProjectedObject,
+    ProjectedDownward,
+    /// podinit's own, in TOML.
+    TomlRootfs,
     /// Below a field that is not implemented, so never reached.
     Below(&'static str),
 }
@@ -189,6 +217,31 @@ impl Place {
             Self::ScriptEvent => "(script) events[]",
             Self::Resources => "containers[].resources",
             Self::Amounts => "containers[].resources.limits",
+            Self::HostAlias => "spec.hostAliases[]",
+            Self::DnsConfig => "spec.dnsConfig",
+            Self::DnsOption => "spec.dnsConfig.options[]",
+            Self::PodSecurityContext => "spec.securityContext",
+            Self::Sysctl => "spec.securityContext.sysctls[]",
+            Self::SeccompProfile => "spec.securityContext.seccompProfile",
+            Self::AppArmorProfile => "spec.securityContext.appArmorProfile",
+            Self::SeLinuxOptions => "spec.securityContext.seLinuxOptions",
+            Self::SecurityContext => "containers[].securityContext",
+            Self::Capabilities => "containers[].securityContext.capabilities",
+            Self::VolumeMount => "containers[].volumeMounts[]",
+            Self::Volume => "spec.volumes[]",
+            Self::EmptyDir => "spec.volumes[].emptyDir",
+            Self::HostPath => "spec.volumes[].hostPath",
+            Self::ConfigMapVolume => "spec.volumes[].configMap",
+            Self::SecretVolume => "spec.volumes[].secret",
+            Self::DownwardVolume => "spec.volumes[].downwardAPI",
+            Self::ProjectedVolume => "spec.volumes[].projected",
+            Self::ClaimVolume => "spec.volumes[].persistentVolumeClaim",
+            Self::KeyToPath => "spec.volumes[].configMap.items[]",
+            Self::DownwardFile => "spec.volumes[].downwardAPI.items[]",
+            Self::ProjectedSource => "spec.volumes[].projected.sources[]",
+            Self::ProjectedObject => "spec.volumes[].projected.sources[].configMap",
+            Self::ProjectedDownward => "spec.volumes[].projected.sources[].downwardAPI",
+            Self::TomlRootfs => "(TOML) containers[].rootfs",
             Self::Below(path) => path,
         }
     }
@@ -241,6 +294,20 @@ impl Place {
             Self::Amounts => Some(("in requests or limits", "requests or limits")),
             Self::Script | Self::ScriptHook | Self::ScriptEvent | Self::Resources => None,
             Self::ExecAction | Self::HttpHeader | Self::TcpSocketAction | Self::Below(_) => None,
+            Self::PodSecurityContext => Some(("in the pod's securityContext", "securityContext of the pod")),
+            Self::SecurityContext => {
+                Some(("in a container's securityContext", "securityContext of a container"))
+            }
+            Self::VolumeMount => Some(("in an entry of volumeMounts", "an entry of volumeMounts")),
+            Self::Volume => Some(("in a volume", "an entry of volumes")),
+            Self::DnsConfig => Some(("in dnsConfig", "dnsConfig")),
+            Self::EmptyDir => Some(("in emptyDir", "emptyDir")),
+            Self::HostAlias | Self::DnsOption | Self::Sysctl | Self::Capabilities => None,
+            Self::SeccompProfile | Self::AppArmorProfile | Self::SeLinuxOptions => None,
+            Self::HostPath | Self::ConfigMapVolume | Self::SecretVolume | Self::DownwardVolume => None,
+            Self::ProjectedVolume | Self::ClaimVolume | Self::KeyToPath | Self::DownwardFile => None,
+            Self::ProjectedSource | Self::ProjectedObject | Self::ProjectedDownward => None,
+            Self::TomlRootfs => None,
         }
     }
 
@@ -266,6 +333,8 @@ impl Place {
             Self::Spec => &[
                 Self::Metadata,
                 Self::Container,
+                Self::PodSecurityContext,
+                Self::DnsConfig,
                 Self::Document,
                 Self::DeploymentSpec,
                 Self::StatefulSetSpec,
@@ -294,9 +363,16 @@ impl Place {
             Self::LabelSelector | Self::SelectorRequirement | Self::ClaimRequests => &[],
             Self::ListMetadata => &[],
             Self::Toml => &[Self::Container, Self::TomlContainer],
-            Self::Container => {
-                &[Self::Spec, Self::Toml, Self::Metadata, Self::ContainerPort, Self::Probe, Self::Lifecycle]
-            }
+            Self::Container => &[
+                Self::Spec,
+                Self::Toml,
+                Self::Metadata,
+                Self::ContainerPort,
+                Self::Probe,
+                Self::Lifecycle,
+                Self::SecurityContext,
+                Self::VolumeMount,
+            ],
             Self::Lifecycle => &[Self::LifecycleHandler, Self::Container],
             Self::LifecycleHandler | Self::SleepAction => {
                 &[Self::Lifecycle, Self::HttpGetAction, Self::SleepAction, Self::Container]
@@ -320,6 +396,31 @@ impl Place {
             Self::Script | Self::ScriptHook | Self::ScriptEvent => &[],
             Self::Resources => &[Self::Amounts, Self::Container, Self::Spec, Self::Toml],
             Self::CrashLoopBackOff | Self::Os | Self::HttpHeader | Self::Amounts | Self::Below(_) => &[],
+            Self::PodSecurityContext => &[Self::SecurityContext, Self::Spec, Self::Toml],
+            Self::SecurityContext => {
+                &[Self::PodSecurityContext, Self::Capabilities, Self::Container, Self::Spec, Self::Toml]
+            }
+            Self::Capabilities | Self::SeccompProfile | Self::AppArmorProfile | Self::SeLinuxOptions => {
+                &[Self::SecurityContext, Self::PodSecurityContext]
+            }
+            Self::VolumeMount => &[Self::Volume, Self::Container, Self::Spec, Self::Toml],
+            Self::Volume => &[
+                Self::VolumeMount,
+                Self::EmptyDir,
+                Self::HostPath,
+                Self::ConfigMapVolume,
+                Self::SecretVolume,
+            ],
+            Self::EmptyDir | Self::HostPath | Self::ConfigMapVolume | Self::SecretVolume => {
+                &[Self::Volume, Self::VolumeMount]
+            }
+            Self::DownwardVolume | Self::ProjectedVolume | Self::ClaimVolume => {
+                &[Self::Volume, Self::VolumeMount]
+            }
+            Self::ProjectedSource | Self::ProjectedObject | Self::ProjectedDownward => &[Self::Volume],
+            Self::KeyToPath | Self::DownwardFile => &[],
+            Self::DnsConfig | Self::DnsOption | Self::HostAlias => &[Self::DnsConfig, Self::Spec],
+            Self::Sysctl | Self::TomlRootfs => &[],
         }
     }
 }
@@ -476,6 +577,7 @@ mod tests {
     fn each_implemented_key_with_one_letter_changed_is_found_and_put_right() {
         let texts = [
             include_str!("../../tests/manifests/good/full.yaml"),
+            include_str!("../../tests/manifests/good/profile-isolation.yaml"),
             include_str!("../../tests/manifests/good/full-deployment.yaml"),
             include_str!("../../tests/manifests/good/full-cronjob.yaml"),
         ];
@@ -483,16 +585,24 @@ mod tests {
         let in_toml = |place| {
             matches!(
                 place,
-                Place::Toml | Place::CrashLoopBackOff | Place::TomlContainer | Place::TomlLifecycleHandler
+                Place::Toml
+                    | Place::CrashLoopBackOff
+                    | Place::TomlContainer
+                    | Place::TomlLifecycleHandler
+                    | Place::TomlRootfs
             )
         };
         each_implemented_is_among(&keys, |place| !in_toml(place));
-        let keys = each_key_is_missed(include_str!("../../tests/manifests/good/full.toml"), Syntax::Toml);
+        let texts = [
+            include_str!("../../tests/manifests/good/full.toml"),
+            include_str!("../../tests/manifests/good/profile-isolation.toml"),
+        ];
+        let keys = texts.into_iter().flat_map(|text| each_key_is_missed(text, Syntax::Toml)).collect();
         // What is below the spec is the same in both; only YAML has objects around it.
         each_implemented_is_among(&keys, |place| in_toml(place) || PARTS_OF_SPEC.contains(&place));
     }
 
-    const PARTS_OF_SPEC: [Place; 26] = [
+    const PARTS_OF_SPEC: [Place; 50] = [
         Place::Spec,
         Place::GrpcAction,
         Place::Lifecycle,
@@ -519,6 +629,30 @@ mod tests {
         Place::TcpSocketAction,
         Place::Resources,
         Place::Amounts,
+        Place::HostAlias,
+        Place::DnsConfig,
+        Place::DnsOption,
+        Place::PodSecurityContext,
+        Place::Sysctl,
+        Place::SeccompProfile,
+        Place::AppArmorProfile,
+        Place::SeLinuxOptions,
+        Place::SecurityContext,
+        Place::Capabilities,
+        Place::VolumeMount,
+        Place::Volume,
+        Place::EmptyDir,
+        Place::HostPath,
+        Place::ConfigMapVolume,
+        Place::SecretVolume,
+        Place::DownwardVolume,
+        Place::ProjectedVolume,
+        Place::ClaimVolume,
+        Place::KeyToPath,
+        Place::DownwardFile,
+        Place::ProjectedSource,
+        Place::ProjectedObject,
+        Place::ProjectedDownward,
     ];
 
     #[test]

@@ -11,8 +11,11 @@ use super::name;
 use super::object::{Head, ObjectMetadata, head};
 use super::pod::{Container, Metadata, Pod, Profile, RestartPolicy};
 use super::resources::resources;
+use super::sandbox::{host, sandbox};
+use super::security_context::pod_security_context;
 use super::settings::Settings;
 use super::tree::{Span, Value, cut};
+use super::volume::volumes;
 use super::{Options, Source, Syntax, workload};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -41,22 +44,23 @@ impl<'a> Form<'a> {
         let (metadata, mut settings) = self.yaml_metadata(fields);
         let profile = settings.profile(self.options, Profile::Pod);
         let back_off = settings.back_off();
-        let pod = self.spec_below(fields, profile, &mut settings)?;
-        Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
+        let pod = self.spec_below(fields, profile, &mut settings, metadata)?;
+        Some(Pod { crash_loop_back_off: back_off, ..pod })
     }
 
-    /// The field `spec` of an object or a template; metadata and delays are the caller's.
+    /// The field `spec` of an object or a template; the delays are the caller's.
     fn spec_below<'f>(
         &self,
         fields: &mut Fields<'f>,
         profile: Profile,
         settings: &mut Settings<'f>,
+        metadata: Metadata,
     ) -> Option<Pod> {
         let Some(spec) = fields.take("spec") else {
             fields.missing("spec", "write `spec:` with `containers:` below it");
             return None;
         };
-        spec.fields(&[Place::Spec], |fields| self.spec(fields, profile, settings))
+        spec.fields(&[Place::Spec], |fields| self.spec(fields, profile, settings, metadata))
     }
 
     /// The pod of a template in an object of this name.
@@ -71,8 +75,8 @@ impl<'a> Form<'a> {
             let back_off = settings.back_off();
             let named = self.metadata_of(owner.name.unwrap_or_default(), owner.namespace);
             let metadata = Metadata { labels, annotations, ..named };
-            let pod = self.spec_below(fields, profile, &mut settings)?;
-            Some(Pod { metadata, crash_loop_back_off: back_off, ..pod })
+            let pod = self.spec_below(fields, profile, &mut settings, metadata)?;
+            Some(Pod { crash_loop_back_off: back_off, ..pod })
         })?
     }
 
@@ -101,13 +105,11 @@ impl<'a> Form<'a> {
     pub fn toml(&self) -> Option<Pod> {
         self.root.fields(&[Place::Toml, Place::Spec], |fields| {
             let (metadata, _) = self.metadata(fields);
-            let profile = fields.take("profile");
-            let back_off = fields.take("crashLoopBackOff");
-            let mut settings = Settings::take_keys(profile, back_off.as_ref());
+            let mut settings = Settings::take_keys(fields);
             let profile = settings.profile(self.options, Profile::Process);
             let back_off = settings.back_off();
-            let spec = self.spec(fields, profile, &mut settings);
-            Pod { metadata, crash_loop_back_off: back_off, ..spec }
+            let spec = self.spec(fields, profile, &mut settings, metadata);
+            Pod { crash_loop_back_off: back_off, ..spec }
         })
     }
 
@@ -135,10 +137,19 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The fields of the spec; metadata and delays are the caller's.
-    fn spec<'f>(&self, fields: &mut Fields<'f>, profile: Profile, settings: &mut Settings<'f>) -> Pod {
+    /// The fields of the spec; the delays are the caller's.
+    fn spec<'f>(
+        &self,
+        fields: &mut Fields<'f>,
+        profile: Profile,
+        settings: &mut Settings<'f>,
+        metadata: Metadata,
+    ) -> Pod {
         let restart_policy = self.restart_policy(fields, profile);
-        self.host_namespaces(fields);
+        let host = host(fields, profile);
+        let sandbox = sandbox(fields, &host, settings.network.as_ref(), &metadata);
+        let security_context = fields.take("securityContext").map(|item| pod_security_context(&item, &host));
+        let volumes = fields.take("volumes").map(|item| volumes(&item)).unwrap_or_default();
         operating_system(fields);
         let grace = self.written_grace(fields);
         let termination_grace_period = grace.unwrap_or(self.options.default_grace);
@@ -148,6 +159,9 @@ impl<'a> Form<'a> {
             longest_sleep: self.longest_sleep(grace),
             start_after: RefCell::default(),
             image_told: Cell::new(false),
+            host: &host,
+            volumes: &volumes,
+            host_ports: RefCell::default(),
         };
         let resources = fields.take("resources").map(|item| resources(&item, "the pod"));
         let init = fields.take("initContainers");
@@ -179,7 +193,7 @@ impl<'a> Form<'a> {
         let active_deadline =
             fields.take("activeDeadlineSeconds").and_then(|item| item.integer(1, i32::MAX.into()));
         let mut pod = Pod {
-            metadata: self.metadata_of("", "default"),
+            metadata,
             active_deadline: active_deadline.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
             readiness_gates: fields
                 .take("readinessGates")
@@ -194,9 +208,9 @@ impl<'a> Form<'a> {
             service_account_name: service_account_name(fields),
             // The caller has them.
             objects: Arc::default(),
-            sandbox: Default::default(),
-            security_context: Default::default(),
-            volumes: Vec::new(),
+            sandbox,
+            security_context: security_context.unwrap_or_default(),
+            volumes: volumes.read.clone(),
             init_containers,
             containers,
             ephemeral_containers: Vec::new(),
@@ -256,13 +270,6 @@ impl<'a> Form<'a> {
         let usual = Options::default().default_grace;
         written.unwrap_or(self.options.default_grace.max(usual))
     }
-
-    /// Profile `process` has the host's namespaces anyway; profile `pod` is refused as a whole.
-    fn host_namespaces(&self, fields: &mut Fields<'_>) {
-        for name in ["hostNetwork", "hostPID", "hostIPC"] {
-            fields.take(name).map(|item| item.boolean());
-        }
-    }
 }
 
 /// Of no effect but for variables that tell it; what is wrong with it is reported where it is ignored.
@@ -315,7 +322,10 @@ fn files_beside(source: &Source, pod: &mut Pod) {
     let directory = source.name.get(..source.name.rfind('/').map_or(0, |at| at + 1)).unwrap_or_default();
     for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
         let named = container.env_from_files.iter_mut().map(|(_, path)| path);
-        for path in container.env_files.iter_mut().chain(named).filter(|path| !path.starts_with('/')) {
+        let rootfs = container.rootfs.iter_mut().map(|rootfs| &mut rootfs.path);
+        for path in
+            container.env_files.iter_mut().chain(named).chain(rootfs).filter(|path| !path.starts_with('/'))
+        {
             path.insert_str(0, directory);
         }
     }

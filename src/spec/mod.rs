@@ -25,7 +25,9 @@ mod metadata;
 mod name;
 mod object;
 mod origins;
+mod path;
 mod pod;
+mod port;
 mod probe;
 mod problem;
 mod quantity;
@@ -292,7 +294,7 @@ mod tests {
         let named = Options { name: Some("b.c".to_owned()), ..options() };
         assert_eq!(&*pod(source("a.yaml", POD), &named).metadata.name, "b.c");
         let no_profile = Options { profile: None, ..options() };
-        assert!(load(&[source("a.yaml", POD)], &no_profile).pod.is_none());
+        assert_eq!(pod(source("a.yaml", POD), &no_profile).profile, Profile::Pod);
         let bad_name = Options { name: Some("B/c".to_owned()), ..options() };
         let problems = load(&[source("a.yaml", POD)], &bad_name).problems;
         assert_eq!(problems[0].source, None);

@@ -1,6 +1,10 @@
 //! What the containers of a pod share: the host's namespaces or ones of their own, names and name
 //! resolution. "Sandbox" is Kubernetes' word for what surrounds a pod's containers.
 
+mod decode;
+
+pub(super) use decode::{Host, address, host, sandbox};
+
 use std::net::IpAddr;
 
 /// What surrounds the pod's containers.
@@ -29,7 +33,7 @@ pub struct Sandbox {
 }
 
 /// Namespaces that the pod shares with the host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostNamespaces {
     /// Network, and with it UTS.
     pub network: bool,
@@ -37,9 +41,16 @@ pub struct HostNamespaces {
     pub pid: bool,
     /// System V IPC and POSIX message queues.
     pub ipc: bool,
-    /// `hostUsers: false` is false: root in the pod is nobody outside. Whether it can be true is the
-    /// host's to say: an ordinary user cannot make a namespace without one of users.
+    /// Users. Where they are not, root in the pod is nobody outside. Whether they can be is the host's to
+    /// say: an ordinary user cannot make a namespace without one of users.
     pub users: bool,
+}
+
+/// As Kubernetes has it: only the users are the host's.
+impl Default for HostNamespaces {
+    fn default() -> Self {
+        Self { network: false, pid: false, ipc: false, users: true }
+    }
 }
 
 /// What a network of the pod's own can reach.

@@ -104,7 +104,6 @@ impl Writer {
         match row.need {
             Need::Optional => false,
             Need::Required => true,
-            Need::RequiredInToml => self.syntax == Syntax::Toml,
         }
     }
 
@@ -234,6 +233,31 @@ fn definition(place: Place) -> &'static str {
         Place::ClaimRequests => "persistentVolumeClaimRequests",
         Place::List => "list",
         Place::ListMetadata => "listMetadata",
+        Place::HostAlias => "hostAlias",
+        Place::DnsConfig => "dnsConfig",
+        Place::DnsOption => "dnsOption",
+        Place::PodSecurityContext => "podSecurityContext",
+        Place::Sysctl => "sysctl",
+        Place::SeccompProfile => "seccompProfile",
+        Place::AppArmorProfile => "appArmorProfile",
+        Place::SeLinuxOptions => "seLinuxOptions",
+        Place::SecurityContext => "securityContext",
+        Place::Capabilities => "capabilities",
+        Place::VolumeMount => "volumeMount",
+        Place::Volume => "volume",
+        Place::EmptyDir => "emptyDir",
+        Place::HostPath => "hostPath",
+        Place::ConfigMapVolume => "configMapVolume",
+        Place::SecretVolume => "secretVolume",
+        Place::DownwardVolume => "downwardVolume",
+        Place::ProjectedVolume => "projectedVolume",
+        Place::ClaimVolume => "claimVolume",
+        Place::KeyToPath => "keyToPath",
+        Place::DownwardFile => "downwardFile",
+        Place::ProjectedSource => "projectedSource",
+        Place::ProjectedObject => "projectedObject",
+        Place::ProjectedDownward => "projectedDownward",
+        Place::TomlRootfs => "rootfs",
         // A simulation's script has no schema.
         Place::Script
         | Place::ScriptContainer
@@ -449,6 +473,7 @@ mod tests {
                 ("probe", "probe"),
                 ("envVar", "containers[].env[]"),
                 ("envVarSource", "containers[].env[].valueFrom"),
+                ("volume", "spec.volumes[]"),
             ] {
                 explained(&schema["definitions"][name], path, &mut found);
             }

@@ -2,6 +2,10 @@
 //! counts before the pod's, field by field (rule 157); what counts where neither says anything depends on
 //! the profile, and is the plan's to say.
 
+mod decode;
+
+pub(super) use decode::{pod_security_context, security_context};
+
 use std::collections::BTreeSet;
 
 /// `securityContext` of the pod.

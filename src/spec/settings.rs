@@ -3,7 +3,7 @@
 
 use super::Options;
 use super::container_settings::{self, ContainerSettings, StartAfter};
-use super::decode::Item;
+use super::decode::{Fields, Item};
 use super::fields::Place;
 use super::pod::{CrashLoopBackOff, Pod, Profile};
 use super::suggest::nearest;
@@ -14,11 +14,12 @@ use std::time::Duration;
 pub(super) const PREFIX: &str = "podinit.dev/";
 
 pub(super) const PROFILE: &str = "profile";
+pub(super) const NETWORK: &str = "network";
 const INITIAL_DELAY: &str = "crashLoopBackOff.initialDelaySeconds";
 const MAX_DELAY: &str = "crashLoopBackOff.maxDelaySeconds";
 
 /// Every setting; in TOML these are the paths of plain keys.
-pub(super) const NAMES: [&str; 3] = [PROFILE, INITIAL_DELAY, MAX_DELAY];
+pub(super) const NAMES: [&str; 4] = [PROFILE, NETWORK, INITIAL_DELAY, MAX_DELAY];
 
 /// About thirty years; more makes no sense and fewer digits fit a duration exactly.
 pub(super) const MOST_SECONDS: f64 = 1e9;
@@ -27,6 +28,8 @@ pub(super) const MOST_SECONDS: f64 = 1e9;
 #[derive(Default)]
 pub(super) struct Settings<'a> {
     profile: Option<Item<'a>>,
+    /// What a network of the pod's own can reach; read with what surrounds the containers.
+    pub network: Option<Item<'a>>,
     initial_delay: Option<Item<'a>>,
     max_delay: Option<Item<'a>>,
     /// Those of single containers, by name.
@@ -42,6 +45,7 @@ impl<'a> Settings<'a> {
         }
         let slot = match name {
             PROFILE => &mut self.profile,
+            NETWORK => &mut self.network,
             INITIAL_DELAY => &mut self.initial_delay,
             MAX_DELAY => &mut self.max_delay,
             _ => {
@@ -108,7 +112,8 @@ impl<'a> Settings<'a> {
     /// Refuses the settings of an object that is no pod; `template` is where its pod is, if it has one.
     pub fn refuse_outside(&self, template: &str) {
         let of_containers = self.containers.iter().flat_map(|(_, settings)| settings.items());
-        let of_pod = [&self.profile, &self.initial_delay, &self.max_delay].into_iter().flatten();
+        let of_pod =
+            [&self.profile, &self.network, &self.initial_delay, &self.max_delay].into_iter().flatten();
         for item in of_pod.chain(of_containers) {
             let message = format!("cannot use annotation \"{}\" here", item.name);
             let help = match template {
@@ -138,7 +143,9 @@ impl<'a> Settings<'a> {
     }
 
     /// Takes the keys of a TOML file.
-    pub fn take_keys(profile: Option<Item<'a>>, crash_loop_back_off: Option<&Item<'a>>) -> Self {
+    pub fn take_keys(fields: &mut Fields<'a>) -> Self {
+        let [profile, network] = [PROFILE, NETWORK].map(|name| fields.take(name));
+        let crash_loop_back_off = fields.take("crashLoopBackOff");
         let delays = crash_loop_back_off.and_then(|item| {
             item.fields(&[Place::CrashLoopBackOff], |fields| {
                 fields.belong_to("crashLoopBackOff");
@@ -146,15 +153,14 @@ impl<'a> Settings<'a> {
             })
         });
         let (initial_delay, max_delay) = delays.unwrap_or_default();
-        Self { profile, initial_delay, max_delay, containers: Vec::new() }
+        Self { profile, network, initial_delay, max_delay, containers: Vec::new() }
     }
 
-    /// The profile: the option, else the manifest, else `default`. `kind` is the place of whatever says
-    /// that this is a pod.
+    /// The profile: the option, else the manifest, else `default`.
     pub fn profile(&self, options: &Options, default: Profile) -> Profile {
         let words = [("process", Profile::Process), ("pod", Profile::Pod)];
-        let written = self.profile.as_ref().map(|item| item.choice(&words, "one of process, pod"));
-        options.profile.or(written.flatten()).unwrap_or(default)
+        let written = self.profile.as_ref().and_then(|item| item.choice(&words, "one of process, pod"));
+        options.profile.or(written).unwrap_or(default)
     }
 
     /// The delays of the pod's containers.

@@ -1,5 +1,12 @@
 //! Volumes and where containers see them.
 
+mod decode;
+mod files;
+mod mounts;
+
+pub(super) use decode::{Volumes, volumes};
+pub(super) use mounts::{MountsOf, volume_mounts};
+
 use std::sync::Arc;
 
 use super::environment::{PodField, ResourceRef};

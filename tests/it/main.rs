@@ -39,6 +39,7 @@ mod signals;
 mod status_file;
 mod stdin;
 mod stuck;
+mod system_calls;
 mod terminal;
 mod watch;
 mod without_clone3;

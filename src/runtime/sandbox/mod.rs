@@ -8,6 +8,7 @@ mod processes;
 mod rights;
 mod users;
 mod volumes;
+mod written;
 
 use std::fs;
 use std::io::{self, Read};
@@ -24,8 +25,8 @@ pub(crate) use processes::{REAPER, reap};
 
 use super::cause;
 use crate::plan::{
-    Accounts, ContainerIsolation, Credentials, Isolation, MOST_ACCOUNT_BYTES, MountPlan, ProcessNamespace,
-    Root, asks_for_identity, credentials,
+    self, Accounts, ContainerIsolation, Credentials, Hostname, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
+    ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
 use crate::spec::{Container, ContainerId, Pod};
@@ -44,7 +45,7 @@ pub(super) struct Sandbox {
     place: Option<Place>,
     disk: Option<Disk>,
     volumes: Vec<VolumeAt>,
-    hostname: String,
+    hostname: Hostname,
     processes: Option<PodProcesses>,
 }
 
@@ -75,17 +76,30 @@ impl Sandbox {
             place: None,
             disk: None,
             volumes: Vec::new(),
-            hostname: String::new(),
+            hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
             processes: None,
         }
     }
 
     /// Makes everything that is the pod's. On an error nothing of it is left but namespaces that end with
     /// podinit.
-    pub(super) fn set_up(&mut self, pod: &Pod, own_program: Option<BorrowedFd<'_>>) -> Result<(), String> {
-        self.hostname = pod.metadata.name.to_string();
-        if !self.isolation.is_needed() {
-            return Ok(());
+    pub(super) fn set_up(
+        &mut self,
+        pod: &Pod,
+        surroundings: &Surroundings,
+        own_program: Option<BorrowedFd<'_>>,
+    ) -> Result<(), String> {
+        self.hostname = plan::hostname(pod)?;
+        if pod.sandbox.host.network {
+            // The name of the host is the pod's as well.
+            self.hostname.kernel.clone_from(&surroundings.node_name);
+        }
+        if !pod.sandbox.host.users && users::is_privileged() {
+            return Err(
+                "cannot give the pod users of its own (hostUsers: false) as root: run podinit as an \
+                        ordinary user, whose pods have a user namespace"
+                    .to_owned(),
+            );
         }
         if self.isolation.mounts && self.place.is_none() {
             self.place = Some(Place::find()?);
@@ -99,7 +113,7 @@ impl Sandbox {
         self.set_up_network(pod)?;
         if let Some(place) = &self.place {
             let at = volumes::Places { place, ids: self.ids };
-            self.volumes = volumes::set_up(pod, &at, &mut self.disk)?;
+            self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
         }
         if self.isolation.shares_processes() {
             let place = self.place.as_ref();
@@ -172,14 +186,23 @@ impl Sandbox {
     }
 
     /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
-    fn write_names(&self, _pod: &Pod) -> Result<(), String> {
+    fn write_names(&self, pod: &Pod) -> Result<(), String> {
         let Some(place) = &self.place else { return Ok(()) };
         let read = |path: &str| fs::read(path).unwrap_or_default();
-        let hosts = read("/etc/hosts");
+        let hosts = if self.isolation.network {
+            plan::hosts(pod, &self.hostname, &[std::net::Ipv4Addr::LOCALHOST.into()]).into_bytes()
+        } else {
+            plan::hosts_with_host_network(pod, &read("/etc/hosts"))
+        };
+        let of_host = String::from_utf8_lossy(&read("/etc/resolv.conf")).into_owned();
+        let (resolv_conf, warnings) = plan::resolv_conf(&of_host, pod)?;
+        for warning in warnings {
+            log::warn!("{warning}");
+        }
         let files = [
             ("hosts", hosts),
-            ("hostname", format!("{}\n", self.hostname).into_bytes()),
-            ("resolv.conf", read("/etc/resolv.conf")),
+            ("hostname", format!("{}\n", self.hostname.kernel).into_bytes()),
+            ("resolv.conf", resolv_conf.into_bytes()),
         ];
         for (name, text) in files {
             place
@@ -195,9 +218,9 @@ impl Sandbox {
                 .map_err(|error| format!("cannot bring up the pod's loopback interface: {}", cause(error)))?;
         }
         if self.isolation.uts {
-            nix::unistd::sethostname(&self.hostname).map_err(|errno| {
-                format!("cannot set the pod's host name to {:?}: {}", self.hostname, cause(errno))
-            })?;
+            let name = &self.hostname.kernel;
+            nix::unistd::sethostname(name)
+                .map_err(|errno| format!("cannot set the pod's host name to {name:?}: {}", cause(errno)))?;
         }
         for sysctl in &pod.security_context.sysctls {
             let path = format!("/proc/sys/{}", sysctl.name.replace('.', "/"));
@@ -224,7 +247,12 @@ impl Sandbox {
 
     /// What a container is called on its network, and in HOSTNAME.
     pub(super) fn hostname(&self) -> &str {
-        &self.hostname
+        &self.hostname.kernel
+    }
+
+    /// Whether there is anything around the pod.
+    pub(super) fn is_needed(&self) -> bool {
+        self.isolation.is_needed()
     }
 
     /// Of one container.

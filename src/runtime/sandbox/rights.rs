@@ -1,11 +1,19 @@
 //! What a container's processes give away, as steps of a child. The order is the kernel's: what takes a
 //! right to do comes before that right is gone (PRIV-02).
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+
 use super::Enclosure;
 use super::users::Ids;
-use crate::plan::Credentials;
+use crate::plan::{self, Credentials};
+use crate::runtime::cause;
 use crate::spec::SecurityProfile;
-use crate::sys::{ChildOp, CredentialOp};
+use crate::sys::{ChildOp, CredentialOp, FilterInstruction};
 
 /// The steps for these credentials. `is_node` adds what a node sets for every container.
 pub(super) fn enclosure(credentials: &Credentials, is_node: bool, ids: Ids) -> Result<Enclosure, String> {
@@ -50,9 +58,52 @@ fn rights(credentials: &Credentials) -> Result<Vec<(ChildOp, String)>, String> {
     })
 }
 
+/// The filters of its profile. Compiled anew for each attempt, which costs less than installing them.
 fn filters(credentials: &Credentials) -> Result<Vec<CredentialOp>, String> {
-    match &credentials.seccomp {
-        None | Some(SecurityProfile::Unconfined) => Ok(Vec::new()),
-        Some(SecurityProfile::RuntimeDefault | SecurityProfile::Localhost(_)) => Ok(Vec::new()),
+    let Some(profile) = &credentials.seccomp else { return Ok(Vec::new()) };
+    let capabilities = credentials.capabilities.unwrap_or(0);
+    let filter = match profile {
+        SecurityProfile::Unconfined => return Ok(Vec::new()),
+        SecurityProfile::RuntimeDefault => plan::runtime_default(capabilities),
+        SecurityProfile::Localhost(path) => localhost(path, capabilities),
+    };
+    let filter = filter.map_err(|why| format!("cannot make its filter of system calls: {why}"))?;
+    let instruction = |it: &plan::Instruction| FilterInstruction {
+        code: it.code,
+        if_true: it.jump_true,
+        if_false: it.jump_false,
+        operand: it.operand,
+    };
+    let programs = filter.programs().iter();
+    Ok(programs.map(|it| CredentialOp::Filter(it.iter().map(instruction).collect())).collect())
+}
+
+/// Where profiles of one's own are: kubelet's directory.
+const PROFILES: &str = "/var/lib/kubelet/seccomp";
+/// Bytes that a profile may have.
+const MOST_PROFILE: u64 = 4 << 20;
+
+fn localhost(path: &str, capabilities: u64) -> Result<plan::Filter, String> {
+    let full = Path::new(PROFILES).join(path);
+    let cannot = |error: io::Error| format!("cannot read profile {}: {}", full.display(), cause(error));
+    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&full);
+    let file = file.map_err(cannot)?;
+    if !file.metadata().map_err(cannot)?.is_file() {
+        return Err(cannot(io::Error::other("it is no regular file")));
     }
+    let mut text = Vec::new();
+    file.take(MOST_PROFILE).read_to_end(&mut text).map_err(cannot)?;
+    let (filter, warnings) = plan::localhost(&text, capabilities, kernel())?;
+    for warning in warnings {
+        log::warn!("profile {}: {warning}", full.display());
+    }
+    Ok(filter)
+}
+
+/// Version of the running kernel.
+fn kernel() -> (u32, u32) {
+    let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+    let release = release.unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

@@ -12,7 +12,8 @@ use nix::unistd::{Gid, chown};
 use super::mounts::VolumeAt;
 use super::place::{self, Disk, Place};
 use super::users::Ids;
-use crate::plan::{VolumePlace, volume_place};
+use super::written;
+use crate::plan::{self, Surroundings, VolumePlace, volume_place};
 use crate::runtime::cause;
 use crate::spec::{HostPathType, Pod, Volume};
 use crate::sys::MountAttributes;
@@ -24,15 +25,26 @@ pub(super) struct Places<'a> {
 }
 
 /// Makes every volume.
-pub(super) fn set_up(pod: &Pod, at: &Places<'_>, disk: &mut Option<Disk>) -> Result<Vec<VolumeAt>, String> {
+pub(super) fn set_up(
+    pod: &Pod,
+    at: &Places<'_>,
+    surroundings: &Surroundings,
+    disk: &mut Option<Disk>,
+) -> Result<Vec<VolumeAt>, String> {
     let mut made = Vec::new();
     for volume in &pod.volumes {
-        made.push(one(pod, volume, at, disk)?);
+        made.push(one(pod, volume, at, surroundings, disk)?);
     }
     Ok(made)
 }
 
-fn one(pod: &Pod, volume: &Volume, at: &Places<'_>, disk: &mut Option<Disk>) -> Result<VolumeAt, String> {
+fn one(
+    pod: &Pod,
+    volume: &Volume,
+    at: &Places<'_>,
+    surroundings: &Surroundings,
+    disk: &mut Option<Disk>,
+) -> Result<VolumeAt, String> {
     let cannot = |error: io::Error| format!("cannot make volume {:?}: {}", volume.name, cause(error));
     let group = pod.security_context.fs_group;
     if let Some(group) = group.filter(|group| !at.ids.has(*group)) {
@@ -71,7 +83,15 @@ fn one(pod: &Pod, volume: &Volume, at: &Places<'_>, disk: &mut Option<Disk>) -> 
             give_to(&path, group).map_err(cannot)?;
             Ok(ours(path))
         }
-        VolumePlace::Written => Err(format!("cannot make volume {:?}: files are not written", volume.name)),
+        VolumePlace::Written(projected) => {
+            let path = at.place.path(&format!("volumes/{}", volume.name));
+            let files = plan::volume_files(pod, projected, surroundings)
+                .map_err(|why| format!("cannot make volume {:?}: {why}", volume.name))?;
+            fs::create_dir(&path).map_err(cannot)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(cannot)?;
+            written::write(&path, &files, 0, group).map_err(cannot)?;
+            Ok(VolumeAt { is_ours: false, ..ours(path) })
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! podinit's settings of single containers between their two places: keys in a container's table, and
 //! settings of the pod called `CONTAINER.setting`. Knows where each stands, and not what it means.
 
-use super::super::container_settings;
+use super::super::container_settings::{self, ROOTFS, ROOTFS_LAYER};
 use super::super::write::{Content, Element};
 use super::form::Parts;
 
@@ -12,7 +12,10 @@ pub(super) fn take_settings(spec: &mut [Element]) -> Vec<Element> {
         let Some(name) = name_of(container) else { continue };
         for setting in container_settings::NAMES {
             let path: Vec<&str> = setting.split('.').collect();
-            if let Some(element) = take(container, &path) {
+            let Some(element) = take(container, &path) else { continue };
+            if setting == ROOTFS {
+                found.extend(rootfs_apart(&name, element));
+            } else {
                 found.push(Element { key: format!("{name}.{setting}"), ..element });
             }
         }
@@ -24,12 +27,42 @@ pub(super) fn take_settings(spec: &mut [Element]) -> Vec<Element> {
     found
 }
 
+/// The table of a root file system as two settings. Its comments go with the first.
+fn rootfs_apart(name: &str, element: Element) -> Vec<Element> {
+    let key = |setting| format!("{name}.{setting}");
+    let Element { content: Content::Mapping(parts), origins, .. } = element else {
+        return vec![Element { key: key(ROOTFS), ..element }];
+    };
+    let named = parts.into_iter().map(|mut part| {
+        part.key = key(if part.key == "layer" { ROOTFS_LAYER } else { ROOTFS });
+        part
+    });
+    let mut named: Vec<Element> = named.collect();
+    if let Some(first) = named.first_mut() {
+        first.origins.splice(0..0, origins);
+    }
+    named
+}
+
+/// Puts the layer beside the path, which then is a table.
+fn put_layer(container: &mut Element, setting: Element) {
+    let parts = container.parts_mut();
+    let Some(rootfs) = parts.iter_mut().find(|part| part.key == ROOTFS) else { return };
+    let path = std::mem::take(&mut rootfs.content);
+    let layer = Element { key: "layer".to_owned(), ..setting };
+    rootfs.content = Content::Mapping(vec![Element::new("path", path), layer]);
+}
+
 /// Puts a setting called `CONTAINER.setting` into its container. Gives back what is none.
 pub(super) fn put_setting(spec: &mut [Element], setting: Element) -> Option<Element> {
     let key = setting.key.clone();
     let Some((name, path)) = key.split_once('.') else { return Some(setting) };
     let container = containers(spec).find(|container| name_of(container).as_deref() == Some(name));
     let Some(container) = container else { return Some(setting) };
+    if path == ROOTFS_LAYER {
+        put_layer(container, setting);
+        return None;
+    }
     let path: Vec<&str> = path.split('.').collect();
     put(container, &path, setting);
     None
@@ -44,7 +77,7 @@ pub(super) fn place_of_setting(setting: &Element) -> Option<usize> {
 /// The value of a setting as a plain key has it, of the text that an annotation has.
 pub(super) fn plain(setting: &str, text: &str) -> Content {
     match setting {
-        "keystone" if text == "true" || text == "false" => Content::Boolean(text == "true"),
+        "keystone" | "reaper" if text == "true" || text == "false" => Content::Boolean(text == "true"),
         "startAfter" | "envFile" => {
             Content::List(words(text).map(|word| Element::string("", word)).collect())
         }
@@ -52,7 +85,9 @@ pub(super) fn plain(setting: &str, text: &str) -> Content {
             let pairs = words(text).filter_map(|word| word.split_once('='));
             Content::Mapping(pairs.map(|(name, path)| Element::string(name, path)).collect())
         }
-        "keystone" | "notify" => Content::String(text.to_owned()),
+        "keystone" | "reaper" | "notify" | "network" | ROOTFS | ROOTFS_LAYER => {
+            Content::String(text.to_owned())
+        }
         _ => super::form::number(text),
     }
 }

@@ -8,6 +8,7 @@ use super::super::quantity::Quantity;
 use super::super::resources::quantity;
 use super::super::settings;
 use super::super::suggest::nearest;
+use super::super::volume::DownwardValue;
 use super::{CountedResource, EnvFrom, EnvFromSource, EnvValue, KeyRef, PodField, ResourceRef};
 
 const OBJECT_NAME: &str = "write a name such as `settings`";
@@ -144,6 +145,32 @@ const PATHS: [(&str, PodField); 9] = [
 ];
 
 fn field_ref(item: &Item<'_>) -> Option<PodField> {
+    with_path(item, field_path)
+}
+
+/// Reads what a file of a volume tells of the pod: less of the cluster, and labels and annotations as a whole
+/// (rule 138).
+pub(in crate::spec) fn volume_field(item: &Item<'_>) -> Option<DownwardValue> {
+    with_path(item, |item| {
+        let whole = [
+            ("metadata.labels", DownwardValue::Labels),
+            ("metadata.annotations", DownwardValue::Annotations),
+        ];
+        let path = item.string()?;
+        if let Some((_, whole)) = whole.into_iter().find(|(known, _)| *known == path) {
+            return Some(whole);
+        }
+        if !path.starts_with("metadata.") {
+            let known =
+                "metadata.name, metadata.namespace, metadata.uid, metadata.labels, metadata.annotations";
+            item.refuse("a file cannot tell of this", format!("known are {known}; a variable can tell more"));
+            return None;
+        }
+        field_path(item).map(DownwardValue::Field)
+    })
+}
+
+fn with_path<T>(item: &Item<'_>, read: impl FnOnce(&Item<'_>) -> Option<T>) -> Option<T> {
     item.fields(&[Place::FieldRef], |fields| {
         if let Some(item) = fields.take("apiVersion")
             && item.node.as_string() != Some("")
@@ -154,7 +181,7 @@ fn field_ref(item: &Item<'_>) -> Option<PodField> {
             fields.missing("fieldPath", format!("write {}", item.scope.word("fieldPath", "metadata.name")));
             return None;
         };
-        field_path(&item)
+        read(&item)
     })?
 }
 
@@ -204,6 +231,18 @@ fn meant(path: &str) -> String {
             format!("known are {}, metadata.labels['...'] and metadata.annotations['...']", paths.join(", "))
         }
     }
+}
+
+/// Reads an amount that a file of a volume tells; it is a container's, and says whose.
+pub(in crate::spec) fn volume_resource(item: &Item<'_>) -> Option<ResourceRef> {
+    let read = resource_ref(item)?;
+    if read.container.is_none() {
+        let message = format!("cannot use {}{}: containerName is missing", item.name, item.owner);
+        let problem = item.scope.error(item.key, message).path(format!("{}.containerName", item.path));
+        let help = format!("write {}, the name of a container", item.scope.word("containerName", "main"));
+        item.scope.report(problem.label("it needs containerName").help(help));
+    }
+    Some(read)
 }
 
 fn resource_ref(item: &Item<'_>) -> Option<ResourceRef> {

@@ -15,7 +15,7 @@ pub(super) fn toml(root: &Item<'_>) {
     let types = ["PodSpec", "ObjectMeta"].map(Type::find);
     for (key, item) in root.entries().unwrap_or_default() {
         let is_own = Field::find(Place::Toml, key).is_some();
-        let is_setting = key == settings::PROFILE || key == "crashLoopBackOff";
+        let is_setting = [settings::PROFILE, settings::NETWORK].contains(&key) || key == "crashLoopBackOff";
         let [spec, metadata] = types;
         let place = if is_own { metadata } else { spec };
         let field = place.and_then(|place| place.fields().find(|field| field.name == key));
@@ -64,6 +64,9 @@ fn of_container(container: &Item<'_>) {
 /// The annotations that say what a key says.
 fn names_below(setting: &str, item: &Item<'_>) -> Vec<String> {
     match item.node.as_mapping() {
+        Some(_) if setting.ends_with(container_settings::ROOTFS) => {
+            ["", "Layer"].map(|end| format!("`{}{setting}{end}`", settings::PREFIX)).to_vec()
+        }
         Some(entries) => {
             entries.iter().map(|entry| format!("`{}{setting}.{}`", settings::PREFIX, entry.key)).collect()
         }

@@ -61,7 +61,23 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
                 "then": {"properties": {"values": {"maxItems": 0}}},
             },
         })),
-        Document | Spec | Toml | CrashLoopBackOff | Os | ContainerPort => None,
+        // A volume is an emptyDir where nothing is said.
+        Volume => Some(at_most_one(place, "a volume is")),
+        ProjectedSource => Some(one_of(place, "a source is")),
+        DownwardFile => Some(one_of(place, "a file tells of")),
+        SeccompProfile | AppArmorProfile => Some(localhost()),
+        SecurityContext => Some(no_escalation()),
+        VolumeMount => Some(mount()),
+        Spec => Some(host_namespaces()),
+        // An image that is a file system may have a program.
+        Toml => Some(json!({
+            "if": {"properties": {"profile": {"const": "pod"}}, "required": ["profile"]},
+            "else": {"properties": {"containers": programs(), "initContainers": programs()}},
+        })),
+        HostAlias | DnsConfig | DnsOption | PodSecurityContext | Sysctl | SeLinuxOptions => None,
+        Capabilities | EmptyDir | HostPath | ConfigMapVolume | SecretVolume | DownwardVolume => None,
+        ProjectedVolume | ClaimVolume | KeyToPath | ProjectedObject | ProjectedDownward => None,
+        Document | CrashLoopBackOff | Os | ContainerPort | TomlRootfs => None,
         KeyRef | ObjectRef | FieldRef | ResourceFieldRef => None,
         RestartRule | ExitCodes | ExecAction | HttpGetAction | HttpHeader | TcpSocketAction => None,
         PodTemplate | TemplateMetadata | LabelSelector | ConfigMap | Secret | List | ListMetadata => None,
@@ -70,6 +86,89 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         TomlContainer | TomlLifecycleHandler => None,
         Script | ScriptContainer | ScriptRun | ScriptHook | ScriptEvent | Below(_) => None,
     }
+}
+
+/// Entries that have a command.
+fn programs() -> Value {
+    json!({"items": {"required": ["command"], "properties": {"command": {"minItems": 1}}}})
+}
+
+/// A field that is there as `value`.
+fn with(name: &str, value: &Value) -> Value {
+    json!({"properties": {name: value}, "required": [name]})
+}
+
+/// Only a profile of this type has a name, and has one always.
+fn localhost() -> Value {
+    json!({
+        "if": with("type", &json!({"const": "Localhost"})),
+        "then": with("localhostProfile", &json!({"type": "string"})),
+        "else": {"properties": {"localhostProfile": {"enum": ["", null]}}},
+    })
+}
+
+/// Who has all rights cannot gain more (rule 160).
+fn no_escalation() -> Value {
+    let added = json!({"properties": {"add": {"not": {"contains": {"pattern": "^(?:CAP_)?SYS_ADMIN$"}}}}});
+    json!({
+        "if": with("privileged", &json!({"const": true})),
+        "then": {"properties": {"allowPrivilegeEscalation": {"enum": [true, null]}}},
+        "else": {
+            "if": {"required": ["capabilities"], "not": {"properties": {"capabilities": added}}},
+            "then": {"properties": {"allowPrivilegeEscalation": {"enum": [true, null]}}},
+        },
+    })
+}
+
+/// What of a mount needs or excludes what else (rules 148, 149).
+fn mount() -> Value {
+    let written = json!({"type": "string", "minLength": 1});
+    json!({"allOf": [
+        {
+            "if": with("subPath", &written),
+            "then": {"properties": {"subPathExpr": {"enum": ["", null]}}},
+        },
+        {
+            "if": with("readOnly", &json!({"const": true})),
+            "else": {"properties": {"recursiveReadOnly": {"enum": ["Disabled", null]}}},
+        },
+        {
+            "if": with("mountPropagation", &json!({"enum": ["HostToContainer", "Bidirectional"]})),
+            "then": {"properties": {"recursiveReadOnly": {"enum": ["Disabled", null]}}},
+        },
+    ]})
+}
+
+/// Which namespaces and names exclude each other (rules 152, 154, 155, 163).
+fn host_namespaces() -> Value {
+    let yes = json!({"const": true});
+    let no = json!({"enum": [false, null]});
+    let nothing = json!({"type": "null"});
+    let servers = with("dnsConfig", &with("nameservers", &json!({"type": "array", "minItems": 1})));
+    json!({"allOf": [
+        {
+            "if": with("hostUsers", &json!({"const": false})),
+            "then": {"properties": {"hostNetwork": no, "hostPID": no, "hostIPC": no}},
+        },
+        {"if": with("hostPID", &yes), "then": {"properties": {"shareProcessNamespace": no}}},
+        {"if": with("hostNetwork", &yes), "then": {"properties": {"hostnameOverride": nothing}}},
+        {"if": with("setHostnameAsFQDN", &yes), "then": {"properties": {"hostnameOverride": nothing}}},
+        {
+            "if": {"not": servers},
+            "then": {"properties": {"dnsPolicy": {"not": {"const": "None"}}}},
+        },
+    ]})
+}
+
+/// None or one of the mappings that may stand in this one.
+fn at_most_one(place: Place, does: &str) -> Value {
+    let mut one = one_of(place, does);
+    let choices = one.pointer_mut("/then/oneOf").and_then(Value::as_array_mut);
+    if let Some(choices) = choices {
+        let none = json!({"not": {"anyOf": choices}});
+        choices.push(none);
+    }
+    one
 }
 
 /// Exactly one of the mappings that may stand in this one; `does` begins the sentence about it.

@@ -3,7 +3,7 @@
 
 use super::super::fields::Place;
 use super::super::settings;
-use super::super::{Signal, Syntax, container_settings};
+use super::super::{Capability, Signal, Syntax, container_settings};
 use super::rows::Row;
 use super::{Writer, within};
 use serde_json::{Value, json};
@@ -65,6 +65,27 @@ pub(super) enum Form {
     /// Seconds of a probe, with a fraction.
     ProbeSeconds,
     StopSignal,
+    /// Ids of users or groups.
+    Ids,
+    /// A numeric address.
+    Address,
+    /// The same; an empty one counts as left out.
+    OptionalAddress,
+    /// Several.
+    Addresses {
+        most: usize,
+    },
+    /// Strings of one form.
+    Texts {
+        rule: Rule,
+        most: Option<usize>,
+    },
+    Capabilities,
+    Sysctl,
+    /// Where a volume is seen.
+    MountPath,
+    /// A directory, or a table of it and its layer.
+    Rootfs,
 }
 
 /// What a string may be.
@@ -147,6 +168,49 @@ const QUANTITY: Rule = rule(
     r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$",
     "a quantity is such as `500m`, `0.5` or `64Mi`",
 );
+/// Absolute and never up.
+pub(super) const ABSOLUTE: Rule = rule(
+    r"^/+((\.|[^/\u0000.][^/\u0000]*|\.[^/\u0000.][^/\u0000]*|\.\.[^/\u0000]+)(/+(\.|[^/\u0000.][^/\u0000]*|\.[^/\u0000.][^/\u0000]*|\.\.[^/\u0000]+))*/*)?$",
+    "this path starts with `/` and has no `..`",
+);
+/// The same, where empty is left out.
+pub(super) const OPTIONAL_ABSOLUTE: Rule = rule(
+    r"^(/+((\.|[^/\u0000.][^/\u0000]*|\.[^/\u0000.][^/\u0000]*|\.\.[^/\u0000]+)(/+(\.|[^/\u0000.][^/\u0000]*|\.[^/\u0000.][^/\u0000]*|\.\.[^/\u0000]+))*/*)?)?$",
+    "this path starts with `/` and has no `..`",
+);
+/// Relative and never up; empty is left out.
+pub(super) const DESCENDING: Rule = rule(
+    r"^((\.|[^/\u0000.][^/\u0000]*|\.[^/\u0000.][^/\u0000]*|\.\.[^/\u0000]+)(/+(\.|[^/\u0000.][^/\u0000]*|\.[^/\u0000.][^/\u0000]*|\.\.[^/\u0000]+))*/*)?$",
+    "this path is relative and has no `..`",
+);
+/// The same of a file in a volume, whose own files start with `..`.
+pub(super) const IN_VOLUME: Rule = rule(
+    r"^(\./+)*([^/\u0000.][^/\u0000]*|\.[^/\u0000.][^/\u0000]*)(/+(\.|[^/\u0000.][^/\u0000]*|\.[^/\u0000.][^/\u0000]*|\.\.[^/\u0000]+))*/*$",
+    "this path is relative, has no `..` and does not start with it",
+);
+pub(super) const OPTIONAL_LABEL: Rule = short(63, "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", NO_LABEL);
+pub(super) const HOSTNAME: Rule =
+    short(64, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", NO_SUBDOMAIN);
+pub(super) const SEARCH: Rule = short(
+    254,
+    r"^(\.|[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?)$",
+    "a domain is such as `example.com`",
+);
+pub(super) const WORD: Rule = rule(r"^[^\s\u0000-\u001f\u007f:]*$", "this is one word");
+pub(super) const FULL_WORD: Rule = rule(r"^[^\s\u0000-\u001f\u007f:]+$", "this is one word");
+/// Words with dots or slashes between them.
+const SYSCTL: Rule = short(
+    253,
+    "^[a-z0-9]([a-z0-9_-]*[a-z0-9])?([./][a-z0-9]([a-z0-9_-]*[a-z0-9])?)*$",
+    "a kernel parameter is called such as `net.core.somaxconn`",
+);
+const OWN_SYSCTL: &str = r"^(net[./]|fs[./]mqueue[./]|kernel[./](shm|msg|sem$))";
+/// What a file of a volume may tell of the pod.
+pub(super) const VOLUME_FIELD: Rule = rule(
+    r"^metadata\.(name|namespace|uid|labels(\['[^'\u0000]+'\])?|annotations(\['[^'\u0000]+'\])?)$",
+    "a file tells of metadata.name, namespace, uid, labels or annotations",
+);
+pub(super) const NOT_EMPTY: Rule = rule(r"^[^\u0000]+$", "it is empty");
 const LABEL_VALUE: Rule = rule(
     "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$",
     "a label is a word of at most 63 letters, digits, `-`, `_` and `.`",
@@ -222,9 +286,7 @@ impl Form {
             Self::Program => {
                 let mut program = ANY.schema();
                 *within(&mut program, "minLength") = json!(1);
-                // In TOML there is no image that has a program.
-                let least = usize::from(writer.syntax == Syntax::Toml);
-                json!({"type": "array", "items": [program], "additionalItems": ANY.schema(), "minItems": least})
+                json!({"type": "array", "items": [program], "additionalItems": ANY.schema()})
             }
             Self::Codes => json!({
                 "type": "array",
@@ -309,6 +371,43 @@ impl Form {
                 "maximum": i32::MAX,
                 "anyOf": [{"enum": [0]}, {"minimum": 0.01}],
             }),
+            Self::Ids => {
+                let id = Self::Integer(0, i32::MAX.into()).schema(writer);
+                json!({"type": "array", "items": id})
+            }
+            Self::Address => {
+                json!({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]})
+            }
+            Self::OptionalAddress => {
+                json!({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"maxLength": 0}]})
+            }
+            Self::Sysctl => {
+                let mut schema = SYSCTL.schema();
+                *within(&mut schema, "allOf") = json!([{"pattern": OWN_SYSCTL}]);
+                schema
+            }
+            Self::Addresses { most } => {
+                json!({"type": "array", "items": Self::Address.schema(writer), "maxItems": most})
+            }
+            Self::Texts { rule, most } => {
+                let mut schema = json!({"type": "array", "items": rule.schema()});
+                if let Some(most) = most {
+                    *within(&mut schema, "maxItems") = json!(most);
+                }
+                schema
+            }
+            Self::Capabilities => capabilities(),
+            Self::MountPath => {
+                let mut schema = ABSOLUTE.schema();
+                let kernels = r"^/+(\./+)*\.?$|^/+(\./+)*(proc|sys)(/|$)";
+                *within(&mut schema, "not") = json!({"pattern": kernels});
+                schema
+            }
+            Self::Rootfs => {
+                let mut schema = writer.reference(Place::TomlRootfs);
+                schema = json!({"anyOf": [NOT_EMPTY.schema(), schema]});
+                schema
+            }
             Self::StopSignal => {
                 let names = Signal::kubernetes_names().into_iter().map(|(name, _)| name);
                 let words: Vec<_> = names.chain([String::new()]).collect();
@@ -316,6 +415,21 @@ impl Form {
             }
         }
     }
+}
+
+/// Names of capabilities in any spelling; editors offer the usual one.
+fn capabilities() -> Value {
+    let names: Vec<&str> = ["ALL"].into_iter().chain(Capability::all().map(Capability::name)).collect();
+    let any_case = |name: &str| -> String {
+        let letter = |c: char| match c.is_ascii_alphabetic() {
+            true => format!("[{c}{}]", c.to_ascii_lowercase()),
+            false => c.to_string(),
+        };
+        name.chars().map(letter).collect()
+    };
+    let spelt: Vec<String> = names.iter().skip(1).map(|name| any_case(name)).collect();
+    let pattern = format!("^({}|({})?({}))$", any_case("ALL"), any_case("CAP_"), spelt.join("|"));
+    json!({"type": "array", "items": {"type": "string", "anyOf": [{"enum": names}, {"pattern": pattern}]}})
 }
 
 /// A mapping of values under keys of ConfigMaps and Secrets.
@@ -388,6 +502,11 @@ fn of_container(setting: &str) -> String {
 
 /// A setting as an annotation, where everything is a string.
 fn setting_schema(writer: &mut Writer, setting: &str, top: Place) -> Option<Value> {
+    let (top, setting) = if setting == container_settings::ROOTFS_LAYER {
+        (Place::TomlRootfs, "layer")
+    } else {
+        (top, setting)
+    };
     let (place, field) = match setting.rsplit_once('.') {
         Some(("crashLoopBackOff", field)) => (Place::CrashLoopBackOff, field),
         Some((_, field)) => (Place::TomlLifecycleHandler, field),
@@ -404,6 +523,8 @@ fn setting_schema(writer: &mut Writer, setting: &str, top: Place) -> Option<Valu
         PATHS.schema()
     } else if row.form == Form::NamedPaths {
         NAMED_PATHS.schema()
+    } else if row.form == Form::Rootfs {
+        NOT_EMPTY.schema()
     } else if matches!(row.form, Form::Strings { .. }) {
         ANY.schema()
     } else {

@@ -20,8 +20,6 @@ pub(super) struct Row {
 pub(super) enum Need {
     Optional,
     Required,
-    /// In Kubernetes' objects an image may have it.
-    RequiredInToml,
 }
 
 impl Row {
@@ -36,10 +34,6 @@ impl Row {
     const fn required(self) -> Self {
         Self { need: Need::Required, ..self }
     }
-
-    const fn required_in_toml(self) -> Self {
-        Self { need: Need::RequiredInToml, ..self }
-    }
 }
 
 const fn row(place: Place, name: &'static str, form: Form, text: &'static str) -> Row {
@@ -48,6 +42,11 @@ const fn row(place: Place, name: &'static str, form: Form, text: &'static str) -
 
 /// A number that Kubernetes keeps in 32 bits.
 const COUNT: Form = Form::Integer(0, i32::MAX as i64);
+/// A user or a group.
+const ID: Form = Form::Integer(0, i32::MAX as i64);
+/// Permissions.
+const MODE: Form = Form::Integer(0, 0o777);
+const PROFILE_TYPES: Form = Form::Word(&["RuntimeDefault", "Localhost", "Unconfined"]);
 const RESTART_POLICIES: Form = Form::Word(&["Always", "OnFailure", "Never"]);
 
 /// Every implemented field, once, in the order of the table of fields.
@@ -69,6 +68,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Toml, "labels", Form::Labels, "Short words by which programs tell pods apart."),
     row(Toml, "annotations", Form::Annotations, "Any text for people and programs."),
     row(Toml, "profile", Form::Word(&["process", "pod"]), "Defaults and surroundings: `process` is this host's own files, environment and namespaces, `pod` is what a Kubernetes node gives. TOML has `process` where it is left out, YAML has `pod`; `--profile` wins."),
+    row(Toml, "network", Form::Word(&["private", "none", "pasta"]), "What a network of the pod's own can reach: `private` the outside where pasta is there to lead out, `none` only the pod, `pasta` the outside or the pod does not start.").default("\"private\""),
     row(Toml, "crashLoopBackOff", Form::Object(CrashLoopBackOff), "How long a container that keeps ending waits before its next start."),
     row(CrashLoopBackOff, "initialDelaySeconds", Form::Seconds, "Delay before the second restart; the first is immediate, and each further delay doubles.").default("10"),
     row(CrashLoopBackOff, "maxDelaySeconds", Form::Seconds, "The longest delay.").default("300"),
@@ -81,6 +81,86 @@ pub(super) const ROWS: &[Row] = &[
     row(Spec, "hostNetwork", Form::Boolean, "Use this host's network.").default("false"),
     row(Spec, "hostPID", Form::Boolean, "See this host's processes.").default("false"),
     row(Spec, "hostIPC", Form::Boolean, "Share this host's System V IPC objects and message queues.").default("false"),
+    row(Spec, "hostUsers", Form::Boolean, "Have this host's users; `false` makes root of the pod nobody outside.").default("true"),
+    row(Spec, "shareProcessNamespace", Form::Boolean, "Let all containers see each other's processes.").default("false"),
+    row(Spec, "hostname", Form::Text(form::OPTIONAL_LABEL), "What the pod is called on its own network; left out, its name."),
+    row(Spec, "subdomain", Form::Text(form::OPTIONAL_LABEL), "Part of the long name of the pod."),
+    row(Spec, "setHostnameAsFQDN", Form::Boolean, "Whether the kernel knows the pod by its long name.").default("false"),
+    row(Spec, "hostnameOverride", Form::Text(form::HOSTNAME), "What the pod is called, before all other names."),
+    row(Spec, "hostAliases", Form::Objects { place: HostAlias, most: None }, "Lines of /etc/hosts."),
+    row(Spec, "dnsPolicy", Form::WordOrEmpty(&["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]), "Whose name servers are asked: this host's or, with `None`, those of dnsConfig alone.").default("\"ClusterFirst\""),
+    row(Spec, "dnsConfig", Form::Object(DnsConfig), "What resolv.conf has more."),
+    row(Spec, "securityContext", Form::Object(PodSecurityContext), "As whom the containers run, and what they may."),
+    row(Spec, "volumes", Form::Objects { place: Volume, most: None }, "What containers may mount."),
+    row(HostAlias, "ip", Form::Address, "The address.").required(),
+    row(HostAlias, "hostnames", Form::Texts { rule: form::SUBDOMAIN, most: None }, "Its names."),
+    row(DnsConfig, "nameservers", Form::Addresses { most: 3 }, "Addresses of name servers."),
+    row(DnsConfig, "searches", Form::Texts { rule: form::SEARCH, most: Some(32) }, "Domains in which short names are looked for."),
+    row(DnsConfig, "options", Form::Objects { place: DnsOption, most: None }, "Options of the resolver."),
+    row(DnsOption, "name", Form::Text(form::FULL_WORD), "Name of the option, such as `ndots`.").required(),
+    row(DnsOption, "value", Form::Text(form::WORD), "Its value, where it has one."),
+    row(PodSecurityContext, "runAsUser", ID, "User that every process runs as, by its number."),
+    row(PodSecurityContext, "runAsGroup", ID, "Group of every process, by its number."),
+    row(PodSecurityContext, "runAsNonRoot", Form::Boolean, "Do not start a container that would run as root."),
+    row(PodSecurityContext, "supplementalGroups", Form::Ids, "Further groups of every process."),
+    row(PodSecurityContext, "supplementalGroupsPolicy", Form::Word(&["Merge", "Strict"]), "Whether the image's groups of the user come on top.").default("\"Merge\""),
+    row(PodSecurityContext, "fsGroup", ID, "Group that owns the volumes, and that every process has."),
+    row(PodSecurityContext, "fsGroupChangePolicy", Form::Word(&["Always", "OnRootMismatch"]), "Whether a volume that looks right is gone through for its group.").default("\"Always\""),
+    row(PodSecurityContext, "sysctls", Form::Objects { place: Sysctl, most: None }, "Kernel parameters of the pod's own namespaces."),
+    row(PodSecurityContext, "seccompProfile", Form::Object(SeccompProfile), "Which system calls the containers may make."),
+    row(PodSecurityContext, "appArmorProfile", Form::Object(AppArmorProfile), "Which AppArmor profile confines the containers."),
+    row(PodSecurityContext, "seLinuxOptions", Form::Object(SeLinuxOptions), "Label of the processes for SELinux."),
+    row(Sysctl, "name", Form::Sysctl, "Name of the parameter.").required(),
+    row(Sysctl, "value", Form::Text(form::ONE_LINE), "Its value, as text.").required(),
+    row(SeccompProfile, "type", PROFILE_TYPES, "The usual profile, a file, or none.").required(),
+    row(SeccompProfile, "localhostProfile", Form::Text(form::DESCENDING), "Path of the file below the directory of profiles."),
+    row(AppArmorProfile, "type", PROFILE_TYPES, "The usual profile, a loaded one, or none.").required(),
+    row(AppArmorProfile, "localhostProfile", Form::Text(form::ANY), "Name of the loaded profile."),
+    row(SeLinuxOptions, "user", Form::Text(form::ANY), "User of the label."),
+    row(SeLinuxOptions, "role", Form::Text(form::ANY), "Role of the label."),
+    row(SeLinuxOptions, "type", Form::Text(form::ANY), "Type of the label."),
+    row(SeLinuxOptions, "level", Form::Text(form::ANY), "Level of the label."),
+    row(Volume, "name", Form::Text(form::LABEL), "Name of the volume, unique in the pod: lower-case letters, digits and `-`.").required(),
+    row(Volume, "emptyDir", Form::Object(EmptyDir), "A directory that is empty at first and gone with the pod."),
+    row(Volume, "hostPath", Form::Object(HostPath), "A file or directory of this host."),
+    row(Volume, "configMap", Form::Object(ConfigMapVolume), "The values of a ConfigMap as files."),
+    row(Volume, "secret", Form::Object(SecretVolume), "The values of a Secret as files, in memory."),
+    row(Volume, "downwardAPI", Form::Object(DownwardVolume), "What the pod knows of itself, as files."),
+    row(Volume, "projected", Form::Object(ProjectedVolume), "Files of several of these."),
+    row(Volume, "persistentVolumeClaim", Form::Object(ClaimVolume), "A directory that outlives the pod."),
+    row(EmptyDir, "medium", Form::WordOrEmpty(&["Memory"]), "Where it is: on disk, or in memory."),
+    row(EmptyDir, "sizeLimit", Form::Quantity, "Bytes at most."),
+    row(EmptyDir, "mode", MODE, "Permissions of the directory.").default("511"),
+    row(HostPath, "path", Form::Text(form::ABSOLUTE), "Where it is.").required(),
+    row(HostPath, "type", Form::WordOrEmpty(&["DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]), "What has to be there, or is made."),
+    row(ConfigMapVolume, "name", Form::Text(form::SUBDOMAIN), "Name of the ConfigMap, in the pod's namespace.").required(),
+    row(ConfigMapVolume, "items", Form::Objects { place: KeyToPath, most: None }, "Which keys; left out, every key as a file of its name."),
+    row(ConfigMapVolume, "defaultMode", MODE, "Permissions of the files.").default("420"),
+    row(ConfigMapVolume, "optional", Form::Boolean, "Whether the ConfigMap and its keys may be missing.").default("false"),
+    row(SecretVolume, "secretName", Form::Text(form::SUBDOMAIN), "Name of the Secret, in the pod's namespace.").required(),
+    row(SecretVolume, "items", Form::Objects { place: KeyToPath, most: None }, "Which keys; left out, every key as a file of its name."),
+    row(SecretVolume, "defaultMode", MODE, "Permissions of the files.").default("420"),
+    row(SecretVolume, "optional", Form::Boolean, "Whether the Secret and its keys may be missing.").default("false"),
+    row(DownwardVolume, "items", Form::Objects { place: DownwardFile, most: None }, "The files."),
+    row(DownwardVolume, "defaultMode", MODE, "Permissions of the files.").default("420"),
+    row(ProjectedVolume, "sources", Form::Objects { place: ProjectedSource, most: None }, "Where the files come from."),
+    row(ProjectedVolume, "defaultMode", MODE, "Permissions of the files.").default("420"),
+    row(ClaimVolume, "claimName", Form::Text(form::SUBDOMAIN), "Name of the claim, which names the directory.").required(),
+    row(ClaimVolume, "readOnly", Form::Boolean, "Whether nobody may write to it.").default("false"),
+    row(KeyToPath, "key", Form::Text(form::CONFIG_KEY), "Key of the object.").required(),
+    row(KeyToPath, "path", Form::Text(form::IN_VOLUME), "Path of the file in the volume.").required(),
+    row(KeyToPath, "mode", MODE, "Permissions of the file; left out, those of the volume."),
+    row(DownwardFile, "path", Form::Text(form::IN_VOLUME), "Path of the file in the volume.").required(),
+    row(DownwardFile, "mode", MODE, "Permissions of the file; left out, those of the volume."),
+    row(DownwardFile, "fieldRef", Form::Object(FieldRef), "Something about the pod."),
+    row(DownwardFile, "resourceFieldRef", Form::Object(ResourceFieldRef), "What a container asks for or is limited to."),
+    row(ProjectedSource, "configMap", Form::Object(ProjectedObject), "The values of a ConfigMap."),
+    row(ProjectedSource, "secret", Form::Object(ProjectedObject), "The values of a Secret."),
+    row(ProjectedSource, "downwardAPI", Form::Object(ProjectedDownward), "What the pod knows of itself."),
+    row(ProjectedObject, "name", Form::Text(form::SUBDOMAIN), "Name of the object, in the pod's namespace.").required(),
+    row(ProjectedObject, "items", Form::Objects { place: KeyToPath, most: None }, "Which keys; left out, every key as a file of its name."),
+    row(ProjectedObject, "optional", Form::Boolean, "Whether the object and its keys may be missing.").default("false"),
+    row(ProjectedDownward, "items", Form::Objects { place: DownwardFile, most: None }, "The files."),
     row(Spec, "os", Form::Object(Os), "Operating system that the containers need."),
     row(Spec, "resources", Form::Object(Resources), "What the pod as a whole asks for and is limited to."),
     row(Spec, "readinessGates", Form::Objects { place: ReadinessGate, most: None }, "Conditions that have to be True before the pod is Ready."),
@@ -89,7 +169,7 @@ pub(super) const ROWS: &[Row] = &[
 
     row(Container, "name", Form::Text(form::LABEL), "Name of the container, unique in the pod: lower-case letters, digits and `-`.").required(),
     row(Container, "image", Form::Text(form::IMAGE), "Image that the container was built from."),
-    row(Container, "command", Form::Program, "Program and its first arguments, run without a shell.").required_in_toml(),
+    row(Container, "command", Form::Program, "Program and its first arguments, run without a shell."),
     row(Container, "args", Form::Strings { least: 0 }, "Further arguments, put after `command`."),
     row(Container, "workingDir", Form::Text(form::ANY), "Directory that the program starts in."),
     row(Container, "ports", Form::Objects { place: ContainerPort, most: None }, "Ports that the container listens on; probes may use their names."),
@@ -118,6 +198,33 @@ pub(super) const ROWS: &[Row] = &[
     row(LifecycleHandler, "tcpSocket", Form::Object(TcpSocketAction), "Always a failure, as in Kubernetes."),
     row(SleepAction, "seconds", Form::Integer(0, i64::MAX), "Seconds, at most those of the grace period.").required(),
     row(Container, "terminationMessagePolicy", Form::WordOrEmpty(&["File", "FallbackToLogsOnError"]), "Where the message about a failure comes from.").default("\"File\""),
+    row(Container, "terminationMessagePath", Form::Text(form::OPTIONAL_ABSOLUTE), "File that the container writes the message about its end to.").default("\"/dev/termination-log\""),
+    row(Container, "securityContext", Form::Object(SecurityContext), "As whom the container runs, and what it may; before what the pod says."),
+    row(SecurityContext, "runAsUser", ID, "User that its processes run as, by its number."),
+    row(SecurityContext, "runAsGroup", ID, "Group of its processes, by its number."),
+    row(SecurityContext, "runAsNonRoot", Form::Boolean, "Do not start the container if it would run as root."),
+    row(SecurityContext, "allowPrivilegeEscalation", Form::Boolean, "Whether a program may gain rights that who starts it does not have.").default("true"),
+    row(SecurityContext, "capabilities", Form::Object(Capabilities), "What it may more and less than usual."),
+    row(SecurityContext, "privileged", Form::Boolean, "Give it all rights on this host.").default("false"),
+    row(SecurityContext, "readOnlyRootFilesystem", Form::Boolean, "Let it write to volumes only.").default("false"),
+    row(SecurityContext, "procMount", Form::Word(&["Default", "Unmasked"]), "What it sees of /proc.").default("\"Default\""),
+    row(SecurityContext, "seccompProfile", Form::Object(SeccompProfile), "Which system calls it may make."),
+    row(SecurityContext, "appArmorProfile", Form::Object(AppArmorProfile), "Which AppArmor profile confines it."),
+    row(SecurityContext, "seLinuxOptions", Form::Object(SeLinuxOptions), "Label of its processes for SELinux."),
+    row(Capabilities, "add", Form::Capabilities, "Capabilities that it has more."),
+    row(Capabilities, "drop", Form::Capabilities, "Capabilities that it does not have; dropping comes first."),
+    row(Container, "volumeMounts", Form::Objects { place: VolumeMount, most: None }, "Where it sees which volumes."),
+    row(VolumeMount, "name", Form::Text(form::LABEL), "Name of the volume.").required(),
+    row(VolumeMount, "mountPath", Form::MountPath, "Where the container sees it; unique in the container.").required(),
+    row(VolumeMount, "readOnly", Form::Boolean, "Whether the container cannot write to it.").default("false"),
+    row(VolumeMount, "recursiveReadOnly", Form::Word(&["Disabled", "IfPossible", "Enabled"]), "Whether it cannot write to what is mounted below, either.").default("\"Disabled\""),
+    row(VolumeMount, "subPath", Form::Text(form::DESCENDING), "The part of the volume that it sees."),
+    row(VolumeMount, "subPathExpr", Form::Text(form::DESCENDING), "The same, with `$(VAR)` of the container's variables."),
+    row(VolumeMount, "mountPropagation", Form::Word(&["None", "HostToContainer", "Bidirectional"]), "Whether mounts that are made later are seen on the other side.").default("\"None\""),
+    row(TomlContainer, "rootfs", Form::Rootfs, "Directory with the container's root file system, relative to the manifest; what is written is gone with the attempt, unless a table says `layer = \"directory\"`."),
+    row(TomlContainer, "reaper", Form::Boolean, "Whether a process of podinit's is above the main process and reaps what that leaves behind.").default("false"),
+    row(TomlRootfs, "path", Form::Text(form::NOT_EMPTY), "The directory, relative to the manifest.").required(),
+    row(TomlRootfs, "layer", Form::Word(&["ephemeral", "directory"]), "Where what is written goes: to a layer that each attempt has anew, or to the directory.").default("\"ephemeral\""),
     row(TomlContainer, "envFile", Form::Paths, "Files with lines `NAME=value`, read at each start; relative to the manifest. `envFrom` and `env` win over these."),
     row(TomlContainer, "envFromFiles", Form::NamedPaths, "Variables whose values are what these files hold, without the line breaks at the end: for secrets. Read at each start; relative to the manifest."),
     row(TomlContainer, "keystone", Form::Boolean, "Whether the end of this main container ends the pod.").default("false"),
@@ -148,6 +255,8 @@ pub(super) const ROWS: &[Row] = &[
     row(ContainerPort, "containerPort", Form::Integer(1, 65535), "Number of the port.").required(),
     row(ContainerPort, "name", Form::Text(form::OPTIONAL_PORT_NAME), "Name of the port, unique in the container: at most 15 lower-case letters, digits and `-`."),
     row(ContainerPort, "protocol", Form::WordOrEmpty(&["TCP", "UDP", "SCTP"]), "Protocol of the port.").default("\"TCP\""),
+    row(ContainerPort, "hostPort", Form::Integer(0, 65535), "Port of this host that leads to it; 0 counts as left out."),
+    row(ContainerPort, "hostIP", Form::OptionalAddress, "Address of this host on which that is."),
     row(RestartRule, "action", Form::Word(&["Restart", "RestartAllContainers"]), "What is done when the rule matches.").required(),
     row(RestartRule, "exitCodes", Form::Object(ExitCodes), "Exit codes that the rule is about.").required(),
     row(ExitCodes, "operator", Form::Word(&["In", "NotIn"]), "Whether the exit code has to be one of `values` or none of them.").required(),
