@@ -70,8 +70,17 @@ fn what_comes_after_a_sidecar_that_says_nothing_waits() {
 #[test]
 fn a_container_that_cannot_start_is_not_said_to_be_unready_for_ever() {
     let directory = Directory::new();
-    let manifest = "restartPolicy = \"Never\"\n[[containers]]\nname = \"main\"\nnotify = \"fd:3\"\n\
-                    command = [\"/nowhere/program\"]\n";
+    // The other one keeps the pod while the end of the descriptor comes to be seen.
+    let manifest = r#"
+        restartPolicy = "Never"
+        [[containers]]
+        name = "main"
+        notify = "fd:3"
+        command = ["/nowhere/program"]
+        [[containers]]
+        name = "other"
+        command = ["sleep", "0.5"]
+    "#;
     let ended = Running::start(&mut run(&directory, manifest)).end();
     assert_eq!(ended.code(), 127, "{ended:?}");
     assert!(ended.stderr.iter().any(|line| line.contains("cannot start container main")), "{ended:?}");
