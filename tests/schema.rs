@@ -82,9 +82,8 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("ports.yaml", "spec.containers[0].ports[8].name", TWICE),
     ("probes.yaml", "spec.containers[5].startupProbe.tcpSocket.port", ELSEWHERE),
     ("probes.yaml", "spec.containers[8].startupProbe.httpGet.port", ELSEWHERE),
-    ("profile-pod-by-annotation.yaml", "metadata.annotations[\"podinit.dev/profile\"]", PROFILE),
-    ("profile-pod-by-default.yaml", "", PROFILE),
-    ("profile-pod.toml", "profile", PROFILE),
+    ("not-built.yaml", "spec.containers[0].ports[0].hostPort", PROFILE),
+    ("security.yaml", "spec.hostUsers", PROFILE),
     ("nothing.yaml", "", "each document is looked at alone, and an empty one may stand beside others"),
     ("nothing-to-run.yaml", "", ALONE_EACH),
     ("statefulset-web.yaml", "spec.template.spec.containers[0].command", PROFILE),
@@ -94,10 +93,7 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
 ];
 
 /// What only the schema finds: the file and the place.
-const ALONE: &[(&str, &str)] = &[
-    // Profile "pod" is refused before it is known whether the image has a command.
-    ("profile-pod.toml", "/containers/0/command"),
-];
+const ALONE: &[(&str, &str)] = &[];
 
 const NAMES: &str = "it does not know names of containers and ports";
 const LARGER: &str = "two numbers are compared";

@@ -64,7 +64,12 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         // A volume is an emptyDir where nothing is said.
         Volume => Some(at_most_one(place, "a volume is")),
         ProjectedSource => Some(one_of(place, "a source is")),
-        DownwardFile => Some(one_of(place, "a file tells of")),
+        DownwardFile => {
+            let mut one = one_of(place, "a file tells of");
+            let whose = with("containerName", &json!({"type": "string", "minLength": 1}));
+            one["properties"] = json!({"resourceFieldRef": {"if": {"type": "object"}, "then": whose}});
+            Some(one)
+        }
         SeccompProfile | AppArmorProfile => Some(localhost()),
         SecurityContext => Some(no_escalation()),
         VolumeMount => Some(mount()),
@@ -76,7 +81,8 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         })),
         HostAlias | DnsConfig | DnsOption | PodSecurityContext | Sysctl | SeLinuxOptions => None,
         Capabilities | EmptyDir | HostPath | ConfigMapVolume | SecretVolume | DownwardVolume => None,
-        ProjectedVolume | ClaimVolume | KeyToPath | ProjectedObject | ProjectedDownward => None,
+        ProjectedVolume | ClaimVolume | KeyToPath | DownwardFieldRef | ProjectedObject
+        | ProjectedDownward => None,
         Document | CrashLoopBackOff | Os | ContainerPort | TomlRootfs => None,
         KeyRef | ObjectRef | FieldRef | ResourceFieldRef => None,
         RestartRule | ExitCodes | ExecAction | HttpGetAction | HttpHeader | TcpSocketAction => None,
