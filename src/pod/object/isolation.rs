@@ -278,3 +278,48 @@ fn downward(files: &[DownwardFile]) -> Value {
     put(&mut object, "items", files.iter().map(file).collect());
     object
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Network, Options, Source, Syntax, load, render_all};
+
+    fn read(text: &str, profile: Profile) -> Pod {
+        let options = Options { profile: Some(profile), ..Options::default() };
+        let sources = [Source { name: "pod.yaml".to_owned(), text: text.to_owned(), syntax: Syntax::Yaml }];
+        let loaded = load(&sources, &options);
+        loaded.pod.unwrap_or_else(|| panic!("{}", render_all(&loaded.problems, &sources, false)))
+    }
+
+    #[test]
+    fn what_the_object_says_is_what_the_manifest_said() {
+        let manifests = [
+            (include_str!("../../../tests/manifests/good/full.yaml"), Profile::Process),
+            (include_str!("../../../tests/manifests/good/profile-isolation.yaml"), Profile::Pod),
+        ];
+        for (text, profile) in manifests {
+            let mut pod = read(text, profile);
+            let containers = |pod: &Pod| -> Value {
+                let container = |it: &Container| {
+                    let mut object = json!({"name": it.name, "image": "a", "command": ["a"]});
+                    of_container(it, &mut object);
+                    object
+                };
+                pod.containers.iter().map(container).collect()
+            };
+            let mut spec = json!({"containers": containers(&pod)});
+            of_pod(&pod, &mut spec);
+            let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec});
+            let again = read(&object.to_string(), profile);
+            // Kubernetes has no such field.
+            pod.sandbox.network = Network::default();
+            assert_eq!(again.sandbox, pod.sandbox);
+            assert_eq!(again.security_context, pod.security_context);
+            assert_eq!(again.volumes, pod.volumes);
+            for (again, container) in again.containers.iter().zip(&pod.containers) {
+                assert_eq!(again.security_context, container.security_context);
+                assert_eq!(again.volume_mounts, container.volume_mounts);
+            }
+        }
+    }
+}

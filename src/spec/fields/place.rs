@@ -357,9 +357,8 @@ impl Place {
                 Self::ConfigMapVolume,
                 Self::SecretVolume,
             ],
-            Self::EmptyDir | Self::HostPath | Self::ConfigMapVolume | Self::SecretVolume => {
-                &[Self::Volume, Self::VolumeMount]
-            }
+            Self::EmptyDir | Self::HostPath => &[Self::Volume, Self::VolumeMount],
+            Self::ConfigMapVolume | Self::SecretVolume => &[],
             Self::DownwardVolume | Self::ProjectedVolume | Self::ClaimVolume => {
                 &[Self::Volume, Self::VolumeMount]
             }

@@ -414,8 +414,10 @@ impl Form {
                 schema
             }
             Self::Rootfs => {
-                let mut schema = writer.reference(Place::TomlRootfs);
-                schema = json!({"anyOf": [NOT_EMPTY.schema(), schema]});
+                let table = json!({"if": {"type": "object"}, "then": writer.reference(Place::TomlRootfs)});
+                let mut schema = NOT_EMPTY.schema();
+                *within(&mut schema, "type") = json!(["string", "object"]);
+                *within(&mut schema, "allOf") = json!([table]);
                 schema
             }
             Self::StopSignal => {

@@ -113,7 +113,7 @@ pub(super) const ROWS: &[Row] = &[
     row(SeccompProfile, "type", PROFILE_TYPES, "The usual profile, a file, or none.").required(),
     row(SeccompProfile, "localhostProfile", Form::Text(form::DESCENDING), "Path of the file below the directory of profiles."),
     row(AppArmorProfile, "type", PROFILE_TYPES, "The usual profile, a loaded one, or none.").required(),
-    row(AppArmorProfile, "localhostProfile", Form::Text(form::ANY), "Name of the loaded profile."),
+    row(AppArmorProfile, "localhostProfile", Form::Text(form::IMAGE), "Name of the loaded profile."),
     row(SeLinuxOptions, "user", Form::Text(form::ANY), "User of the label."),
     row(SeLinuxOptions, "role", Form::Text(form::ANY), "Role of the label."),
     row(SeLinuxOptions, "type", Form::Text(form::ANY), "Type of the label."),

@@ -9,7 +9,7 @@ use crate::spec::decode::{Fields, Item};
 use crate::spec::fields::{Field, Place};
 use crate::spec::resources::quantity;
 use crate::spec::tree::{Entry, Span, Value, cut};
-use crate::spec::{name, path};
+use crate::spec::{Syntax, name, path};
 
 /// The volumes of a pod, with the places of their names.
 #[derive(Default)]
@@ -115,6 +115,17 @@ const EMPTY_DIR: u32 = 0o777;
 
 /// Permissions in the last nine bits.
 pub(super) fn mode(item: &Item<'_>) -> Option<u32> {
+    if let Value::Integer(written) = item.node.value
+        && !(0..=0o777).contains(&written)
+    {
+        let example = if item.scope.syntax == Syntax::Toml { "0o644" } else { "0644" };
+        let label = if written < 0 { "less than 0" } else { "more than 0777" };
+        item.refuse(
+            label,
+            format!("permissions are octal: write {}", item.scope.written(&item.name, example)),
+        );
+        return None;
+    }
     item.integer(0, 0o777).and_then(|mode| u32::try_from(mode).ok())
 }
 
