@@ -130,7 +130,7 @@ const RESOURCES: &str = r#"
 "#;
 
 #[test]
-fn rule_164_the_share_of_the_sidecars_is_shown() {
+fn rules_164_to_171_what_resources_come_to_is_shown() {
     let said = of_manifest("share.toml", RESOURCES, &[]);
     let rows: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
     let has = |row: &str| rows.contains(&row.split_whitespace().collect());
@@ -143,11 +143,17 @@ fn rule_164_the_share_of_the_sidecars_is_shown() {
         "while initializing 1Gi -",
         "the pod 1Gi 512Mi",
         "resources.requests.memory 512Mi default: its limit, rule 164",
-        "cgroup cpu.weight 100, cpu.max 150000 100000, memory.max 536870912 default: rules 166 to 168",
     ] {
         assert!(has(row), "no row {row:?} in:\n{said}");
     }
-    assert!(said.contains("cannot enforce limits yet"), "{said}");
+    let json: serde_json::Value =
+        serde_json::from_str(&of_manifest("share.toml", RESOURCES, &["-o", "json"])).unwrap();
+    let values = json["groups"].as_array().unwrap().last().unwrap()["values"].as_array().unwrap();
+    let cgroup = values.iter().find(|value| value["field"] == "cgroup").unwrap();
+    assert_eq!(
+        cgroup["value"],
+        "cpu.weight 100, cpu.max 150000 100000, memory.swap.max 0, memory.max 536870912, memory.oom.group 1"
+    );
 }
 
 /// The row of a value: field, value and origin, with the file's name left out.

@@ -136,6 +136,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
     };
     let job = Job {
         pod,
+        isolation: Default::default(),
         commands: Commands::Exact(words),
         signals: SignalPolicy::Command { rewrite: options.rewrite },
         signal_group: options.group,
@@ -147,6 +148,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
         status_file: None,
         event_file: None,
         watched: None,
+        strict: false,
     };
     match runtime::run(job) {
         Ok(code) if options.expect.contains(&code) => 0,

@@ -64,6 +64,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         grace_of_option: matches.contains_id("grace"),
         problems: &loaded.problems,
         host_memory: runtime::host_memory(),
+        not_enforced: runtime::not_enforced(pod),
     };
     let report = Report::of(pod, &told);
     match matches.get_one::<String>("output").map(String::as_str) {

@@ -85,6 +85,9 @@ fn carry_out(name: OsString, arguments: Vec<OsString>) -> u8 {
     if arguments == runtime::OWN_CHILD {
         return runtime::answer();
     }
+    if arguments == runtime::REAPER {
+        return runtime::reap();
+    }
     let typed = [name].into_iter().chain(arguments.iter().cloned());
     match definition().try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {

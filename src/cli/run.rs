@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::source::Manifests;
 use super::{cannot, colors_errors, files, level, source, value, verbose, wants_color};
-use crate::plan::SignalPolicy;
+use crate::plan::{self, Images, SignalPolicy};
 use crate::runtime::{self, Commands, Format, Job, Reading, Watched};
 use crate::spec::{self, ContainerId, Pod, Severity};
 
@@ -43,10 +43,21 @@ pub(super) fn definition() -> Command {
         .arg(name())
         .arg(grace())
         .arg(
+            Arg::new("image").long("image").value_name("NAME=DIRECTORY").action(ArgAction::Append).help(
+                "The files of this image are in a directory; each attempt writes to a layer of its own",
+            ),
+        )
+        .arg(
+            Arg::new("host-rootfs")
+                .long("host-rootfs")
+                .action(ArgAction::SetTrue)
+                .help("Containers without an image of their own see this host's files"),
+        )
+        .arg(
             Arg::new("strict")
                 .long("strict")
                 .action(ArgAction::SetTrue)
-                .help("Refuse a pod whose limits cannot be enforced"),
+                .help("Refuse a pod whose limits this host cannot enforce"),
         )
         .arg(kube_strict())
         .arg(
@@ -88,10 +99,9 @@ pub(super) fn definition() -> Command {
 }
 
 pub(super) fn kube_strict() -> Arg {
-    Arg::new("kube-strict")
-        .long("kube-strict")
-        .action(ArgAction::SetTrue)
-        .help("Refuse a manifest of which anything would be ignored: fields, objects, replicas, limits")
+    Arg::new("kube-strict").long("kube-strict").action(ArgAction::SetTrue).help(
+        "Refuse a manifest of which anything would be ignored: fields, objects, replicas; `run`: and limits",
+    )
 }
 
 pub(super) fn name() -> Arg {
@@ -128,11 +138,7 @@ pub(super) fn profile() -> Arg {
 pub(super) fn run(matches: &ArgMatches) -> u8 {
     runtime::tell(level(matches.get_count("verbose")));
     let options = match options(matches) {
-        Ok(options) => spec::Options {
-            strict: matches.get_flag("strict"),
-            kube_strict: matches.get_flag("kube-strict"),
-            ..options
-        },
+        Ok(options) => spec::Options { kube_strict: matches.get_flag("kube-strict"), ..options },
         Err(message) => return cannot(&message),
     };
     let watched = match matches.get_flag("watch").then(|| watched(matches, &options)).transpose() {
@@ -156,9 +162,19 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
             Err(message) => return cannot(&message),
         },
     };
+    let images = match images(matches) {
+        Ok(images) => images,
+        Err(message) => return cannot(&message),
+    };
+    let isolation = match plan::isolation(&pod, &images) {
+        Ok(isolation) => isolation,
+        Err(problems) => return cannot(&problems.join("\npodinit: ")),
+    };
     let job = Job {
         pod,
+        isolation,
         watched,
+        strict: matches.get_flag("strict") || matches.get_flag("kube-strict"),
         commands: Commands::OfManifest,
         signals: SignalPolicy::Pod { interrupted: false },
         signal_group: false,
@@ -194,6 +210,22 @@ fn watched(matches: &ArgMatches, options: &spec::Options) -> Result<Watched, Str
         Reading { pod: loaded.pod, problems }
     };
     Ok(Watched { files, read_again: Box::new(read_again) })
+}
+
+/// Where containers without `rootfs` have their files from.
+fn images(matches: &ArgMatches) -> Result<Images, String> {
+    let mut directories = std::collections::BTreeMap::new();
+    for given in matches.get_many::<String>("image").into_iter().flatten() {
+        let Some((name, directory)) =
+            given.split_once('=').filter(|(name, path)| !name.is_empty() && !path.is_empty())
+        else {
+            return Err(format!(
+                "cannot use --image {given:?}: write the image's name, `=`, and a directory"
+            ));
+        };
+        directories.insert(name.to_owned(), directory.to_owned());
+    }
+    Ok(Images { directories, host_rootfs: matches.get_flag("host-rootfs") })
 }
 
 fn find(pod: &Pod, name: &str) -> Result<ContainerId, String> {

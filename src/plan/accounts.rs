@@ -53,6 +53,11 @@ impl Accounts {
         Self { users: users.collect(), groups: groups.collect() }
     }
 
+    /// What this user is called.
+    pub fn name_of(&self, user: u32) -> Option<&[u8]> {
+        self.find(user).map(|found| found.name.as_slice())
+    }
+
     /// The group that this user begins with.
     pub(super) fn group_of(&self, user: u32) -> Option<u32> {
         self.find(user).map(|found| found.group)

@@ -135,6 +135,11 @@ pub fn modules_to_load(dependencies: &str, name: &str) -> Option<Vec<String>> {
     Some(needs.chain([path]).map(str::to_owned).collect())
 }
 
+/// Whether the module is a part of the kernel itself, by its modules.builtin(5).
+pub fn is_built_in(list: &str, name: &str) -> bool {
+    list.lines().any(|path| is_module(path, name))
+}
+
 fn is_module(path: &str, name: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
     let stem = file.split_once(".ko").map_or(file, |(stem, _)| stem);
@@ -217,5 +222,7 @@ mod tests {
         assert_eq!(load("a"), Some(vec!["kernel/a.ko".to_owned()]));
         assert_eq!(load("lay"), None);
         assert_eq!(modules_to_load("", "a"), None);
+        assert!(is_built_in("kernel/fs/ext4/ext4.ko\nkernel/lib/crc-16.ko\n", "crc_16"));
+        assert!(!is_built_in("kernel/fs/ext4/ext4.ko\n", "ext"));
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn variables<'a>(
     inputs: AttemptInputs<'a>,
 ) -> Result<Variables<'a>, String> {
     let mut variables = Variables::default();
-    let sources = Sources { pod, container, inputs };
+    let sources = Sources { pod, inputs };
     for path in &container.env_files {
         sources.env_file(path, &mut variables)?;
     }
@@ -122,8 +122,11 @@ pub(super) fn variables<'a>(
             }
             EnvValue::ConfigMapKey(key) => sources.config_map_key(key)?.map(Cow::Borrowed),
             EnvValue::SecretKey(key) => sources.secret_key(key)?.map(Cow::Borrowed),
-            EnvValue::Field(field) => Some(sources.field(field)?),
-            EnvValue::Resource(wanted) => Some(Cow::Owned(sources.resource(wanted)?.to_string())),
+            EnvValue::Field(field) => Some(sources.told().field(field)?),
+            EnvValue::Resource(wanted) => {
+                let amount = sources.told().resource(wanted, Some(container))?;
+                Some(Cow::Owned(amount.to_string()))
+            }
         };
         if let Some(value) = value {
             variables.set(&variable.name, value);
@@ -135,11 +138,14 @@ pub(super) fn variables<'a>(
 /// Where values come from.
 struct Sources<'a> {
     pod: &'a Pod,
-    container: &'a Container,
     inputs: AttemptInputs<'a>,
 }
 
 impl<'a> Sources<'a> {
+    fn told(&self) -> Told<'a> {
+        Told { pod: self.pod, surroundings: self.inputs.surroundings }
+    }
+
     fn env_file(&self, path: &'a str, variables: &mut Variables<'a>) -> Result<(), String> {
         let read = env_file(self.file(path)?);
         let read =
@@ -228,12 +234,21 @@ impl<'a> Sources<'a> {
     fn unusable(&self, kind: &str, name: &str, key: &str, why: &str) -> String {
         format!("cannot use key {key} in {kind} {}/{name}: {why}", self.pod.metadata.namespace)
     }
+}
 
-    fn surroundings(&self) -> Result<&'a Surroundings, String> {
-        self.inputs.surroundings.ok_or_else(|| "cannot tell anything about this host".to_owned())
+/// What a pod can tell of itself and of what surrounds it (rules 138 and 139).
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) surroundings: Option<&'a Surroundings>,
+}
+
+impl<'a> Told<'a> {
+    fn surroundings(self) -> Result<&'a Surroundings, String> {
+        self.surroundings.ok_or_else(|| "cannot tell anything about this host".to_owned())
     }
 
-    fn field(&self, field: &PodField) -> Result<Cow<'a, str>, String> {
+    pub(super) fn field(self, field: &PodField) -> Result<Cow<'a, str>, String> {
         let metadata = &self.pod.metadata;
         let of = |map: &'a BTreeMap<String, String>, key| map.get(key).map_or("", String::as_str);
         Ok(Cow::Borrowed(match field {
@@ -255,15 +270,17 @@ impl<'a> Sources<'a> {
         }))
     }
 
-    /// An amount in the unit that is asked for (rule 139).
-    fn resource(&self, wanted: &ResourceRef) -> Result<u64, String> {
-        let container = match &wanted.container {
-            None => self.container,
-            Some(name) => {
-                let mut all = self.pod.containers.iter().chain(&self.pod.init_containers);
-                let found = all.find(|container| *container.name == **name);
-                found.ok_or_else(|| format!("container {name} not found"))?
-            }
+    /// An amount in the unit that is asked for, of the container that is named or else of `own` (rule 139).
+    pub(super) fn resource(self, wanted: &ResourceRef, own: Option<&Container>) -> Result<u64, String> {
+        let named = |name: &String| {
+            let mut all = self.pod.containers.iter().chain(&self.pod.init_containers);
+            let found = all.find(|container| *container.name == **name);
+            found.ok_or_else(|| format!("container {name} not found"))
+        };
+        let container = match (&wanted.container, own) {
+            (Some(name), _) => named(name)?,
+            (None, Some(own)) => own,
+            (None, None) => return Err(format!("cannot tell {}: it names no container", wanted.name())),
         };
         let of = |amounts: &Amounts| match wanted.resource {
             CountedResource::Cpu => amounts.cpu,
@@ -282,7 +299,7 @@ impl<'a> Sources<'a> {
         Ok(amount.in_units_of(wanted.divisor))
     }
 
-    fn of_node(&self, resource: CountedResource) -> Result<Quantity, String> {
+    fn of_node(self, resource: CountedResource) -> Result<Quantity, String> {
         let surroundings = self.surroundings()?;
         match resource {
             CountedResource::Cpu => Ok(Quantity::whole(surroundings.processors)),

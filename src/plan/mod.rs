@@ -4,26 +4,35 @@
 
 mod accounts;
 mod boot;
+mod cgroup;
 mod command;
 mod credentials;
 mod environment;
 mod features;
+mod hosts;
 mod isolation;
 mod mounts;
+mod projected;
 mod resources;
+mod seccomp;
 mod signals;
 
 pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
-pub use boot::{AtEnd, Boot, Typed, modules_to_load, typed};
+pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
+pub use cgroup::{
+    CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, container_cgroup, limited_by, pod_cgroup,
+    resized, wants_cgroups,
+};
 pub use command::{
     AttemptInputs, CommandPlan, NodeVariables, container, container_mounts, exact, hook, inherited, probe,
 };
 pub use credentials::{Credentials, Identity, asks_for_identity, credentials};
 pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
 pub use features::{Feature, left_out};
+pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
-pub use resources::{
-    CPU_PERIOD, CgroupValues, Effective, QosClass, cgroup_values, effective, oom_score_adj, qos_class,
-};
+pub use projected::{VolumeFile, volume_files};
+pub use resources::{CPU_PERIOD, Effective, QosClass, effective, oom_score_adj, qos_class};
+pub use seccomp::{Filter, Instruction, localhost, runtime_default};
 pub use signals::{Meaning, SignalPolicy, Situation};

@@ -3,8 +3,8 @@
 
 use super::isolation::{ContainerIsolation, ProcessNamespace, Root};
 use crate::spec::{
-    Container, EmptyDir, HostPathType, MountPropagation, Pod, ProcMount, RecursiveReadOnly, RootfsLayer,
-    SubPath, VolumeMount, VolumeSource, expand,
+    Container, EmptyDir, HostPathType, MountPropagation, Pod, ProcMount, Projected, RecursiveReadOnly,
+    RootfsLayer, SubPath, VolumeMount, VolumeSource, expand,
 };
 
 /// What a container's mount namespace is made of.
@@ -52,6 +52,8 @@ pub enum MountSource {
     Sys,
     /// /sys as the host has it.
     HostSys,
+    /// /dev as the host has it.
+    HostDev,
     /// A small /dev: null, zero, full, random, urandom, tty, pts, shm, mqueue.
     Dev,
     /// A file that the pod's containers share, by its name: hosts, hostname, resolv.conf.
@@ -79,7 +81,7 @@ pub enum VolumePlace<'a> {
     /// A directory that outlives the pod, by this name.
     Claim(&'a str),
     /// Files that podinit writes.
-    Written,
+    Written(&'a Projected),
 }
 
 /// Where a volume is.
@@ -89,7 +91,7 @@ pub fn volume_place(source: &VolumeSource) -> VolumePlace<'_> {
         VolumeSource::EmptyDir(directory) => VolumePlace::Disk(directory),
         VolumeSource::HostPath(host) => VolumePlace::Host(&host.path, host.type_),
         VolumeSource::PersistentVolumeClaim { claim_name, .. } => VolumePlace::Claim(claim_name),
-        VolumeSource::Projected(_) => VolumePlace::Written,
+        VolumeSource::Projected(files) => VolumePlace::Written(files),
     }
 }
 
@@ -136,7 +138,7 @@ pub fn mounts<'v>(
     if isolation.surroundings || matches!(root, Root::Directory(_)) {
         let sys = if has_network { MountSource::Sys } else { MountSource::HostSys };
         mounts.push(Mount { read_only: !privileged, ..own("/sys", sys) });
-        mounts.push(own("/dev", MountSource::Dev));
+        mounts.push(own("/dev", if privileged { MountSource::HostDev } else { MountSource::Dev }));
     }
     let names = [("/etc/hosts", "hosts"), ("/etc/hostname", "hostname"), ("/etc/resolv.conf", "resolv.conf")];
     for (path, name) in names {
@@ -147,6 +149,7 @@ pub fn mounts<'v>(
         }
     }
     let has_dev = mounts.iter().any(|mount| mount.source == MountSource::Dev);
+    // In a /dev of the host's nothing is made.
     if has_dev || container.termination_message_path != crate::spec::TERMINATION_LOG {
         mounts.push(own(&container.termination_message_path, MountSource::TerminationLog));
     }

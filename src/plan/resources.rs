@@ -29,17 +29,6 @@ pub enum QosClass {
     BestEffort,
 }
 
-/// What a container's cgroup is given (rules 166 to 168).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CgroupValues {
-    /// `cpu.weight`, 1 to 10000.
-    pub cpu_weight: u64,
-    /// `cpu.max`: microseconds of each 100,000; `None` is `max`.
-    pub cpu_max: Option<u64>,
-    /// `memory.max` in bytes; `None` is `max`.
-    pub memory_max: Option<u64>,
-}
-
 /// The period that `cpu.max` counts in, in microseconds.
 pub const CPU_PERIOD: u64 = 100_000;
 
@@ -122,22 +111,19 @@ pub fn oom_score_adj(pod: &Pod, id: ContainerId, host_memory: u64) -> i64 {
     }
 }
 
-/// The values of a container's cgroup.
-pub fn cgroup_values(resources: &Resources) -> CgroupValues {
-    let request = resources.requests.cpu.unwrap_or_default().millis();
-    let limit = resources.limits.cpu.filter(|limit| !limit.is_zero());
-    let memory = resources.limits.memory.filter(|limit| !limit.is_zero());
-    CgroupValues {
-        cpu_weight: cpu_weight(request),
-        cpu_max: limit.map(|limit| limit.millis().saturating_mul(CPU_PERIOD / 1000).max(1000)),
-        memory_max: memory.map(Quantity::units),
-    }
+/// `cpu.max` of a limit: microseconds of each period (rule 167).
+pub(super) fn cpu_quota(limit: Quantity) -> u64 {
+    limit.millis().saturating_mul(CPU_PERIOD / 1000).max(1000)
 }
 
-/// From milliCPU through cgroup v1's shares to a weight, as runc and crun do it now (rule 166).
-fn cpu_weight(millis: u64) -> u64 {
-    let shares = (u128::from(millis) * 1024 / 1000).clamp(2, 262_144);
-    let l = (shares as f64).log2();
+/// cgroup v1's measure of a request in milliCPU, of which weights are made (rule 166).
+pub(super) fn cpu_shares(millis: u64) -> u64 {
+    (u128::from(millis) * 1024 / 1000).clamp(2, 262_144) as u64
+}
+
+/// From milliCPU through shares to a weight, as runc and crun do it now (rule 166).
+pub(super) fn cpu_weight(millis: u64) -> u64 {
+    let l = (cpu_shares(millis) as f64).log2();
     let weight = 10f64.powf((l * l + 125.0 * l) / 612.0 - 7.0 / 34.0);
     // A hair above a whole number is that number: 1024 shares are 100.
     (weight - 1e-9).ceil().clamp(1.0, 10_000.0) as u64
@@ -206,17 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn rule_166_to_168_values_are_what_the_runtimes_write() {
+    fn rules_166_and_167_weights_and_quotas_are_what_the_runtimes_write() {
         assert_eq!([0, 2, 1000, 256_000].map(cpu_weight), [1, 1, 100, 10_000]);
         assert_eq!([100, 250, 500].map(cpu_weight), [17, 35, 59]);
-        let values = |text: &str| {
-            let pod = pod("", &entry("m", &format!("resources: {{limits: {text}}}")), "");
-            cgroup_values(&pod.containers[0].resources)
-        };
-        assert_eq!(values("{cpu: 1500m, memory: 64Mi}").cpu_max, Some(150_000));
-        assert_eq!(values("{cpu: 1m}").cpu_max, Some(1000));
-        assert_eq!(values("{memory: 64Mi}").memory_max, Some(64 << 20));
-        assert_eq!(values("{memory: 64Mi}").cpu_max, None);
+        let quota = |limit| cpu_quota(Quantity::parse(limit).unwrap());
+        assert_eq!(["1500m", "1m", "2"].map(quota), [150_000, 1000, 200_000]);
     }
 
     #[test]

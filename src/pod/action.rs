@@ -3,7 +3,7 @@
 use super::event::{AttemptId, RunId, Signal};
 use super::outcome::Cause;
 use super::pod_event::PodEvent;
-use crate::spec::{ContainerId, HookKind, ProbeKind};
+use crate::spec::{HookKind, ProbeKind};
 
 /// Something for the driver to do, in the order in which they come.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +53,16 @@ pub enum Action {
     /// Stop waiting for a hook: its result no longer matters, no answer. What it started dies with the
     /// container (rule 71).
     AbandonHook(RunId),
-    /// Apply the container's resources. Answered by `ResizeDone` or `ResizeFailed`.
-    Resize(ContainerId),
-    /// Write the pod's generated volumes anew. Not wanted yet.
+    /// Apply the container's resources as the pod gives them now. Answered by `ResizeDone` or `ResizeFailed`.
+    Resize {
+        /// Its number.
+        run: RunId,
+        /// What is to have them.
+        attempt: AttemptId,
+    },
+    /// Write the pod's generated volumes anew. For a driver that makes such; the machine never wants it.
     RefreshVolumes,
-    /// Start the network helper again. Not wanted yet.
+    /// Start the network helper again. For a driver that has one; the machine never wants it.
     RestartNetworkHelper,
     /// Tell people.
     Record(PodEvent),

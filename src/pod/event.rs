@@ -15,7 +15,7 @@ pub struct AttemptId {
     pub attempt: u32,
 }
 
-/// One execution of a probe or hook, numbered over the whole life of the pod.
+/// One execution of a probe, hook or resize, numbered over the whole life of the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(pub u64);
 
@@ -110,19 +110,20 @@ pub enum Event {
     SpecChanged(Box<Pod>),
     /// The container has the resources that `Action::Resize` asked for.
     ResizeDone {
-        /// Whose resources.
-        container: ContainerId,
+        /// Which request; one that another has taken the place of counts as nothing.
+        run: RunId,
     },
     /// It could not be given them; it keeps what it has.
     ResizeFailed {
-        /// Whose resources.
-        container: ContainerId,
+        /// Which request.
+        run: RunId,
         /// The cause, for people.
         message: String,
     },
     /// A container was added for debugging (rule 18).
     EphemeralAdded(Box<Container>),
-    /// The process that carries the pod's network died. Nothing sends this yet.
+    /// The process that carries the pod's network died. Without a meaning for the machine, which has
+    /// asked for no such process.
     NetworkHelperDied,
     /// An action could not be done. Starting has `StartFailed` for this.
     ActionFailed {

@@ -14,7 +14,7 @@ use super::record::{
 use super::status::WaitingReason;
 use super::stop::StopCause;
 use super::{Action, PodMachine, RETRY_AFTER, Sandbox, Signal, Target};
-use crate::spec::{Container, ContainerId, ContainerKind, HookKind, Pod};
+use crate::spec::{Container, ContainerId, ContainerKind, HookKind, Pod, Resources};
 
 impl PodMachine {
     pub(super) fn learn(&mut self, event: Event) {
@@ -49,9 +49,9 @@ impl PodMachine {
             Event::ActionFailed { message } => self.record(PodEvent::FailedSync(Arc::from(message))),
             Event::HookDone { run, outcome, output: _ } => self.hook_done(run, outcome),
             Event::Notified { attempt, ready, status: _ } => self.notified(attempt, ready),
-            Event::ResizeDone { container } => self.resize_done(container),
-            Event::ResizeFailed { container, message } => self.resize_failed(container, &message),
-            // No action asks for such a helper yet.
+            Event::ResizeDone { run } => self.resize_done(run),
+            Event::ResizeFailed { run, message } => self.resize_failed(run, &message),
+            // The actions that a driver has carry no network by a process of its own.
             Event::NetworkHelperDied => {}
         }
     }
@@ -134,8 +134,8 @@ impl PodMachine {
         record.count_attempt();
         let is_main = record.kind == ContainerKind::Main;
         let ended = Ended { end: End::Exited(exit), killed, started, finished: now };
-        // It has done its work: nothing waits for it any longer.
-        record.has_started |= is_main && !ended.is_failure();
+        // It has done its work: nothing waits for it any longer. What was stopped has not.
+        record.has_started |= is_main && ended.has_succeeded();
         record.set_stage(Stage::Emptying { ended, rest_signalled: false });
         self.initialized |= is_main;
         self.status_changed = true;
@@ -219,7 +219,10 @@ impl PodMachine {
     fn restart_requested(&mut self, container: ContainerId) {
         let Some(record) = self.records.get_mut(container) else { return };
         match record.kind {
-            ContainerKind::Sidecar | ContainerKind::Main => record.request_restart(),
+            ContainerKind::Sidecar | ContainerKind::Main => {
+                record.request_restart();
+                self.status_changed = true;
+            }
             ContainerKind::Init | ContainerKind::Ephemeral => {
                 let name = self.name(container);
                 let message = format!("cannot restart container {name}: it runs once");
@@ -254,19 +257,28 @@ impl PodMachine {
         self.status_changed = true;
     }
 
-    fn resize_done(&mut self, id: ContainerId) {
-        let Some(record) = self.records.get_mut(id) else { return };
-        let Resize::Asked(resources) = record.resize else { return };
+    /// The container that was asked for other resources under this number, if nothing has come between,
+    /// and the resources.
+    fn answered(&mut self, run: RunId) -> Option<(ContainerId, &mut Record, Resources)> {
+        let id = self.runs.remove(&run)?;
+        let record = self.records.get_mut(id)?;
+        match record.resize {
+            Resize::Asked(asked, resources) if asked == run => Some((id, record, resources)),
+            Resize::Asked(..) | Resize::Settled | Resize::Refused(_) => None,
+        }
+    }
+
+    fn resize_done(&mut self, run: RunId) {
+        let Some((id, record, resources)) = self.answered(run) else { return };
         (record.resources, record.resize) = (resources, Resize::Settled);
         self.status_changed = true;
         let name = self.name(id);
         self.record(PodEvent::ResizeCompleted(name));
     }
 
-    fn resize_failed(&mut self, id: ContainerId, message: &str) {
+    fn resize_failed(&mut self, run: RunId, message: &str) {
         let until = self.now.mono + RETRY_AFTER;
-        let Some(record) = self.records.get_mut(id) else { return };
-        let Resize::Asked(_) = record.resize else { return };
+        let Some((id, record, _)) = self.answered(run) else { return };
         record.resize = Resize::Refused(until);
         self.status_changed = true;
         let name = self.name(id);

@@ -45,6 +45,15 @@ impl HookRun {
         }
     }
 
+    /// Ended at `now`, it has failed. A sleep that its grace cuts short has not: kubelet tells only of hooks
+    /// that returned an error, and what a sleep is for is over with the grace.
+    pub(super) fn fails_at(self, now: Time) -> bool {
+        match self {
+            Self::Sleeping { until, cut_short } => cut_short && until <= now,
+            Self::Executing(..) => true,
+        }
+    }
+
     /// What its time's end means: a sleep has done what it should, anything else took too long.
     pub(super) fn succeeds_in_time(self) -> bool {
         match self {

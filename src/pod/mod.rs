@@ -86,7 +86,7 @@ pub struct PodMachine {
     /// Every container is being ended so that all start again from the first on (rule 102).
     restarting_all: bool,
     next_run: u64,
-    /// Whose the probes and hooks are that somebody else carries out now.
+    /// Whose the probes, hooks and resizes are that somebody else carries out now.
     runs: BTreeMap<RunId, ContainerId>,
     actions: VecDeque<Action>,
     dirty: Dirty,
@@ -211,7 +211,7 @@ impl PodMachine {
                 let hook = record.running().and_then(|running| running.post_start.timeout());
                 let resize = match record.resize {
                     Resize::Refused(until) => Some(until),
-                    Resize::Settled | Resize::Asked(_) => None,
+                    Resize::Settled | Resize::Asked(..) => None,
                 };
                 [hook, resize].into_iter().flatten().min()
             }

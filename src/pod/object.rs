@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::conditions::Condition;
 use super::event::Text;
-use super::status::{ContainerState, ContainerStatus, Phase, PodStatus, Terminated};
+use super::status::{ContainerState, ContainerStatus, Phase, PodStatus, Terminated, WaitingReason};
 use super::time::Timestamp;
 use crate::spec::{
     Amounts, Container, ContainerKind, ExitCodeOperator, Hook, HookHandler, HttpGet, HttpScheme, Pod, Probe,
@@ -304,7 +304,9 @@ fn pod_status(status: &PodStatus, identity: &Identity) -> Value {
     let addresses: Vec<Value> = identity.host_ips.iter().map(|ip| json!({"ip": ip})).collect();
     put(&mut object, "hostIPs", json!(addresses));
     put(&mut object, "podIPs", json!(addresses));
-    let list = |statuses: &[ContainerStatus]| statuses.iter().map(container_status).collect();
+    let list = |statuses: &[ContainerStatus]| {
+        statuses.iter().map(|status| container_status(status, identity)).collect()
+    };
     put(&mut object, "initContainerStatuses", list(&status.init_container_statuses));
     put(&mut object, "containerStatuses", list(&status.container_statuses));
     put(&mut object, "ephemeralContainerStatuses", list(&status.ephemeral_container_statuses));
@@ -322,7 +324,7 @@ fn condition(condition: &Condition) -> Value {
     object
 }
 
-fn container_status(status: &ContainerStatus) -> Value {
+fn container_status(status: &ContainerStatus, identity: &Identity) -> Value {
     let mut object = json!({
         "name": status.name,
         "image": status.image,
@@ -333,6 +335,16 @@ fn container_status(status: &ContainerStatus) -> Value {
         "state": match &status.state {
             ContainerState::Waiting { reason, message } => {
                 let mut waiting = json!({"reason": reason.name()});
+                // Rule 112: kubelet names the pod with its uid, which the machine does not know.
+                let message = message.as_ref().map(|message| match reason {
+                    WaitingReason::CrashLoopBackOff => format!("{message}({})", identity.uid),
+                    WaitingReason::PodInitializing
+                    | WaitingReason::ContainerCreating
+                    | WaitingReason::CreateContainerConfigError
+                    | WaitingReason::CreateContainerError
+                    | WaitingReason::PostStartHookError
+                    | WaitingReason::RestartingAllContainers => message.to_string(),
+                });
                 put(&mut waiting, "message", json!(message));
                 json!({"waiting": waiting})
             }

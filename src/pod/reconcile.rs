@@ -1,6 +1,7 @@
 //! The decisions: one look at everything that is known, and what follows from it. Modelled on
 //! kubelet's computePodActions. Nothing here depends on which event came last.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::hook::PostStart;
@@ -82,10 +83,11 @@ impl PodMachine {
         if self.wants_to_restart_all() {
             return self.end_all_to_restart();
         }
-        if let Some(id) = self.keystone_that_is_over() {
+        let fates = self.fates();
+        if let Some(id) = self.keystone_that_is_over(&fates) {
             return self.begin_stop(StopCause::KeystoneEnded(id), grace);
         }
-        if self.mains().all(|id| self.fate(id).is_over()) {
+        if fates.iter().all(Fate::is_over) {
             return self.begin_stop(StopCause::Completed, grace);
         }
         match self.sandbox {
@@ -99,24 +101,22 @@ impl PodMachine {
         self.start_ephemeral();
         match self.advance_init() {
             Init::Ongoing => {}
-            Init::Failed(id) => {
-                self.begin_stop(StopCause::InitFailed(id), grace);
-            }
-            Init::Done => self.advance_mains(),
+            Init::Failed(id) => return self.begin_stop(StopCause::InitFailed(id), grace),
+            Init::Done => self.advance_mains(&fates),
         }
         self.advance_resizes();
     }
 
     /// Main containers start in the pod's order; at its first start one waits for the postStart hooks of
     /// those before it (rule 4) and for those it is to start after.
-    fn advance_mains(&mut self) {
+    fn advance_mains(&mut self, fates: &[Fate]) {
         let mut is_held = false;
-        for id in self.mains() {
+        for (id, fate) in self.mains().zip(fates) {
             let is_first_start = matches!(self.records[id].state, State::Absent);
-            match self.fate(id) {
+            match fate {
                 Fate::Start if is_first_start && (is_held || !self.may_follow(id)) => {}
                 Fate::Start => self.start(id),
-                Fate::Stop { reason, then } => self.stop_container(id, reason, then),
+                Fate::Stop { reason, then } => self.stop_container(id, *reason, *then),
                 Fate::Keep | Fate::Done => {}
             }
             is_held |= self.holds_next(id);
@@ -144,9 +144,10 @@ impl PodMachine {
     }
 
     /// A keystone that ended for good, or is to: the first in the pod's order (kubernetes#25908).
-    fn keystone_that_is_over(&self) -> Option<ContainerId> {
-        let is_keystone = |id: &ContainerId| self.container(*id).is_some_and(|container| container.keystone);
-        self.mains().filter(is_keystone).find(|id| self.fate(*id).is_over())
+    fn keystone_that_is_over(&self, fates: &[Fate]) -> Option<ContainerId> {
+        let is_keystone = |id: ContainerId| self.container(id).is_some_and(|container| container.keystone);
+        let mut mains = self.mains().zip(fates);
+        mains.find(|(id, fate)| fate.is_over() && is_keystone(*id)).map(|(id, _)| id)
     }
 
     fn mains(&self) -> impl Iterator<Item = ContainerId> + use<> {
@@ -154,11 +155,39 @@ impl PodMachine {
         (init..init + self.pod.containers.len()).map(ContainerId::at)
     }
 
-    fn fate(&self, id: ContainerId) -> Fate {
+    /// What is to become of every main container, in the pod's order. Each is looked at once, however many
+    /// name it: what is to start after something that never will never starts either.
+    fn fates(&self) -> Vec<Fate> {
+        let mut fates: Vec<Fate> = self.mains().map(|id| self.own_fate(id)).collect();
+        let mut followers: BTreeMap<ContainerId, Vec<ContainerId>> = BTreeMap::new();
+        for id in self.mains().filter(|id| matches!(self.records[*id].state, State::Absent)) {
+            for other in self.start_after(id) {
+                followers.entry(other).or_default().push(id);
+            }
+        }
+        if followers.is_empty() {
+            return fates;
+        }
+        let is_over = |(id, fate): &(ContainerId, &Fate)| !self.records[*id].has_started && fate.is_over();
+        let mut never: Vec<ContainerId> =
+            self.mains().zip(&fates).filter(is_over).map(|(id, _)| id).collect();
+        let first = self.pod.init_containers.len();
+        while let Some(id) = never.pop() {
+            for follower in followers.remove(&id).unwrap_or_default() {
+                if let Some(fate) = fates.get_mut(follower.position() - first).filter(|fate| !fate.is_over())
+                {
+                    *fate = Fate::Done;
+                    never.push(follower);
+                }
+            }
+        }
+        fates
+    }
+
+    /// As far as the container itself decides it.
+    fn own_fate(&self, id: ContainerId) -> Fate {
         let record = &self.records[id];
         match &record.state {
-            // What it is to start after never will: neither will it.
-            State::Absent if self.start_after(id).any(|other| self.never_starts(other)) => Fate::Done,
             State::Absent => Fate::Start,
             State::Ended(_) if self.restarts(id) => Fate::Start,
             State::Live(Live { stage: Stage::Emptying { .. }, .. }) if self.restarts(id) => Fate::Keep,
@@ -172,11 +201,6 @@ impl PodMachine {
                 None => Fate::Keep,
             },
         }
-    }
-
-    /// It is over and has never been what others wait for.
-    fn never_starts(&self, id: ContainerId) -> bool {
-        !self.records[id].has_started && self.fate(id).is_over()
     }
 
     /// Why a container that is up should not stay so, and whether it starts again afterwards.
@@ -324,7 +348,7 @@ impl PodMachine {
         (record.resources, record.resize) = (resources, Resize::Settled);
         record.restart_requested = false;
         record.restart_intended = false;
-        record.attempts += 1;
+        record.attempts = record.attempts.saturating_add(1);
         let attempt = record.attempt(id);
         self.status_changed = true;
         self.actions.push_back(Action::Start(attempt));

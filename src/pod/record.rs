@@ -50,8 +50,8 @@ pub(super) struct Record {
 pub(super) enum Resize {
     /// None, or not begun.
     Settled,
-    /// These were asked for; no answer yet.
-    Asked(Resources),
+    /// These were asked for under this number; the answer has not come.
+    Asked(RunId, Resources),
     /// They could not be given; asked for again at this time.
     Refused(Time),
 }
@@ -75,7 +75,7 @@ pub(super) struct Live {
 
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
-    /// Asked for; the program does not run yet. `previous` is how the attempt before ended.
+    /// Asked for; the program does not run so far. `previous` is how the attempt before ended.
     Starting { since: Now, previous: Option<Ended> },
     /// The program runs.
     Running(Running),
@@ -273,16 +273,23 @@ impl Record {
         let Some(Live { stage: Stage::Starting { previous, .. }, .. }) = self.live_mut() else { return };
         let previous = previous.take();
         self.last = previous.or(self.last.take());
-        self.restart_count += u32::from(self.last.is_some());
+        self.restart_count = self.restart_count.saturating_add(u32::from(self.last.is_some()));
     }
 
     /// A restart was asked for by somebody who does not want to wait for a back-off.
     pub(super) fn request_restart(&mut self) {
         self.back_off = BackOff::default();
-        if self.is_live() {
-            self.restart_requested = true;
-        } else {
-            self.restart_intended = true;
+        self.refusal = None;
+        match &mut self.state {
+            State::Absent
+            | State::Ended(_)
+            // What is left of it is being ended in any case.
+            | State::Live(Live { stage: Stage::Emptying { .. }, .. }) => self.restart_intended = true,
+            State::Live(Live { stop: None, .. }) => self.restart_requested = true,
+            State::Live(Live { stop: Some(stop), .. }) => match stop.then {
+                Then::AsPolicySays => stop.then = Then::Restart,
+                Then::Restart | Then::Stay => {}
+            },
         }
     }
 
@@ -324,6 +331,11 @@ impl Ended {
     /// It did not end with exit code 0.
     pub(super) fn is_failure(&self) -> bool {
         self.code() != 0
+    }
+
+    /// It ended with exit code 0, and by itself.
+    pub(super) fn has_succeeded(&self) -> bool {
+        self.killed.is_none() && !self.is_failure()
     }
 
     /// As Kubernetes shows it: 137 for whatever was ended so that all containers restart (rule 105).

@@ -204,7 +204,7 @@ impl PodMachine {
             if !kill_now && now < stop.due() {
                 return;
             }
-            self.end_pre_stop(id, hook, &stop);
+            self.end_pre_stop(id, hook);
             return self.advance_main_process(id, is_turn);
         }
         let next = match stop.step {
@@ -241,11 +241,10 @@ impl PodMachine {
     }
 
     /// The hook's time is up: it is no longer waited for (rule 71).
-    fn end_pre_stop(&mut self, id: ContainerId, hook: HookRun, stop: &Stop) {
-        let in_time = hook.succeeds_in_time() && hook.timeout().is_some_and(|until| until <= stop.deadline);
+    fn end_pre_stop(&mut self, id: ContainerId, hook: HookRun) {
         self.abandon(hook.run().map(Action::AbandonHook));
         self.set_step(id, StopStep::AwaitingTurn);
-        if !in_time {
+        if hook.fails_at(self.now.mono) {
             let name = self.name(id);
             self.record(PodEvent::HookTookTooLong(name, HookKind::PreStop));
         }

@@ -97,7 +97,14 @@ impl PodMachine {
             name: Arc::clone(&container.name),
             image: Arc::clone(&record.image),
             state,
-            last_state: last.map(|ended| self.terminated(ended, container)),
+            last_state: last.map(|ended| match self.is_down_to_restart(record) {
+                // Rule 105, also for the one whose exit was the reason.
+                Some(_) => {
+                    let killed = Some(KillingReason::RestartAllContainers);
+                    self.terminated(&Ended { killed, ..ended.clone() }, container)
+                }
+                None => self.terminated(ended, container),
+            }),
             ready: match record.kind {
                 ContainerKind::Init => ended_well,
                 ContainerKind::Sidecar | ContainerKind::Main => record.is_ready(),
@@ -199,6 +206,8 @@ impl PodMachine {
                     State::Live(Live { stage: Stage::Running(running), stop: None })
                 }
             };
+            let has_succeeded = matches!(&record.state, State::Ended(ended) if ended.has_succeeded());
+            record.has_started |= kind == ContainerKind::Main && has_succeeded;
             if record.last.is_some() || !matches!(record.state, State::Absent) {
                 record.attempts = status.restart_count.saturating_add(1);
             }

@@ -1,6 +1,9 @@
 //! Attempts as processes: starting them, reading how the start went, reaping, and finding out when
 //! nothing of an attempt is left.
 
+mod groups;
+
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io;
@@ -10,15 +13,19 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::epoll::Epoll;
 use nix::sys::signal::{Signal as NixSignal, killpg};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
+use super::cgroup::AttemptGroup;
+use super::oom::{By, OomScore};
 use super::processes::{self, Descendant};
+use super::sandbox::Enclosure;
 use super::{cause, emergency};
 use crate::plan::CommandPlan;
 use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
 use crate::spec::ContainerId;
-use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, StartReport};
+use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces, StartReport};
 
 /// What exists of one attempt.
 #[derive(Debug)]
@@ -32,8 +39,24 @@ pub(super) struct Attempt {
     marker: String,
     /// It leads a process group; otherwise it is in podinit's.
     leads_group: bool,
+    /// With its main process everything of it ends: that is the first of a process namespace.
+    is_first_process: bool,
+    /// Where its namespaces come from.
+    handed_over: Option<OwnedFd>,
+    /// What who runs beside it joins: mounts, processes, control group.
+    namespaces: OnceCell<Option<[OwnedFd; 3]>>,
     main_ended: bool,
     killed: bool,
+    limits: Limits,
+}
+
+/// What the kernel is told of an attempt as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    /// Knows best who is of the attempt.
+    pub(super) group: Option<AttemptGroup>,
+    /// How soon it is killed where memory is short; `None` is as podinit itself.
+    pub(super) oom_score: Option<OomScore>,
 }
 
 /// All attempts of the pod that something is left of: at most one of each container.
@@ -47,11 +70,15 @@ pub(super) struct Attempts {
     is_single: bool,
     signal_group: bool,
     null: Option<OwnedFd>,
+    /// The first process of the pod's process namespace, which adopts orphans in the supervisor's place.
+    first_process: Option<i32>,
     /// Commands of hooks, and whose they are: they end with it, whatever they make of their environment.
     hooks: BTreeMap<i32, AttemptId>,
     /// Children that podinit had before it was podinit: `helper & exec podinit -- main` in a shell. They
     /// are nobody's.
     strangers: Vec<i32>,
+    /// Groups of attempts that are over, with a process that was still on its way out.
+    retired: Vec<AttemptGroup>,
 }
 
 /// How a start went.
@@ -70,6 +97,23 @@ pub(super) enum Stdio<'a> {
     /// The supervisor's own descriptors, in a session of its own: signals from the keyboard go to
     /// podinit.
     HandedOver,
+}
+
+/// What surrounds an attempt.
+#[derive(Default)]
+pub(super) struct Surroundings<'a> {
+    /// What its limit of open files is.
+    pub(super) open_files: Option<u64>,
+    /// A descriptor of the supervisor's, and what it is to the container.
+    pub(super) notify: Option<(RawFd, RawFd)>,
+    /// Namespaces, mounts and rights.
+    pub(super) enclosure: Enclosure,
+    /// The process namespace that it is born into.
+    pub(super) inside: Option<BorrowedFd<'a>>,
+    /// Commands may be executed beside it.
+    pub(super) is_joined: bool,
+    /// What the kernel is told of it as a whole.
+    pub(super) limits: Limits,
 }
 
 /// A command that runs beside a container.
@@ -96,6 +140,7 @@ struct Way {
 #[derive(Clone, Debug)]
 enum Step {
     Own(&'static str),
+    Named(String),
     ChangeDirectory(String),
 }
 
@@ -117,8 +162,10 @@ impl Attempts {
             is_single: containers == 1,
             signal_group,
             null: None,
+            first_process: None,
             hooks: BTreeMap::new(),
             strangers: if sys::has_children() { processes::own_children() } else { None }.unwrap_or_default(),
+            retired: Vec::new(),
         }
     }
 
@@ -129,16 +176,22 @@ impl Attempts {
         (!self.is_single).then(|| format!("{}{number}/{}", self.pod, id.attempt))
     }
 
+    /// Orphans are adopted by this process, not by the supervisor.
+    pub(super) fn set_first_process(&mut self, pid: Option<i32>) {
+        self.first_process = pid;
+    }
+
     /// Starts an attempt. How that goes is reported later, through [`Attempts::report_of`].
     pub(super) fn start(
         &mut self,
         id: AttemptId,
         plan: CommandPlan,
         stdio: &Stdio<'_>,
-        open_files: Option<u64>,
-        notify: Option<(RawFd, RawFd)>,
+        surroundings: Surroundings<'_>,
     ) -> Result<(), StartFailure> {
+        let Surroundings { open_files, notify, enclosure, inside, is_joined, limits } = surroundings;
         let mut way = Way::new(&plan);
+        way.add_oom_score(limits.oom_score);
         match stdio {
             Stdio::Inherited { own_group: true } => {
                 way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
@@ -157,14 +210,27 @@ impl Attempts {
         if let Some((from, to)) = notify {
             way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
         }
-        way.add_last(&plan, open_files);
+        let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
+        let (namespaces, is_first_process) = (enclosure.namespaces, enclosure.is_first_process);
+        way.add_enclosed(&plan, open_files, enclosure, notify.map(|(_, to)| to));
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
-        let spawned =
-            sys::spawn(&way.ops, &mut command_line(plan), Birth::plain(memory)).map_err(cannot_create)?;
+        let birth = Birth {
+            namespaces,
+            inside,
+            cgroup: limits.group.as_ref().map(AsFd::as_fd),
+            ..Birth::plain(memory)
+        };
+        let spawned = match sys::spawn(&way.ops, &mut command_line(plan), birth) {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                self.retire(limits.group);
+                return Err(cannot_create(error));
+            }
+        };
         emergency::add(spawned.pid);
         self.by_pid.insert(spawned.pid, id.container);
         let marker = self.marker(id).unwrap_or_default();
@@ -176,24 +242,43 @@ impl Attempts {
             way,
             marker,
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
+            is_first_process,
+            handed_over: handed_over.map(|(ours, _)| ours),
+            namespaces: OnceCell::new(),
             main_ended: false,
             killed: false,
+            limits,
         };
         self.live.insert(id.container, attempt);
         Ok(())
     }
 
-    /// Executes a command beside a container.
+    /// Executes a command beside a container: in its namespaces, with the rights of its processes.
     pub(super) fn execute(
         &mut self,
+        id: AttemptId,
         plan: CommandPlan,
         open_files: Option<u64>,
+        enclosure: Enclosure,
     ) -> Result<Executed, StartFailure> {
         let null = self.null()?;
         let mut way = Way::new(&plan);
+        way.add_oom_score(self.oom_score(id));
         let output = way.add_pipe(null)?;
-        way.add_last(&plan, open_files);
-        way.execute(&mut command_line(plan), output)
+        let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
+        if enclosure.namespaces == Namespaces::NONE {
+            way.add_enclosed(&plan, open_files, enclosure, None);
+            return way.execute(&mut command_line(plan), output, birth);
+        }
+        let attempt = self.live.get(&id.container).filter(|attempt| attempt.id == id);
+        let attempt = attempt.filter(|attempt| !attempt.main_ended).ok_or_else(not_running)?;
+        let [mounts, processes, cgroup] = attempt.namespaces().ok_or_else(not_running)?;
+        for namespace in [mounts, cgroup] {
+            let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
+            way.add(join, Step::Own("join the container"));
+        }
+        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, None);
+        way.execute(&mut command_line(plan), output, Birth { inside: Some(processes.as_fd()), ..birth })
     }
 
     /// A command runs that ends with the attempt.
@@ -224,7 +309,12 @@ impl Attempts {
         let start = match nix::unistd::read(report, &mut bytes) {
             Ok(8) => Start::Failed(attempt.way.failure(StartReport::read(bytes))),
             // Closed by exec, or by a signal that came before.
-            Ok(_) => Start::Running,
+            Ok(_) => {
+                if let Some(score) = attempt.limits.oom_score {
+                    score.give(attempt.pid);
+                }
+                Start::Running
+            }
             Err(_) => return None,
         };
         super::unwatch(epoll, report);
@@ -258,16 +348,26 @@ impl Attempts {
         if ended().next().is_none() {
             return Vec::new();
         }
-        let others = if no_children { Some(Vec::new()) } else { self.unknown_children(is_probe) };
-        let is_empty = |attempt: &&Attempt| match &others {
-            Some(others) => {
+        let by_traces = || ended().any(|attempt| attempt.limits.group.is_none() && !attempt.is_first_process);
+        let others =
+            if no_children || !by_traces() { Some(Vec::new()) } else { self.unknown_children(is_probe) };
+        let is_empty = |attempt: &&Attempt| match (&attempt.limits.group, &others) {
+            (None, _) if attempt.is_first_process => true,
+            (Some(group), _) => {
+                let is_populated = group.is_populated();
+                if attempt.killed && is_populated {
+                    group.kill();
+                }
+                !is_populated
+            }
+            (None, Some(others)) => {
                 if attempt.killed {
                     processes::signal(&self.rest(attempt, others), libc::SIGKILL);
                 }
                 !others.iter().any(|pid| self.is_of(attempt, *pid))
             }
             // Without /proc there are process groups, and for a single container the children.
-            None => {
+            (None, None) => {
                 !self.is_single
                     && killpg(Pid::from_raw(attempt.pid), None) == Err(Errno::ESRCH)
                     && self.hooks_of(attempt.id).next().is_none()
@@ -278,12 +378,16 @@ impl Attempts {
 
     /// Nothing of the attempt is left, or what is left does not matter any more.
     pub(super) fn forget(&mut self, container: ContainerId, epoll: &Epoll) {
-        if let Some(attempt) = self.live.remove(&container) {
+        if let Some(mut attempt) = self.live.remove(&container) {
+            if let Some(group) = &mut attempt.limits.group {
+                group.unwatch(epoll);
+            }
             if let Some(report) = &attempt.report {
                 super::unwatch(epoll, report);
             }
             self.by_pid.remove(&attempt.pid);
             emergency::remove(attempt.pid);
+            self.retire(attempt.limits.group);
         }
     }
 
@@ -313,6 +417,13 @@ impl Attempts {
         };
         attempt.killed = true;
         let Some(attempt) = self.live.get(&id.container) else { return };
+        if let Some(group) = &attempt.limits.group {
+            group.kill();
+            if !attempt.main_ended {
+                let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGKILL);
+            }
+            return;
+        }
         if !attempt.main_ended {
             // The main process first: what it leaves behind becomes the supervisor's.
             let descendants = processes::with_descendants([attempt.pid]);
@@ -351,6 +462,9 @@ impl Attempts {
     }
 
     fn signal_rest(&self, attempt: &Attempt, signal: i32, is_probe: impl Fn(i32) -> bool) {
+        if let Some(group) = &attempt.limits.group {
+            return group.signal(signal, |pid| !is_probe(pid));
+        }
         match self.unknown_children(is_probe) {
             Some(others) => processes::signal(&self.rest(attempt, &others), signal),
             // Without /proc: as PID 1 with one container everything else is the container's.
@@ -366,6 +480,10 @@ impl Attempts {
     /// commands of hooks.
     fn unknown_children(&self, is_probe: impl Fn(i32) -> bool) -> Option<Vec<i32>> {
         let mut children = processes::own_children()?;
+        if let Some(first) = self.first_process {
+            children.retain(|pid| *pid != first);
+            children.extend(processes::children_of(first));
+        }
         children
             .retain(|pid| !self.by_pid.contains_key(pid) && !self.strangers.contains(pid) && !is_probe(*pid));
         Some(children)
@@ -404,6 +522,13 @@ impl Attempts {
     }
 }
 
+impl Attempt {
+    /// What the child has sent before it executed its program.
+    fn namespaces(&self) -> Option<&[OwnedFd; 3]> {
+        self.namespaces.get_or_init(|| sys::receive_namespaces(self.handed_over.as_ref()?.as_fd())).as_ref()
+    }
+}
+
 impl Way {
     fn new(plan: &CommandPlan) -> Self {
         Self { ops: Vec::new(), steps: Vec::new(), program: plan.shown.clone() }
@@ -412,6 +537,14 @@ impl Way {
     fn add(&mut self, op: ChildOp, step: Step) {
         self.ops.push(op);
         self.steps.push(step);
+    }
+
+    /// While /proc is the host's.
+    fn add_oom_score(&mut self, score: Option<OomScore>) {
+        if let Some(OomScore { value, by: By::Itself }) = score {
+            let (path, bytes) = (c"/proc/self/oom_score_adj", value.to_string().into_bytes());
+            self.add(ChildOp::Write { path, bytes }, Step::Own("set its oom_score_adj"));
+        }
     }
 
     /// A session of its own, this input, and a pipe for what it prints.
@@ -425,22 +558,61 @@ impl Way {
         Ok(Pipe { read, _write: write })
     }
 
-    fn execute(self, command: &mut CommandLine, output: Pipe) -> Result<Executed, StartFailure> {
-        let spawned = sys::spawn(&self.ops, command, Birth::plain(Memory::Copied)).map_err(cannot_create)?;
+    fn execute(
+        self,
+        command: &mut CommandLine,
+        output: Pipe,
+        birth: Birth<'_>,
+    ) -> Result<Executed, StartFailure> {
+        let spawned = sys::spawn(&self.ops, command, birth).map_err(cannot_create)?;
         let (process, report) = (spawned.pidfd, spawned.report);
         Ok(Executed { pid: spawned.pid, process, report, output: output.read, way: self })
     }
 
-    /// What every child does last.
-    fn add_last(&mut self, plan: &CommandPlan, open_files: Option<u64>) {
+    /// Lets the child send its namespaces. Returns our end of the way, and the child's until it is there.
+    fn hand_over(&mut self, is_wanted: bool) -> Result<Option<(OwnedFd, OwnedFd)>, StartFailure> {
+        if !is_wanted {
+            return Ok(None);
+        }
+        let kind = SockType::SeqPacket;
+        let ends = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC);
+        let (ours, theirs) = ends.map_err(cannot_create)?;
+        let op = ChildOp::HandOverNamespaces { socket: theirs.as_raw_fd() };
+        self.add(op, Step::Own("hand over its namespaces"));
+        Ok(Some((ours, theirs)))
+    }
+
+    /// What every child does last, inside of what surrounds it.
+    fn add_enclosed(
+        &mut self,
+        plan: &CommandPlan,
+        open_files: Option<u64>,
+        enclosure: Enclosure,
+        kept: Option<RawFd>,
+    ) {
+        for (op, what) in enclosure.mounts {
+            self.add(op, Step::Named(what));
+        }
         if let Some(soft) = open_files {
             self.add(ChildOp::LimitOpenFiles(soft), Step::Own("set its limit of open files"));
+        }
+        if enclosure.is_closed {
+            self.add(ChildOp::CloseOthers { but: kept }, Step::Own("close podinit's descriptors"));
+        }
+        for (op, what) in enclosure.users {
+            self.add(op, Step::Named(what));
         }
         if let Some(directory) = &plan.working_dir {
             let step = Step::ChangeDirectory(directory.to_string_lossy().into_owned());
             self.add(ChildOp::ChangeDirectory(directory.clone()), step);
         }
+        if enclosure.is_closed {
+            self.add(ChildOp::CheckDirectory, Step::Own("stay within the container's files"));
+        }
         self.add(ChildOp::DieWithParent, BIND);
+        for (op, what) in enclosure.rights {
+            self.add(op, Step::Named(what));
+        }
     }
 
     fn failure(&self, report: StartReport) -> StartFailure {
@@ -450,6 +622,7 @@ impl Way {
             StartReport::Step { index, errno } => {
                 let what = match self.steps.get(index) {
                     Some(Step::Own(what)) => (*what).to_owned(),
+                    Some(Step::Named(what)) => what.clone(),
                     Some(Step::ChangeDirectory(directory)) => {
                         format!("change to working directory {directory:?}")
                     }
@@ -477,7 +650,8 @@ impl Executed {
         let output = way.add_pipe(input.as_raw_fd())?;
         way.add(ChildOp::DieWithParent, BIND);
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        way.execute(&mut CommandLine::of_open(program, arguments), output)
+        let birth = Birth::plain(Memory::Copied);
+        way.execute(&mut CommandLine::of_open(program, arguments), output, birth)
     }
 
     /// Why the command was not executed, if it was not. Asked after its end.
@@ -499,6 +673,11 @@ pub(super) fn why_not_executed(program: &str, errno: i32) -> String {
 
 fn command_line(plan: CommandPlan) -> CommandLine {
     CommandLine::new(plan.programs, plan.arguments, plan.environment)
+}
+
+fn not_running() -> StartFailure {
+    let message = "cannot execute it: the container is not running".to_owned();
+    StartFailure { stage: StartStage::Create, errno: 0, message, retry: false }
 }
 
 /// A process, or what one needs, could not be made.

@@ -1,6 +1,8 @@
 //! What happens when podinit itself has a bug: one line, the pod is killed, exit code 70. The release
 //! build aborts on a panic, which cannot be caught; the hook runs before that.
 
+use std::fs::File;
+use std::io::Write;
 use std::panic;
 use std::sync::Mutex;
 
@@ -12,6 +14,23 @@ const INTERNAL_ERROR: u8 = 70;
 
 /// The main processes that are alive; each leads a process group.
 static LIVE: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// `cgroup.kill` of the pod's group, if it has one: one write kills everything in it.
+static GROUP: Mutex<Option<File>> = Mutex::new(None);
+
+/// The pod has a group.
+pub(super) fn add_group(kill: File) {
+    if let Ok(mut group) = GROUP.lock() {
+        *group = Some(kill);
+    }
+}
+
+/// It is about to be removed.
+pub(super) fn remove_group() {
+    if let Ok(mut group) = GROUP.lock() {
+        *group = None;
+    }
+}
 
 /// A main process was started.
 pub(super) fn add(pid: i32) {
@@ -38,6 +57,9 @@ pub(super) fn install() {
                 let _ = killpg(pid, Signal::SIGKILL);
                 let _ = kill(pid, Signal::SIGKILL);
             }
+        }
+        if let Ok(Some(kill)) = GROUP.try_lock().as_deref() {
+            let _ = (&*kill).write(b"1");
         }
         super::init::leave(INTERNAL_ERROR)
     }));

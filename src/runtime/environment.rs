@@ -11,7 +11,9 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::{cause, host};
-use crate::plan::{self, AttemptInputs, CommandPlan, FilesRead, Surroundings};
+use crate::plan::{
+    self, AttemptInputs, CommandPlan, ContainerIsolation, FilesRead, MountPlan, NodeVariables, Surroundings,
+};
 use crate::pod::{StartFailure, StartStage};
 use crate::spec::{Container, ContainerId, HookHandler, HookKind, Pod, ProbeHandler, ProbeKind};
 use crate::sys;
@@ -56,30 +58,29 @@ impl Environment {
         &self.inherited
     }
 
-    /// The plan for an attempt of this container.
+    /// The plan for an attempt of this container: what it executes, and what it mounts.
     pub(super) fn plan(
         &mut self,
         pod: &Pod,
-        id: ContainerId,
         container: &Container,
-        marker: Option<&str>,
-    ) -> Result<CommandPlan, StartFailure> {
+        of: Attempted<'_>,
+    ) -> Result<(CommandPlan, Option<MountPlan>), StartFailure> {
         if plan::asks_for_surroundings(container) {
             self.surroundings();
         }
         let files = read_all(plan::files(container));
-        let (environment, surroundings) = (self.inherited.as_slice(), self.surroundings.as_ref());
-        let inputs = AttemptInputs { environment, marker, surroundings, files: &files, node: None };
-        let plan = plan::container(pod, container, inputs).map_err(|message| StartFailure {
-            stage: StartStage::Config,
-            errno: 0,
-            message,
-            retry: true,
-        })?;
+        // A container of a node has what its manifest says, and nothing of podinit's (LEAK-07).
+        let environment = if of.node.is_some() { &[] } else { self.inherited.as_slice() };
+        let (marker, surroundings) = (of.marker, self.surroundings.as_ref());
+        let inputs = AttemptInputs { environment, marker, surroundings, files: &files, node: of.node };
+        let config = |message| StartFailure { stage: StartStage::Config, errno: 0, message, retry: true };
+        let plan = plan::container(pod, container, inputs).map_err(config)?;
+        let mounts = of.isolation.map(|isolation| plan::container_mounts(pod, container, isolation, inputs));
+        let mounts = mounts.transpose().map_err(config)?.flatten();
         if runs_commands(container) {
-            self.started.insert(id, plan.environment.clone());
+            self.started.insert(of.id, plan.environment.clone());
         }
-        Ok(plan)
+        Ok((plan, mounts))
     }
 
     /// The variables that the container's last attempt was started with.
@@ -88,8 +89,17 @@ impl Environment {
     }
 }
 
+/// Which attempt a plan is for.
+pub(super) struct Attempted<'a> {
+    pub(super) id: ContainerId,
+    pub(super) marker: Option<&'a str>,
+    /// In profile `pod`.
+    pub(super) node: Option<NodeVariables<'a>>,
+    pub(super) isolation: Option<&'a ContainerIsolation>,
+}
+
 /// Whether a probe or a hook of the container executes something.
-fn runs_commands(container: &Container) -> bool {
+pub(super) fn runs_commands(container: &Container) -> bool {
     let is_exec = |handler: &ProbeHandler| matches!(handler, ProbeHandler::Exec { .. });
     let mut probes = ProbeKind::ALL.into_iter().filter_map(|kind| container.probe(kind));
     let hooks = [HookKind::PostStart, HookKind::PreStop];

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod cause;
+mod cgroup;
 mod clock;
 mod emergency;
 mod environment;
@@ -11,10 +12,12 @@ mod init;
 mod input;
 mod messages;
 mod notified;
+mod oom;
 mod output;
 mod probe;
 mod processes;
 mod reporter;
+mod sandbox;
 mod supervisor;
 mod terminal;
 mod token;
@@ -30,14 +33,16 @@ use log::LevelFilter;
 use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
+pub(crate) use cgroup::not_enforced;
 pub(crate) use host::host_memory;
 pub(crate) use init::Machine;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
 pub(crate) use probe::{OWN_CHILD, Question, Verdict};
+pub(crate) use sandbox::{REAPER, reap};
 pub(crate) use watch::{Reading, Watched};
 
-use crate::plan::SignalPolicy;
+use crate::plan::{Isolation, SignalPolicy};
 use crate::spec::{ContainerId, Pod, Signal};
 
 /// How long the last words may take to be read before they are dropped.
@@ -50,6 +55,8 @@ pub(crate) struct Job {
     pub(crate) pod: Pod,
     /// Where the containers' command lines come from.
     pub(crate) commands: Commands,
+    /// What surrounds the pod and its containers.
+    pub(crate) isolation: Isolation,
     /// What signals to the supervisor mean.
     pub(crate) signals: SignalPolicy,
     /// Signals go to the container's whole process group.
@@ -68,6 +75,8 @@ pub(crate) struct Job {
     pub(crate) status_file: Option<PathBuf>,
     /// Where events are appended.
     pub(crate) event_file: Option<PathBuf>,
+    /// A pod with limits that this host does not enforce is refused.
+    pub(crate) strict: bool,
     /// Files whose changes are taken over while the pod runs.
     pub(crate) watched: Option<Watched>,
 }

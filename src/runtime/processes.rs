@@ -78,7 +78,8 @@ fn is_denied(error: &std::io::Error) -> bool {
     error.raw_os_error() == Some(Errno::EPERM as i32)
 }
 
-fn children_of(pid: i32) -> Vec<i32> {
+/// The children of a process, as far as /proc tells.
+pub(crate) fn children_of(pid: i32) -> Vec<i32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let lists = threads.filter_map(|thread| fs::read(thread.ok()?.path().join("children")).ok());
     lists.filter_map(|list| parse(&list)).flatten().collect()

@@ -2,34 +2,38 @@
 //! this order, hand the facts to the machine, carry out what it wants, sleep until its next deadline.
 //! Nothing in a turn waits for anything.
 
+mod groups;
+mod open_files;
 mod runs;
 
+use std::collections::BTreeMap;
+use std::ffi::{CStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::pipe2;
 
-use super::attempts::{self, Attempts, Start, Stdio};
-use super::environment::Environment;
+use super::attempts::{self, Attempts, Limits, Start, Stdio, Surroundings};
+use super::cgroup::Cgroups;
+use super::environment::{self, Attempted, Environment};
 use super::notified::{Mouth, Notified, Said};
+use super::oom::OomScores;
 use super::output::{Format, Kind, Output, standard};
 use super::probe::Runs;
 use super::reporter::Reporter;
+use super::sandbox::Sandbox;
 use super::terminal;
 use super::token::{Ready, Token};
 use super::watch::{Reading, Watch};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
-use crate::plan::{self, CommandPlan, Meaning, Situation};
+use crate::plan::{self, CommandPlan, Credentials, Meaning, MountPlan, NodeVariables, Situation};
 use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
     StopRequest,
 };
-use crate::spec::{
-    Container, ContainerId, ContainerKind, HookKind, Pod, ProbeKind, TerminationMessagePolicy,
-};
+use crate::spec::{Container, ContainerId, ContainerKind, Pod, TerminationMessagePolicy};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -45,9 +49,15 @@ pub(super) struct Supervisor {
     epoll: Epoll,
     signals: Signals,
     attempts: Attempts,
+    cgroups: Cgroups,
+    oom_scores: OomScores,
     runs: Runs,
     /// podinit's own file, where a child of its own is needed.
     own_program: Option<OwnedFd>,
+    /// What surrounds the containers.
+    sandbox: Sandbox,
+    /// As whom each container's last attempt runs, for what is executed beside it.
+    credentials: BTreeMap<ContainerId, Credentials>,
     /// Made when there is something to put out.
     output: Option<Output>,
     /// Controlled by a terminal from the beginning, whatever has become of it.
@@ -90,8 +100,11 @@ impl Supervisor {
         }
         let now = clock::now();
         // Now, while /proc and the file are certainly there.
-        let own_program = runs::needs_own_program(&job.pod).then(sys::open_own_program).transpose()?;
-        let open_files = if is_command { None } else { raise_open_files(&job.pod) };
+        let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.shares_processes();
+        let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
+        let open_files = if is_command { None } else { open_files::raise(&job.pod) };
+        let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;
+        let oom_scores = OomScores::open(&job.pod);
         Ok(Self {
             machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
             commands: job.commands,
@@ -104,8 +117,12 @@ impl Supervisor {
             epoll,
             signals,
             attempts: Attempts::new(containers, job.signal_group),
+            cgroups,
+            oom_scores,
             runs: Runs::default(),
             own_program,
+            sandbox: Sandbox::new(job.isolation),
+            credentials: BTreeMap::new(),
             output: None,
             has_terminal: terminal::is_controlled(),
             open_files,
@@ -124,6 +141,9 @@ impl Supervisor {
             self.tell();
             self.report();
             if let Some((code, cause)) = self.finished {
+                self.cgroups.remove_all();
+                // A group is empty before those who were in it have been reaped.
+                self.reap();
                 self.last_words(code, cause);
                 return code;
             }
@@ -161,6 +181,8 @@ impl Supervisor {
         }
         if child_changed {
             self.reap();
+        } else if ready.groups {
+            self.take_emptied(false);
         }
         if let Some(output) = &mut self.output {
             output.flush();
@@ -199,7 +221,7 @@ impl Supervisor {
         if self.own_program.is_none() && runs::needs_own_program(&pod) {
             self.own_program = sys::open_own_program().ok();
         }
-        self.open_files = self.open_files.or_else(|| raise_open_files(&pod));
+        self.open_files = self.open_files.or_else(|| open_files::raise(&pod));
         log::info!("the manifest has changed");
         self.fact(Event::SpecChanged(Box::new(pod)));
     }
@@ -268,14 +290,7 @@ impl Supervisor {
                 Ok(Wait::NoChildren) => break true,
             }
         };
-        let runs = &self.runs;
-        for attempt in self.attempts.emptied(no_children, |pid| runs.has(pid)) {
-            self.attempts.forget(attempt.container, &self.epoll);
-            if let Some(output) = &mut self.output {
-                output.close(attempt.container, self.now.wall);
-            }
-            self.fact(Event::Emptied { attempt });
-        }
+        self.take_emptied(no_children);
     }
 
     fn child(&mut self, event: ChildEvent) {
@@ -292,6 +307,11 @@ impl Supervisor {
     fn child_ended(&mut self, pid: i32, status: ExitStatus) {
         if self.attempts.stranger_ended(pid) {
             return;
+        }
+        if self.sandbox.lost_first_process(pid) {
+            self.attempts.set_first_process(None);
+            log::warn!("the first process of the pod's process namespace is gone, and all others with it");
+            return self.fact(Event::SandboxLost);
         }
         if let Some(container) = self.attempts.container_of(pid) {
             self.main_ended(container, status);
@@ -325,7 +345,10 @@ impl Supervisor {
         self.hear(container);
         self.notified.close(container, &self.epoll);
         let log_tail = self.output.as_mut().map(|output| output.take_tail(container)).unwrap_or_default();
-        self.fact(Event::Exited { attempt, exit: Exit { log_tail, ..Exit::plain(status) } });
+        let termination_message = self.sandbox.take_message(attempt);
+        let oom_killed = self.is_oom_killed(container);
+        let exit = Exit { log_tail, termination_message, oom_killed, ..Exit::plain(status) };
+        self.fact(Event::Exited { attempt, exit });
     }
 
     fn carry_out_actions(&mut self) {
@@ -338,9 +361,8 @@ impl Supervisor {
         let runs = &self.runs;
         let is_run = |pid| runs.has(pid);
         match action {
-            // Profile `process` has no surroundings of its own.
-            Action::SetUpSandbox => self.fact(Event::SandboxReady),
-            Action::TearDownSandbox => {}
+            Action::SetUpSandbox => self.set_up_sandbox(),
+            Action::TearDownSandbox => self.sandbox.tear_down(),
             Action::BeginTry => self.begin_try(),
             Action::StatusChanged => {
                 if let Some(reporter) = &mut self.reporter {
@@ -353,6 +375,7 @@ impl Supervisor {
                 }
             }
             Action::Signal { attempt, signal, target } => {
+                self.thaw_to_stop(attempt, signal);
                 self.attempts.signal(attempt, signal, target, is_run)
             }
             Action::Kill(attempt) => self.attempts.kill(attempt, is_run),
@@ -367,9 +390,8 @@ impl Supervisor {
             Action::CancelProbe(run) | Action::AbandonHook(run) => self.runs.cancel(run, &self.epoll),
             Action::Record(event) => self.record(&event),
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
-            // Nothing enforces resources yet, which was said when the manifest was read.
-            Action::Resize(container) => self.fact(Event::ResizeDone { container }),
-            // No manifest field asks for these yet.
+            Action::Resize { run, attempt } => self.resize(run, attempt),
+            // The machine asks for neither.
             Action::RefreshVolumes | Action::RestartNetworkHelper => {}
         }
     }
@@ -398,11 +420,12 @@ impl Supervisor {
 
     fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
         let mut plan = self.plan(id)?;
+        let limits = self.limits(id)?;
         let mouth = self.listen(id).map_err(attempts::cannot_create)?;
         let notify = match &mouth {
             Some(Mouth::Descriptor(fd, number)) => Some((fd.as_raw_fd(), *number)),
             Some(Mouth::Variable(variable)) => {
-                plan.add_variable(variable);
+                plan.command.add_variable(variable);
                 None
             }
             None => None,
@@ -410,7 +433,9 @@ impl Supervisor {
         match self.commands {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
-                let started = self.attempts.start(id, plan, &Stdio::Inherited { own_group }, None, None);
+                let stdio = Stdio::Inherited { own_group };
+                let surroundings = Surroundings { limits, ..Surroundings::default() };
+                let started = self.attempts.start(id, plan.command, &stdio, surroundings);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
@@ -418,9 +443,9 @@ impl Supervisor {
                 self.take_report(id.container);
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
-                self.attempts.start(id, plan, &Stdio::HandedOver, self.open_files, notify)?;
+                self.start_enclosed(id, plan, &Stdio::HandedOver, notify, limits)?;
             }
-            Commands::OfManifest => self.start_with_pipes(id, plan, notify)?,
+            Commands::OfManifest => self.start_with_pipes(id, plan, notify, limits)?,
         }
         if let Some(report) = self.attempts.report_fd(id.container) {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
@@ -430,15 +455,64 @@ impl Supervisor {
         Ok(())
     }
 
-    fn plan(&mut self, id: AttemptId) -> Result<CommandPlan, StartFailure> {
+    fn set_up_sandbox(&mut self) {
+        if !self.sandbox.is_needed() {
+            return self.fact(Event::SandboxReady);
+        }
+        let own_program = self.own_program.as_ref().map(AsFd::as_fd);
+        let surroundings = self.environment.surroundings();
+        match self.sandbox.set_up(self.machine.pod(), surroundings, own_program) {
+            Ok(()) => {
+                self.attempts.set_first_process(self.sandbox.first_process());
+                self.fact(Event::SandboxReady);
+            }
+            Err(message) => {
+                self.sandbox.tear_down();
+                self.fact(Event::SandboxFailed { message });
+            }
+        }
+    }
+
+    /// Starts an attempt in its surroundings.
+    fn start_enclosed(
+        &mut self,
+        id: AttemptId,
+        plan: ContainerPlan,
+        stdio: &Stdio<'_>,
+        notify: Option<(RawFd, RawFd)>,
+        limits: Limits,
+    ) -> Result<(), StartFailure> {
+        let ContainerPlan { command, mounts, credentials } = plan;
+        let enclosure =
+            self.sandbox.enclosure(id, mounts.as_ref(), &credentials, command.working_dir.as_deref())?;
+        let container = self.machine.pod().container(id.container);
+        let is_joined = container.is_some_and(environment::runs_commands);
+        if is_joined {
+            self.credentials.insert(id.container, credentials);
+        }
+        let inside = self.sandbox.joins(id.container);
+        let open_files = self.open_files;
+        let surroundings = Surroundings { open_files, notify, enclosure, inside, is_joined, limits };
+        self.attempts.start(id, command, stdio, surroundings)
+    }
+
+    fn plan(&mut self, id: AttemptId) -> Result<ContainerPlan, StartFailure> {
         let marker = self.attempts.marker(id);
         let pod = self.machine.pod();
         match (&self.commands, pod.container(id.container)) {
             (Commands::OfManifest, Some(container)) => {
-                self.environment.plan(pod, id.container, container, marker.as_deref())
+                let credentials = self.sandbox.credentials(pod, container, id.container)?;
+                let home = credentials.home.as_deref();
+                let node = home.map(|home| NodeVariables { hostname: self.sandbox.hostname(), home });
+                let isolation = self.sandbox.of(id.container);
+                let of = Attempted { id: id.container, marker: marker.as_deref(), node, isolation };
+                let (command, mounts) = self.environment.plan(pod, container, of)?;
+                Ok(ContainerPlan { command, mounts, credentials })
             }
-            (Commands::OfManifest, None) => Ok(plan::exact(&[], self.environment.inherited())),
-            (Commands::Exact(arguments), _) => Ok(plan::exact(arguments, self.environment.inherited())),
+            (Commands::OfManifest, None) => Ok(ContainerPlan::exact(&[], self.environment.inherited())),
+            (Commands::Exact(arguments), _) => {
+                Ok(ContainerPlan::exact(arguments, self.environment.inherited()))
+            }
         }
     }
 
@@ -477,14 +551,15 @@ impl Supervisor {
     fn start_with_pipes(
         &mut self,
         id: AttemptId,
-        plan: CommandPlan,
+        plan: ContainerPlan,
         notify: Option<(RawFd, RawFd)>,
+        limits: Limits,
     ) -> Result<(), StartFailure> {
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
         let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
-        self.attempts.start(id, plan, &stdio, self.open_files, notify)?;
+        self.start_enclosed(id, plan, &stdio, notify, limits)?;
         let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
             if wants_tail {
@@ -558,33 +633,27 @@ impl Supervisor {
     }
 }
 
+/// What one attempt is.
+struct ContainerPlan {
+    command: CommandPlan,
+    mounts: Option<MountPlan>,
+    credentials: Credentials,
+}
+
+impl ContainerPlan {
+    /// A command line as it is, on this host as it is.
+    fn exact(arguments: &[OsString], environment: &[&'static CStr]) -> Self {
+        let command = plan::exact(arguments, environment);
+        Self { command, mounts: None, credentials: Credentials::default() }
+    }
+}
+
 /// Debug builds have bugs on demand, so that what follows from one is tested.
 fn fault(here: &str) {
     #[expect(clippy::panic, reason = "asked for")]
     if cfg!(debug_assertions) && std::env::var_os("PODINIT_FAULT").is_some_and(|fault| fault == here) {
         panic!("asked for by PODINIT_FAULT");
     }
-}
-
-/// Raises the soft limit of open files to the hard one where the pod's pipes may not fit. Returns what
-/// it was.
-fn raise_open_files(pod: &Pod) -> Option<u64> {
-    let wanted = pod.iter().map(|(_, _, container)| {
-        let probes = ProbeKind::ALL.into_iter().filter(|kind| container.probe(*kind).is_some()).count();
-        let hooks = [HookKind::PostStart, HookKind::PreStop]
-            .into_iter()
-            .filter(|kind| container.hook(*kind).is_some())
-            .count();
-        // Two pipes, a pidfd and a start report; where it says that it is ready; a process, a pipe and a
-        // start report for each run.
-        4 + usize::from(container.notify.is_some()) + 3 * (probes + hooks)
-    });
-    // And what the supervisor needs.
-    let wanted = wanted.sum::<usize>() as u64 + 64;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    (soft < wanted && soft < hard).then_some(())?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
-    Some(soft)
 }
 
 fn name(pod: &Pod, id: ContainerId) -> &str {

@@ -16,6 +16,8 @@ pub(super) enum Token {
     Run(RunId),
     Notify(ContainerId),
     Watch,
+    /// The control group of its attempt has lost its last process.
+    Group(ContainerId),
 }
 
 /// What one wait for events brought, sorted by what comes first.
@@ -27,6 +29,7 @@ pub(super) struct Ready {
     pub(super) runs: Vec<RunId>,
     pub(super) notified: Vec<ContainerId>,
     pub(super) watch: bool,
+    pub(super) groups: bool,
 }
 
 impl Ready {
@@ -40,6 +43,7 @@ impl Ready {
                 Token::Run(run) => ready.runs.push(run),
                 Token::Notify(container) => ready.notified.push(container),
                 Token::Watch => ready.watch = true,
+                Token::Group(_) => ready.groups = true,
                 // Sinks are flushed every turn.
                 Token::Sink(_) => {}
             }
@@ -62,6 +66,7 @@ impl From<Token> for u64 {
             Token::Run(run) => (4, run.0),
             Token::Notify(container) => (5, container.position() as Self),
             Token::Watch => (6, 0),
+            Token::Group(container) => (7, container.position() as Self),
         };
         kind << KIND | about
     }
@@ -77,6 +82,7 @@ impl Token {
             3 => Self::Sink(kind),
             4 => Self::Run(RunId(about)),
             6 => Self::Watch,
+            7 => Self::Group(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             5 => Self::Notify(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             _ => Self::Signals,
         }

@@ -153,8 +153,10 @@ impl Invariants {
                     rule.is_some_and(|rule| rule.action == RestartAction::RestartAllContainers);
                 let is_ending = self.ending || self.lost;
                 let seen = self.of(attempt.container);
+                let succeeded = exit.status == ExitStatus::Code(0);
                 seen.passed |= match kind {
-                    ContainerKind::Init | ContainerKind::Main => exit.status == ExitStatus::Code(0),
+                    ContainerKind::Init => succeeded,
+                    ContainerKind::Main => succeeded && seen.gates.stopping.is_none(),
                     ContainerKind::Sidecar | ContainerKind::Ephemeral => false,
                 };
                 let by_itself = seen.gates.stopping != Some(KillingReason::RestartAllContainers);
@@ -278,11 +280,11 @@ impl Invariants {
                 self.seen.iter_mut().for_each(|seen| seen.gates.hook_over(*run, None));
                 Ok(())
             }
-            Action::Resize(id) => {
-                let gates = &self.of(*id).gates;
+            Action::Resize { attempt, .. } => {
+                let gates = &self.of(attempt.container).gates;
                 match gates.is_running() && gates.stopping.is_none() {
                     true => Ok(()),
-                    false => fail("only what runs is resized", now, format!("{id:?}")),
+                    false => fail("only what runs is resized", now, format!("{attempt:?}")),
                 }
             }
             Action::Record(PodEvent::Killing(name, reason)) => {

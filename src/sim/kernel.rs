@@ -132,15 +132,14 @@ impl Kernel {
             Action::CancelProbe(run) | Action::AbandonHook(run) => {
                 self.runs.remove(run);
             }
-            Action::Resize(container) => {
-                let mut attempts = self.live.iter().filter(|(id, _)| id.container == *container);
-                let fails = attempts.any(|(_, process)| process.attempt.resize_fails);
-                let (container, message) = (*container, "as simulated".to_owned());
+            Action::Resize { run, attempt } => {
+                let fails = self.live.get(attempt).is_some_and(|process| process.attempt.resize_fails);
+                let (run, message) = (*run, "as simulated".to_owned());
                 self.later(
                     now,
                     Happening::Tell(match fails {
-                        true => Event::ResizeFailed { container, message },
-                        false => Event::ResizeDone { container },
+                        true => Event::ResizeFailed { run, message },
+                        false => Event::ResizeDone { run },
                     }),
                 );
             }

@@ -278,7 +278,7 @@ impl World {
             | Action::CancelProbe(_)
             | Action::RunHook { .. }
             | Action::AbandonHook(_)
-            | Action::Resize(_)
+            | Action::Resize { .. }
             | Action::RefreshVolumes
             | Action::RestartNetworkHelper
             | Action::Record(_)

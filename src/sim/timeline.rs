@@ -367,7 +367,7 @@ impl Timeline {
             | Action::TearDownSandbox
             | Action::CancelProbe(_)
             | Action::AbandonHook(_)
-            | Action::Resize(_)
+            | Action::Resize { .. }
             | Action::RefreshVolumes
             | Action::RestartNetworkHelper => {}
         }

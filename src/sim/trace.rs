@@ -128,7 +128,7 @@ impl Trace {
             Action::Kill(attempt) => Entry::Killed(name(pod, attempt.container)),
             Action::StartProbe { attempt, kind, .. } => Entry::Probed(name(pod, attempt.container), *kind),
             Action::RunHook { attempt, kind, .. } => Entry::Hook(name(pod, attempt.container), *kind),
-            Action::Resize(id) => Entry::Resizing(name(pod, *id)),
+            Action::Resize { attempt, .. } => Entry::Resizing(name(pod, attempt.container)),
             Action::Record(event) => Entry::Event(event.clone()),
             Action::Finish { code, .. } => Entry::Finished(*code),
             Action::BeginTry

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::container_settings::ContainerSettings;
-use super::decode::{Fields, Item, Purpose};
+use super::decode::{Fields, Item};
 use super::environment::{env_from, environment};
 use super::fields::Place;
 use super::lifecycle::{Lifecycle, lifecycle};
@@ -18,7 +18,7 @@ use super::pod::{
 use super::port::{HostPort, ports};
 use super::problem::Problem;
 use super::resize::resize_policy;
-use super::resources::{Resources, resources};
+use super::resources::resources;
 use super::sandbox::Host;
 use super::security_context::{SecurityContext, security_context};
 use super::tree::{Span, cut};
@@ -36,36 +36,10 @@ pub(super) struct Surroundings<'a> {
     pub start_after: RefCell<Vec<(Arc<str>, Item<'a>)>>,
     /// Whether it has been said that an image is only a label.
     pub image_told: Cell<bool>,
-    /// Whether it has been said that limits are not enforced.
-    pub limits_told: Cell<bool>,
     pub host: &'a Host<'a>,
     pub volumes: &'a Volumes,
     /// Ports of the host that are taken, with their places.
     pub host_ports: RefCell<Vec<(HostPort, Span)>>,
-    /// The option by which limits that are not enforced are refused.
-    pub strict: Option<&'static str>,
-}
-
-impl Surroundings<'_> {
-    /// Nothing enforces limits yet, which is said once and nothing to be silent about (SPEC-07).
-    pub fn limits_are_not_enforced(&self, item: &Item<'_>, resources: &Resources) {
-        let runs = item.scope.purpose == Purpose::Run;
-        if !runs || resources.limits == Default::default() || self.limits_told.replace(true) {
-            return;
-        }
-        let place = item.node.entry("limits").map_or(item.key, |entry| entry.key_span);
-        let (message, label) = ("cannot enforce limits yet: the pod runs without them", "not enforced");
-        let problem = match self.strict {
-            Some(option) => {
-                let problem = item.scope.error(place, "cannot enforce limits yet");
-                problem.label(format!("asked for by `{option}`"))
-            }
-            None => Problem::warning(item.scope.source, place, message).label(label),
-        };
-        item.scope.report(problem.path(format!("{}.limits", item.path)).help(
-            "limit podinit itself, for example with `systemd-run --scope -p MemoryMax=1G podinit run ...`",
-        ));
-    }
 }
 
 /// The list that a container is in.
@@ -155,7 +129,7 @@ pub(super) fn container<'a>(
             stop_signal,
             termination_message_path: message_path(fields),
             termination_message_policy: message.unwrap_or_default(),
-            resources: limits(fields, &described, surroundings),
+            resources: fields.take("resources").map(|item| resources(&item, &described)).unwrap_or_default(),
             resize_policy: resize_policy(fields, plain_init, surroundings.restart_policy),
             volume_mounts: mounts(fields, &security_context, surroundings),
             security_context,
@@ -266,13 +240,6 @@ fn mounts(
 ) -> Vec<VolumeMount> {
     let of = MountsOf { volumes: surroundings.volumes, privileged: context.privileged };
     fields.take("volumeMounts").map(|item| volume_mounts(&item, &of)).unwrap_or_default()
-}
-
-fn limits(fields: &mut Fields<'_>, described: &str, surroundings: &Surroundings<'_>) -> Resources {
-    let Some(item) = fields.take("resources") else { return Resources::default() };
-    let resources = resources(&item, described);
-    surroundings.limits_are_not_enforced(&item, &resources);
-    resources
 }
 
 fn restart_policy(fields: &mut Fields<'_>, list: ContainerList) -> Option<RestartPolicy> {

@@ -160,21 +160,11 @@ impl<'a> Form<'a> {
             longest_sleep: self.longest_sleep(grace),
             start_after: RefCell::default(),
             image_told: Cell::new(false),
-            limits_told: Cell::new(false),
             host: &host,
             volumes: &volumes,
             host_ports: RefCell::default(),
-            strict: match (self.options.strict, self.options.kube_strict) {
-                (true, _) => Some("--strict"),
-                (false, true) => Some("--kube-strict"),
-                (false, false) => None,
-            },
         };
-        let resources = fields.take("resources").map(|item| {
-            let resources = resources(&item, "the pod");
-            surroundings.limits_are_not_enforced(&item, &resources);
-            resources
-        });
+        let resources = fields.take("resources").map(|item| resources(&item, "the pod"));
         let init = fields.take("initContainers");
         let main = fields.take("containers");
         if main.as_ref().is_none_or(|item| matches!(&item.node.value, Value::List(items) if items.is_empty()))

@@ -118,8 +118,6 @@ pub struct Options {
     pub name: Option<String>,
     /// Grace where the manifest has none.
     pub default_grace: Duration,
-    /// What this host cannot enforce is an error, not a warning.
-    pub strict: bool,
     /// What would have no effect on one host is an error, not a warning.
     pub kube_strict: bool,
 }
@@ -127,13 +125,7 @@ pub struct Options {
 /// As if nothing was said; Kubernetes' grace.
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            profile: None,
-            name: None,
-            default_grace: Duration::from_secs(30),
-            strict: false,
-            kube_strict: false,
-        }
+        Self { profile: None, name: None, default_grace: Duration::from_secs(30), kube_strict: false }
     }
 }
 

@@ -554,7 +554,7 @@ impl Pod {
 
 impl Pod {
     /// The container with this id, to be changed.
-    pub(super) fn container_mut(&mut self, id: ContainerId) -> Option<&mut Container> {
+    pub(crate) fn container_mut(&mut self, id: ContainerId) -> Option<&mut Container> {
         let all =
             self.init_containers.iter_mut().chain(&mut self.containers).chain(&mut self.ephemeral_containers);
         all.into_iter().nth(id.position())

@@ -1,7 +1,10 @@
 //! File descriptors: what was inherited, and what a pipe holds.
 
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Before main, since std opens /dev/null for a standard descriptor that is closed and aborts where there is
 /// none: PID 1 of a kernel without a console would never run.
@@ -58,4 +61,14 @@ pub(crate) fn bytes_available(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     // SAFETY: FIONREAD writes one int, and `count` is one that lives.
     let result = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(count).unwrap_or(0)) }
+}
+
+/// Whether the file has an extended attribute of this name that says `1`.
+pub(crate) fn has_attribute(path: &Path, name: &CStr) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    let mut value = [0_u8; 8];
+    // SAFETY: two null-terminated strings that live, and a buffer of the size given.
+    let length =
+        unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    length > 0 && value.starts_with(b"1")
 }

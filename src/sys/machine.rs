@@ -102,7 +102,7 @@ pub(crate) fn bring_interface_up(name: &CStr) -> io::Result<()> {
     // The last byte stays zero.
     let (_, room) = request.ifr_name.split_last_mut().ok_or(io::ErrorKind::InvalidInput)?;
     for (to, from) in room.iter_mut().zip(name.to_bytes()) {
-        *to = from.cast_signed();
+        *to = *from as libc::c_char;
     }
     // SAFETY: an open socket and a request that lives and names an interface.
     if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) } == -1 {

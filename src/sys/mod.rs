@@ -19,7 +19,7 @@ pub(crate) use child::{
     ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MakeKind, MountOp, Slot,
     StartReport,
 };
-pub(crate) use descriptors::{bytes_available, close_from};
+pub(crate) use descriptors::{bytes_available, close_from, has_attribute};
 pub(crate) use environment::{add_variable, environment, open_own_program};
 pub(crate) use faults::on_fault;
 pub(crate) use machine::{aside, bring_interface_up, is_first_process, write_port};
@@ -32,4 +32,6 @@ pub(crate) use signals::{Signals, allow_signals, block_signals, stop};
 pub(crate) use spawn::{
     Birth, Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
 };
-pub(crate) use wait::{ChildEvent, Wait, has_children, is_still_stopped, next_child_event};
+pub(crate) use wait::{
+    ChildEvent, Wait, has_children, is_still_stopped, next_child_event, reap_without_looking,
+};

@@ -179,11 +179,13 @@ unsafe fn copy(child: &mut Child<'_>, pidfd: &mut RawFd, more: u64) -> io::Resul
         match result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) }) {
             // SAFETY: this is the child.
             Ok(0) => unsafe { child.run() },
-            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
-                WITHOUT_CLONE3.store(true, Ordering::Relaxed);
+            // It may also speak of the namespaces asked for: clone(2) will say the same of them.
+            Err(error) if is_missing(&error) => {
+                let is_plain = more == 0 && child.cgroup.is_none();
+                if is_plain || error.raw_os_error() == Some(libc::ENOSYS) {
+                    WITHOUT_CLONE3.store(true, Ordering::Relaxed);
+                }
             }
-            // These may also speak of the namespaces or the group asked for: clone(2) will say the same.
-            Err(error) if is_missing(&error) => {}
             other => return other,
         }
     }

@@ -69,3 +69,13 @@ fn wait(of: libc::idtype_t, id: libc::id_t, options: libc::c_int) -> io::Result<
     let result = unsafe { libc::waitid(of, id, &raw mut info, options | libc::WNOHANG) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(info) }
 }
+
+/// What ends is reaped by the kernel, and this process waits for the signal that ends it.
+pub(crate) fn reap_without_looking() {
+    // SAFETY: SIG_IGN is always a valid disposition.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    loop {
+        // SAFETY: no arguments.
+        unsafe { libc::pause() };
+    }
+}

@@ -26,7 +26,7 @@ fn planned(pod: &Pod) -> Result<CommandPlan, String> {
         memory: Some(16 << 30),
     };
     let (surroundings, files) = (Some(&surroundings), &FilesRead::new());
-    let inputs = AttemptInputs { environment: &[], marker: None, surroundings, files };
+    let inputs = AttemptInputs { environment: &[], marker: None, surroundings, files, node: None };
     plan::container(pod, &pod.containers[0], inputs)
 }
 

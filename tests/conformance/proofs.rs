@@ -21,6 +21,15 @@ pub const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("PROBE-036", "tests/it/cases.rs", "probe_036_sidecar_foreign_redirect"),
     ("PROBE-020", "tests/it/cases.rs", "probe_020_main_grpc_ok"),
     ("PROBE-044", "tests/it/cases.rs", "probe_044_sidecar_grpc_wrong_port"),
+    ("OOM-001", "tests/vm/cgroups.rs", "who_wants_more_memory_than_the_machine_has_is_oom_killed"),
+    ("OOM-002", "tests/vm/cgroups.rs", "who_wants_too_much_memory_is_oom_killed"),
+    ("OOM-003", "tests/vm/cgroups.rs", "an_init_container_that_is_oom_killed_fails_the_pod"),
+    ("OOM-004", "tests/vm/cgroups.rs", "who_wants_too_much_memory_is_oom_killed"),
+    ("OOM-006", "tests/vm/cgroups.rs", "who_wants_too_much_memory_is_oom_killed"),
+    ("MEMQOS-012", "tests/vm/cgroups.rs", "limits_are_written"),
+    ("MEMQOS-014", "tests/vm/cgroups.rs", "limits_are_written"),
+    ("MEMQOS-019", "tests/vm/cgroups.rs", "who_wants_too_much_memory_is_oom_killed"),
+    ("SWAP-003", "tests/vm/cgroups.rs", "limits_are_written"),
     ("PROBE-029", "tests/it/cases.rs", "probe_029_sidecar_tcp_ok"),
 ];
 

@@ -45,7 +45,9 @@ impl Reason {
             Self::NotYet(Missing::Addresses) => {
                 "needs a network, host names or a hosts file of the pod's own"
             }
-            Self::NotYet(Missing::Limits) => "needs limits of memory, huge pages, swap, disk or processes",
+            Self::NotYet(Missing::Limits) => {
+                "needs MemoryQoS, singleProcessOOMKill or limits of huge pages, swap, disk or processes"
+            }
             Self::NotYet(Missing::Logs) => "needs log files",
             Self::NotYet(Missing::Mounts) => "needs volumes or mounts",
             Self::NotYet(Missing::Privileges) => "needs users, capabilities, sysctls or namespaces",
@@ -107,26 +109,17 @@ pub const UNPROVED: &[(Reason, &[&str])] = &[
         Reason::NotYet(Missing::Limits),
         &[
             "DEL-015",
-            "OOM-001",
-            "OOM-002",
-            "OOM-003",
-            "OOM-004",
             "OOM-005",
-            "OOM-006",
             "MEMQOS-002",
             "MEMQOS-004",
             "MEMQOS-006",
             "MEMQOS-007",
             "MEMQOS-009",
             "MEMQOS-010",
-            "MEMQOS-012",
             "MEMQOS-013",
-            "MEMQOS-014",
             "MEMQOS-016",
-            "MEMQOS-019",
             "MEMQOS-020",
             "MEMQOS-022",
-            "SWAP-003",
             "SWAP-005",
             "SWAP-006",
             "SWAP-007",

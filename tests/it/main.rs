@@ -13,6 +13,7 @@
 mod answers;
 mod bare_root;
 mod cases;
+mod cgroup;
 mod command_line;
 mod container;
 mod descendants;
@@ -38,6 +39,7 @@ mod signals;
 mod status_file;
 mod stdin;
 mod stuck;
+mod system_calls;
 mod terminal;
 mod watch;
 mod without_clone3;

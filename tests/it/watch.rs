@@ -138,10 +138,11 @@ fn the_warnings_of_a_changed_manifest_are_told() {
     let path = directory.file("pod.toml", &manifest("a", "b"));
     let watching = Watching::start(&path);
     let [one, other] = watching.both();
+    let ignored = "nodeSelector = { disk = \"fast\" }\n";
     let limits = "resources.limits.memory = \"1Gi\"\n";
-    rename_over(&path, &(manifest("a", "b") + limits));
+    rename_over(&path, &(ignored.to_owned() + &manifest("a", "b") + limits));
     watching.podinit.wait_for_message("the changed manifest is taken over, with warnings");
-    watching.podinit.wait_for_message("cannot enforce limits yet");
+    watching.podinit.wait_for_message("ignoring nodeSelector");
     // Resources are given to what runs (rule 174).
     watching.podinit.wait_for_message("container other has its new resources");
     assert!(Watching::is_alive(&one.pid) && Watching::is_alive(&other.pid));

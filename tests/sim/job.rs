@@ -304,7 +304,7 @@ impl ByHand {
                 | Action::CancelProbe(_)
                 | Action::RunHook { .. }
                 | Action::AbandonHook(_)
-                | Action::Resize(_)
+                | Action::Resize { .. }
                 | Action::RefreshVolumes
                 | Action::RestartNetworkHelper
                 | Action::Record(_)

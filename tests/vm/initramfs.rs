@@ -22,11 +22,6 @@ impl Initramfs {
         self.add(path, LINK | 0o777, target.into());
     }
 
-    /// An empty directory.
-    pub fn directory(&mut self, path: &str) {
-        self.add(path, DIRECTORY | 0o755, Vec::new());
-    }
-
     fn add(&mut self, path: &str, mode: u32, content: Vec<u8>) {
         let path = path.trim_matches('/');
         for (at, _) in path.match_indices('/') {

@@ -11,6 +11,8 @@
     clippy::disallowed_methods
 )]
 
+mod cgroups;
+mod disk;
 mod harness;
 mod initramfs;
 mod result;

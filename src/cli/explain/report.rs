@@ -17,6 +17,8 @@ pub(super) struct Told<'a> {
     pub(super) problems: &'a [Problem],
     /// Bytes of memory; `None` where /proc does not tell.
     pub(super) host_memory: Option<u64>,
+    /// Limits that this host does not enforce, and why.
+    pub(super) not_enforced: Vec<String>,
 }
 
 /// The whole answer.
@@ -85,8 +87,8 @@ impl Report {
             let gates = pod.readiness_gates.join(", ");
             not_honoured.push(format!("nobody sets the condition {gates}: the pod is never Ready"));
         }
-        not_honoured.push("cannot apply cgroup values and oom_score_adj yet".to_owned());
-        if told.host_memory.is_none() {
+        not_honoured.extend(told.not_enforced.iter().cloned());
+        if told.host_memory.is_none() && plan::wants_cgroups(pod) {
             not_honoured.push("cannot tell this host's memory: oom_score_adj is left out".to_owned());
         }
         Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::environment;
 use super::report::{Group, Origin, Told, Valued};
-use crate::plan::{self, CPU_PERIOD};
+use crate::plan::{self};
 use crate::spec::{
     Container, ContainerKind, CrashLoopBackOff, ExitCodeOperator, Pod, Profile, Protocol, RestartAction,
     RestartPolicy,
@@ -228,18 +228,14 @@ impl Values<'_> {
                 self.field(&format!("resources.limits.{name}"), limit.to_string(), otherwise);
             }
         }
-        let values = plan::cgroup_values(&container.resources);
-        let max = |value: Option<u64>| value.map_or("max".to_owned(), |value| value.to_string());
-        let (cpu, memory) = (max(values.cpu_max), max(values.memory_max));
-        let weight = values.cpu_weight;
-        let shown = match (values.cpu_max, values.memory_max) {
-            (None, None) => format!("cpu.weight {weight}, nothing limited"),
-            _ => format!("cpu.weight {weight}, cpu.max {cpu} {CPU_PERIOD}, memory.max {memory}"),
-        };
-        self.add("cgroup", shown, Origin::Default("rules 166 to 168"));
-        if let Some(memory) = self.told.host_memory {
-            let score = plan::oom_score_adj(pod, id, memory);
-            self.add("oom_score_adj", score.to_string(), Origin::Default("rule 170"));
+        if plan::wants_cgroups(pod) {
+            let files = plan::container_cgroup(pod, container);
+            let shown: Vec<_> = files.iter().map(|write| format!("{} {write}", write.file.name())).collect();
+            self.add("cgroup", shown.join(", "), Origin::Default("rules 166 to 171"));
+            if let Some(memory) = self.told.host_memory {
+                let score = plan::oom_score_adj(pod, id, memory);
+                self.add("oom_score_adj", score.to_string(), Origin::Default("rule 170"));
+            }
         }
     }
 }

@@ -81,7 +81,7 @@ fn give_root_a_parent() -> nix::Result<()> {
     // Whatever directory is there: in the end the mount is not on it.
     let _ = fs::create_dir("/proc");
     let none = None::<&str>;
-    mount(Some("/"), "/proc", none, MsFlags::MS_BIND, none)?;
+    mount(Some("/"), "/proc", none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
     nix::unistd::chdir("/proc")?;
     mount(Some("."), "/", none, MsFlags::MS_MOVE, none)?;
     nix::unistd::chroot(".")?;

@@ -24,10 +24,11 @@ pub(super) fn load(wanted: &[String]) {
     let release = uname().map(|uname| uname.release().to_string_lossy().into_owned()).unwrap_or_default();
     let directory = Path::new("/lib/modules").join(release);
     let dependencies = fs::read_to_string(directory.join("modules.dep"));
+    let built_in = fs::read_to_string(directory.join("modules.builtin")).unwrap_or_default();
     for name in wanted {
         let loaded = if name.contains('/') {
             load_file(Path::new(name))
-        } else if is_there(name) {
+        } else if is_loaded(name) || plan::is_built_in(&built_in, name) {
             Ok(())
         } else {
             load_by_name(&directory, dependencies.as_deref(), name)
@@ -38,8 +39,7 @@ pub(super) fn load(wanted: &[String]) {
     }
 }
 
-/// Loaded, or a part of the kernel.
-fn is_there(name: &str) -> bool {
+fn is_loaded(name: &str) -> bool {
     Path::new("/sys/module").join(name.replace('-', "_")).exists()
 }
 

@@ -161,7 +161,11 @@ impl Supervisor {
         };
         let environment = self.environment.started_with(attempt.container);
         let plan = plan(container, command, environment);
-        let executed = self.attempts.execute(plan, self.open_files);
+        let nobody = plan::Credentials::default();
+        let credentials = self.credentials.get(&attempt.container).unwrap_or(&nobody);
+        let enclosure = self.sandbox.enclosure(attempt, None, credentials, None);
+        let executed =
+            enclosure.and_then(|enclosure| self.attempts.execute(attempt, plan, self.open_files, enclosure));
         executed.map_err(|failure| (Verdict::Error, failure.message))
     }
 }

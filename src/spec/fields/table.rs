@@ -24,7 +24,8 @@ const NO_EPHEMERAL: &str = "write `emptyDir`, which is gone with the pod as well
 const NO_NFS: &str = "mount it on this host and use `hostPath` with the directory";
 const ONLY_A_CLUSTER: &str = "only a cluster can attach it";
 const MOUNT_IT: &str = "mount it on this host and use `hostPath` with the directory";
-const NOT_ENFORCED: &str = "shown by `explain`; limits are not enforced yet, which a run says";
+const BY_CGROUPS: &str =
+    "by cgroup v2; a limit that this host cannot enforce is a warning, with `--strict` an error";
 const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
 const NO_FILE_KEYS: &str = "leave it out; in TOML `envFile` reads a file of this host";
 const SO_ALREADY: &str =
@@ -132,7 +133,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "hostUsers", yes("`false` needs profile `pod`, and namespaces of the pod's own")),
     field(Spec, "shareProcessNamespace", yes("not with hostPID")),
     field(Spec, "securityContext", YES),
-    field(Spec, "resources", yes(NOT_ENFORCED)),
+    field(Spec, "resources", yes(BY_CGROUPS)),
     field(Spec, "os", YES),
     field(Os, "name", yes("`linux`")),
     field(Spec, "readinessGates", yes("nobody sets conditions on one host: the pod runs, and is never Ready")),
@@ -181,7 +182,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Container, "resizePolicy", YES),
     field(ResizePolicy, "resourceName", yes("`cpu`, `memory`")),
     field(ResizePolicy, "restartPolicy", yes("`NotRequired`; `RestartContainer` where the pod restarts containers, and not on plain init containers")),
-    field(Container, "resources", yes(NOT_ENFORCED)),
+    field(Container, "resources", yes(BY_CGROUPS)),
     field(Resources, "requests", YES),
     field(Resources, "limits", YES),
     field(Resources, "claims", not_built(NO_RESOURCES)),

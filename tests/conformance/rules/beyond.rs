@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use podinit::pod::{AttemptId, Event, Phase};
-use podinit::sim::{Attempt, Entry, HookConduct};
+use podinit::pod::{AttemptId, Event, Phase, WaitingReason};
+use podinit::sim::{Attempt, Entry, HookConduct, Rest};
 use podinit::spec::RestartPolicy::{Always, Never, OnFailure};
 use podinit::spec::{
-    ContainerId, ExitCodeOperator, Hook, HookKind, Notify, ProbeKind, Quantity, ResizePolicy, Resources,
-    RestartAction,
+    ContainerId, ExitCodeOperator, Hook, HookKind, Notify, ProbeKind, Profile, Quantity, ResizePolicy,
+    Resources, RestartAction,
 };
 
 use crate::life::{Life, PodUnderTest, at, command_hook, exits, pod, probe, rule, runs, secs, stops_in};
@@ -94,6 +94,53 @@ fn order_behind_what_ends() {
         assert_eq!(life.run(), Some(code));
         assert_eq!(life.starts("second"), starts);
     }
+}
+
+/// What is to become of containers that all name one another is worked out once for each, not once for each
+/// way from one to another: sixty of them would hold up the supervisor for ever.
+#[test]
+fn order_of_many_that_name_all_before_them() {
+    let count: usize = 60;
+    for (code, expected) in [(4, 1), (0, count)] {
+        let mut pod =
+            pod(Never).main("0", exits(code, 5).ready_after(secs(1000))).probed("0", probe(0, 1000));
+        for n in 1..count {
+            pod = after(pod.main(&n.to_string(), exits(0, 1)), &n.to_string(), &(0..n).collect::<Vec<_>>());
+        }
+        let mut life = pod.begin();
+        assert_eq!(life.run(), Some(code));
+        let started = (0..count).filter(|n| !life.starts(&n.to_string()).is_empty()).count();
+        assert_eq!(started, expected);
+    }
+}
+
+/// A container that is stopped because it does not get ready has not started, however well it then ends.
+#[test]
+fn order_behind_what_was_stopped_for_its_startup_probe() {
+    let first = [runs().ready_after(secs(1000)), runs()];
+    let pod = pod(Always).main("first", first).probed("first", probe(5, 1)).main("second", runs());
+    let mut life = after(pod, "second", &[0]).begin();
+    life.run_until(|world| world.trace().started("second").len() == 1);
+    assert_eq!((life.exits("first"), life.starts("first")), (at([5]), at([0, 5])));
+    assert!(life.starts("second") >= at([6]), "{:?}", life.starts("second"));
+}
+
+/// Its work stays done when another supervisor takes over.
+#[test]
+fn order_behind_what_ended_under_another_supervisor() {
+    let pod = || {
+        let first = exits(0, 5).ready_after(secs(1000));
+        let pod = pod(Never).main("first", first).probed("first", probe(0, 1000));
+        let pod = pod.main("other", runs()).main("second", Attempt { start_takes: secs(2), ..exits(0, 5) });
+        after(pod, "second", &[0])
+    };
+    let mut before = pod().begin();
+    before.to(6);
+    assert!(before.starts("second").is_empty());
+    let status = before.status();
+    let mut life = pod().restore(&status, secs(6));
+    life.to(60);
+    assert_eq!(life.starts("second"), at([8]));
 }
 
 fn notifying(attempt: Attempt) -> PodUnderTest {
@@ -204,6 +251,35 @@ fn a_restart_that_is_asked_for() {
         life.to(30);
         assert_eq!(life.trace().hooked("main", HookKind::PreStop), at([10]));
         assert_eq!((life.starts("main"), life.starts("other")), (at([0, 12]), at([0])), "{policy:?}");
+    }
+}
+
+/// What waits for its back-off does not wait any longer once somebody asks.
+#[test]
+fn a_restart_that_is_asked_for_during_a_back_off() {
+    let mut life = pod(Always).main("main", exits(1, 1)).main("other", runs()).begin();
+    life.to(5);
+    assert_eq!(life.waits("main"), Some(WaitingReason::CrashLoopBackOff));
+    life.send(Event::RestartRequested { container: ContainerId::at(0) });
+    life.to(8);
+    assert_eq!(life.starts("main"), at([0, 1, 5]));
+}
+
+/// Nor is it forgotten while what the container left behind is being ended, or while the container is being
+/// stopped in a way after which its policy would have been asked.
+#[test]
+fn a_restart_that_is_asked_for_during_an_end() {
+    let lingering = Attempt { rest: Some(Rest { on_term: Some(secs(5)), lasts: None }), ..exits(1, 10) };
+    let mut pods = vec![pod(Never).main("main", [lingering, runs()])];
+    pods[0].pod.profile = Profile::Process;
+    let failing = stops_in(5).post_start(HookConduct::fails(secs(10)));
+    pods.push(pod(Never).main("main", [failing, runs()]).post_start("main", command_hook()));
+    for pod in pods {
+        let mut life = pod.main("other", runs()).begin();
+        life.to(12);
+        life.send(Event::RestartRequested { container: ContainerId::at(0) });
+        life.to(30);
+        assert_eq!(life.starts("main"), at([0, 15]));
     }
 }
 

@@ -1,6 +1,9 @@
 //! Restart policies and rules, RestartAllContainers, back-off (rules 96 to 114).
 
-use podinit::pod::{ContainerState, Event, Phase, StartStage, TerminatedReason, WaitingReason};
+use podinit::pod::{
+    Action, ContainerState, Event, Exit, ExitStatus, Identity, Now, Phase, PodMachine, StartStage,
+    TerminatedReason, Time, Timestamp, WaitingReason, kubernetes_pod,
+};
 use podinit::sim::{Attempt, HookConduct};
 use podinit::spec::ExitCodeOperator::{In, NotIn};
 use podinit::spec::RestartAction::{Restart, RestartAllContainers};
@@ -85,8 +88,7 @@ fn rule_98_the_first_match_wins() {
 /// A signal's 128+n is an exit code as others are.
 #[test]
 fn rule_98_rules_see_signals_as_exit_codes() {
-    let killed =
-        Attempt { exit: podinit::pod::ExitStatus::Signal(podinit::pod::Signal::KILL), ..exits(0, 5) };
+    let killed = Attempt { exit: ExitStatus::Signal(podinit::pod::Signal::KILL), ..exits(0, 5) };
     let pod = pod(Never).main("main", [killed, runs()]).main("other", runs());
     let mut life = pod.rules("main", Never, &[rule(Restart, In, &[137])]).begin();
     life.to(6);
@@ -226,7 +228,9 @@ fn rule_105_statuses_while_all_are_down() {
     assert_eq!(life.phase(), Phase::Running);
     life.to(21);
     assert_eq!(life.waits("main"), Some(WaitingReason::RestartingAllContainers));
-    assert!(life.container("main").last_state.is_some() && life.is_running("slow"));
+    let last = life.container("main").last_state.unwrap();
+    assert_eq!((last.exit_code, last.reason), (137, TerminatedReason::RestartingAllContainers));
+    assert!(life.is_running("slow"));
     life.to(25);
     for name in ["main", "slow"] {
         let last = life.container(name).last_state.unwrap();
@@ -354,6 +358,50 @@ fn rule_112_what_is_shown_while_it_waits() {
     assert_eq!(status.restart_count, 1);
     assert_eq!(life.told("BackOff"), 1);
     assert_eq!(life.phase(), Phase::Running, "rule 118: it will be started again");
+}
+
+/// The pod is named as kubelet names it, with the uid that only the object's maker knows.
+#[test]
+fn rule_112_the_object_names_the_pod_by_its_uid() {
+    let mut life = pod(Always).main("main", exits(3, 1)).begin();
+    life.to(5);
+    let identity = Identity { uid: "u-1".into(), ..Identity::unknown() };
+    let object = kubernetes_pod(life.pod(), &life.status(), &identity, None);
+    assert_eq!(
+        object.pointer("/status/containerStatuses/0/state/waiting/message").unwrap(),
+        "back-off 10s restarting failed container=main pod=pod_default(u-1)"
+    );
+}
+
+/// More restarts than can be counted are the most that can.
+#[test]
+fn restarts_are_counted_as_far_as_one_can_count() {
+    let pod = || pod(Always).main("main", exits(1, 5));
+    let mut before = pod().begin();
+    before.to(11);
+    let mut status = before.status();
+    status.container_statuses[0].restart_count = u32::MAX;
+    let mut machine = PodMachine::restore(pod().pod, &status, now(11));
+    let mut attempts = Vec::new();
+    for seconds in [20, 100] {
+        machine.handle_timeout(now(seconds));
+        let polled: Vec<_> = std::iter::from_fn(|| machine.poll_action()).collect();
+        for action in polled {
+            if let Action::Start(attempt) = action {
+                attempts.push(attempt.attempt);
+                machine.handle_event(now(seconds), Event::Started { attempt });
+                let exit = Exit::plain(ExitStatus::Code(1));
+                machine.handle_event(now(seconds), Event::Exited { attempt, exit });
+                machine.handle_event(now(seconds), Event::Emptied { attempt });
+            }
+        }
+    }
+    assert_eq!(machine.status().container_statuses[0].restart_count, u32::MAX);
+    assert_eq!(attempts.len(), 2);
+}
+
+fn now(seconds: u64) -> Now {
+    Now { mono: Time::default() + secs(seconds), wall: Timestamp::default() }
 }
 
 /// Without other things to do, the wait ends exactly when it is over.

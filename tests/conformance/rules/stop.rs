@@ -162,6 +162,21 @@ fn rule_74_a_sleep_of_no_time_is_none() {
     assert_eq!(life.told("FailedPreStopHook"), 0);
 }
 
+/// A sleep that the grace cuts short has not failed: kubelet tells of hooks that returned an error. A command
+/// is told of.
+#[test]
+fn rule_71_a_sleep_that_the_grace_cuts_short_has_not_failed() {
+    for (hook, told) in [(sleep(20), 0), (command_hook(), 1)] {
+        let main = runs().pre_stop(HookConduct::hangs());
+        let mut life = pod(Always).grace(30).main("main", main).pre_stop("main", hook).begin();
+        life.to(10);
+        life.delete_within(5);
+        life.run();
+        assert_eq!(life.trace().signalled("main"), at([15]));
+        assert_eq!(life.told("FailedPreStopHook"), told);
+    }
+}
+
 /// What the deleter asks for goes before what the pod says, shorter or longer; two seconds are the least.
 #[test]
 fn rule_77_the_deleter_s_grace_goes_before_the_pod_s() {

@@ -1,0 +1,358 @@
+//! What a pod's and its containers' cgroups are given: files and values, from requests and limits (rules 164
+//! to 171), and in which order they change at a resize (rule 175). Knows no directory and no kernel.
+
+use std::fmt;
+
+use super::resources::{self, CPU_PERIOD, Effective};
+use crate::spec::{Container, ContainerId, Pod, Profile, Quantity, Resources};
+
+/// A part of the kernel that a group's files belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Controller {
+    /// Time on processors.
+    Cpu,
+    /// Memory.
+    Memory,
+}
+
+/// A file of a group that podinit writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupFile {
+    /// Share of processor time where others want it too, 1 to 10000.
+    CpuWeight,
+    /// At most so many microseconds of each 100,000.
+    CpuMax,
+    /// At most so many bytes.
+    MemoryMax,
+    /// At most so many bytes of swap.
+    MemorySwapMax,
+    /// Whether one process that is killed for want of memory takes the others of the group with it.
+    MemoryOomGroup,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CgroupValue {
+    /// A number, in the file's own unit.
+    Number(u64),
+    /// No limit: more than any number.
+    Max,
+}
+
+/// A file and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CgroupWrite {
+    /// Which file.
+    pub file: CgroupFile,
+    /// What it is to hold.
+    pub value: CgroupValue,
+}
+
+/// Whose group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupOf {
+    /// The pod's, in which those of the containers are.
+    Pod,
+    /// The container's.
+    Container,
+}
+
+impl Controller {
+    /// Every one that podinit uses.
+    pub const ALL: [Self; 2] = [Self::Cpu, Self::Memory];
+
+    /// As in cgroup.controllers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+        }
+    }
+
+    fn limit(self, resources: &Resources) -> Option<Quantity> {
+        let limit = match self {
+            Self::Cpu => resources.limits.cpu,
+            Self::Memory => resources.limits.memory,
+        };
+        limit.filter(|limit| !limit.is_zero())
+    }
+}
+
+impl CgroupFile {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CpuWeight => "cpu.weight",
+            Self::CpuMax => "cpu.max",
+            Self::MemoryMax => "memory.max",
+            Self::MemorySwapMax => "memory.swap.max",
+            Self::MemoryOomGroup => "memory.oom.group",
+        }
+    }
+
+    /// Whose file it is.
+    pub fn controller(self) -> Controller {
+        match self {
+            Self::CpuWeight | Self::CpuMax => Controller::Cpu,
+            Self::MemoryMax | Self::MemorySwapMax | Self::MemoryOomGroup => Controller::Memory,
+        }
+    }
+}
+
+impl CgroupWrite {
+    /// A manifest's limit, and not what goes with it.
+    pub fn is_limit(self) -> bool {
+        matches!(self.file, CgroupFile::CpuMax | CgroupFile::MemoryMax) && self.value != CgroupValue::Max
+    }
+}
+
+/// As the kernel reads it.
+impl fmt::Display for CgroupWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.value, self.file) {
+            (CgroupValue::Number(number), CgroupFile::CpuMax) => write!(f, "{number} {CPU_PERIOD}"),
+            (CgroupValue::Number(number), _) => write!(f, "{number}"),
+            (CgroupValue::Max, _) => f.write_str("max"),
+        }
+    }
+}
+
+/// Whether the pod's containers are to be in groups of their own. Profile `process` leaves them where podinit
+/// is, unless resources are asked for.
+pub fn wants_cgroups(pod: &Pod) -> bool {
+    let asks = |resources: &Resources| !resources.is_empty();
+    pod.profile == Profile::Pod
+        || asks(&pod.resources)
+        || pod.iter().any(|(.., container)| asks(&container.resources))
+}
+
+/// Who has a limit that needs this controller, in words; empty where nobody has.
+pub fn limited_by(pod: &Pod, controller: Controller) -> Vec<String> {
+    let of_pod = controller.limit(&pod.resources).map(|_| "the pod".to_owned());
+    let limited = pod.iter().filter(|(.., container)| controller.limit(&container.resources).is_some());
+    of_pod.into_iter().chain(limited.map(|(.., container)| format!("container {}", container.name))).collect()
+}
+
+/// What the pod's own group is given.
+pub fn pod_cgroup(pod: &Pod) -> Vec<CgroupWrite> {
+    let requests = resources::effective(pod, |resources| resources.requests.cpu);
+    let weight = pod_cpu_weight(requests.total.millis());
+    vec![
+        write(CgroupFile::CpuWeight, CgroupValue::Number(weight)),
+        write(CgroupFile::CpuMax, cpu_max(pod_limit(pod, Controller::Cpu))),
+        write(CgroupFile::MemoryMax, memory_max(pod_limit(pod, Controller::Memory))),
+    ]
+}
+
+/// What a container's group is given. Where it has no limit and the pod has one, that is its own: programs
+/// that look for their limit find it (KEP-2837). It has no swap (rule 171), and is killed as a whole where
+/// memory is short (rule 168).
+pub fn container_cgroup(pod: &Pod, container: &Container) -> Vec<CgroupWrite> {
+    let limit = |controller: Controller| {
+        controller.limit(&container.resources).or_else(|| controller.limit(&pod.resources))
+    };
+    let weight = resources::cpu_weight(container.resources.requests.cpu.unwrap_or_default().millis());
+    vec![
+        write(CgroupFile::CpuWeight, CgroupValue::Number(weight)),
+        write(CgroupFile::CpuMax, cpu_max(limit(Controller::Cpu))),
+        write(CgroupFile::MemorySwapMax, CgroupValue::Number(0)),
+        write(CgroupFile::MemoryMax, memory_max(limit(Controller::Memory))),
+        write(CgroupFile::MemoryOomGroup, CgroupValue::Number(1)),
+    ]
+}
+
+/// What changes, in order, when one container's resources have (rule 175): memory before cpu; what grows
+/// grows in the pod first, what shrinks shrinks in the container first.
+pub fn resized(before: &Pod, after: &Pod, id: ContainerId) -> Vec<(GroupOf, CgroupWrite)> {
+    let of_container =
+        |pod: &Pod| pod.container(id).map_or_else(Vec::new, |container| container_cgroup(pod, container));
+    let of_pod = changed(&pod_cgroup(before), pod_cgroup(after));
+    let of_container = changed(&of_container(before), of_container(after));
+    let mut all = Vec::new();
+    for controller in [Controller::Memory, Controller::Cpu] {
+        let of = |changes: &[Change]| -> Vec<Change> {
+            changes.iter().filter(|change| change.write.file.controller() == controller).copied().collect()
+        };
+        let (of_pod, of_container) = (of(&of_pod), of(&of_container));
+        // A limit grows before the request, and shrinks after it.
+        let limits_first = |grows: bool| of_pod.iter().filter(move |change| change.grows == grows);
+        let mut growing: Vec<_> = limits_first(true).collect();
+        growing.sort_by_key(|change| change.write.file == CgroupFile::CpuWeight);
+        let mut shrinking: Vec<_> = limits_first(false).collect();
+        shrinking.sort_by_key(|change| change.write.file != CgroupFile::CpuWeight);
+        all.extend(growing.into_iter().map(|change| (GroupOf::Pod, change.write)));
+        all.extend(of_container.iter().map(|change| (GroupOf::Container, change.write)));
+        all.extend(shrinking.into_iter().map(|change| (GroupOf::Pod, change.write)));
+    }
+    all
+}
+
+#[derive(Clone, Copy)]
+struct Change {
+    write: CgroupWrite,
+    grows: bool,
+}
+
+fn changed(before: &[CgroupWrite], after: Vec<CgroupWrite>) -> Vec<Change> {
+    let old = |file| before.iter().find(|write| write.file == file).map(|write| write.value);
+    let change = |write: CgroupWrite| Change { write, grows: Some(write.value) > old(write.file) };
+    after.into_iter().filter(|write| old(write.file) != Some(write.value)).map(change).collect()
+}
+
+/// The pod's own limit, or the sum of the containers' where every container has one (rules 167, 168).
+fn pod_limit(pod: &Pod, controller: Controller) -> Option<Quantity> {
+    let all_have_one = || pod.iter().all(|(.., container)| controller.limit(&container.resources).is_some());
+    let Effective { total, .. } = resources::effective(pod, |resources| controller.limit(resources));
+    (controller.limit(&pod.resources).is_some() || all_have_one()).then_some(total)
+}
+
+fn write(file: CgroupFile, value: CgroupValue) -> CgroupWrite {
+    CgroupWrite { file, value }
+}
+
+fn cpu_max(limit: Option<Quantity>) -> CgroupValue {
+    limit.map_or(CgroupValue::Max, |limit| CgroupValue::Number(resources::cpu_quota(limit)))
+}
+
+fn memory_max(limit: Option<Quantity>) -> CgroupValue {
+    limit.map_or(CgroupValue::Max, |limit| CgroupValue::Number(limit.units()))
+}
+
+/// As kubelet makes its own groups' weights of shares, evenly (rule 166).
+fn pod_cpu_weight(millis: u64) -> u64 {
+    1 + (resources::cpu_shares(millis) - 2) * 9999 / 262_142
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Amounts, RestartPolicy};
+
+    fn amounts(cpu: &str, memory: &str) -> Amounts {
+        let amount = |text: &str| (!text.is_empty()).then(|| Quantity::parse(text).unwrap());
+        Amounts { cpu: amount(cpu), memory: amount(memory) }
+    }
+
+    fn container(name: &str, requests: Amounts, limits: Amounts) -> Container {
+        let requests =
+            Amounts { cpu: requests.cpu.or(limits.cpu), memory: requests.memory.or(limits.memory) };
+        Container { resources: Resources { requests, limits }, ..Container::named(name) }
+    }
+
+    fn pod(containers: Vec<Container>) -> Pod {
+        Pod { containers, ..Pod::named("a") }
+    }
+
+    fn shown(writes: &[CgroupWrite]) -> Vec<String> {
+        writes.iter().map(|write| format!("{} {write}", write.file.name())).collect()
+    }
+
+    fn nothing() -> Amounts {
+        Amounts::default()
+    }
+
+    #[test]
+    fn rules_166_to_168_and_171_a_container_with_limits() {
+        let pod = pod(vec![container("c", amounts("500m", ""), amounts("1500m", "64Mi"))]);
+        assert_eq!(
+            shown(&container_cgroup(&pod, &pod.containers[0])),
+            [
+                "cpu.weight 59",
+                "cpu.max 150000 100000",
+                "memory.swap.max 0",
+                "memory.max 67108864",
+                "memory.oom.group 1"
+            ]
+        );
+        assert_eq!(
+            shown(&pod_cgroup(&pod)),
+            ["cpu.weight 20", "cpu.max 150000 100000", "memory.max 67108864"]
+        );
+    }
+
+    #[test]
+    fn rules_167_and_168_the_pod_has_a_limit_where_every_container_has_one() {
+        let limited = container("c", nothing(), amounts("1", "1Gi"));
+        let all = pod(vec![limited.clone(), container("d", nothing(), amounts("500m", "1Gi"))]);
+        assert_eq!(shown(&pod_cgroup(&all))[1..], ["cpu.max 150000 100000", "memory.max 2147483648"]);
+        let some = pod(vec![limited.clone(), container("d", nothing(), amounts("", "1Gi"))]);
+        assert_eq!(shown(&pod_cgroup(&some))[1..], ["cpu.max max", "memory.max 2147483648"]);
+        // An init container without any counts too.
+        let init = Pod { init_containers: vec![Container::named("i")], ..pod(vec![limited]) };
+        assert_eq!(shown(&pod_cgroup(&init))[1..], ["cpu.max max", "memory.max max"]);
+    }
+
+    #[test]
+    fn rule_164_the_pods_own_resources_replace_the_sum_and_are_the_limit_of_whoever_has_none() {
+        let own = Resources { requests: amounts("2", ""), limits: amounts("", "1Gi") };
+        let containers = vec![Container::named("c"), container("d", nothing(), amounts("", "16Mi"))];
+        let pod = Pod { resources: own, ..pod(containers) };
+        assert_eq!(shown(&pod_cgroup(&pod)), ["cpu.weight 79", "cpu.max max", "memory.max 1073741824"]);
+        let of = |index: usize| shown(&container_cgroup(&pod, &pod.containers[index]))[3].clone();
+        assert_eq!([of(0), of(1)], ["memory.max 1073741824", "memory.max 16777216"]);
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_nothing_has_no_groups_in_profile_process() {
+        let idle = Pod { profile: Profile::Process, ..pod(vec![Container::named("c")]) };
+        assert!(!wants_cgroups(&idle));
+        assert!(wants_cgroups(&Pod { profile: Profile::Pod, ..idle.clone() }));
+        let asks = container("c", amounts("100m", ""), nothing());
+        assert!(wants_cgroups(&Pod { containers: vec![asks], ..idle }));
+    }
+
+    #[test]
+    fn who_is_limited_is_told_by_name() {
+        let containers = vec![container("c", nothing(), amounts("1", "")), Container::named("d")];
+        let own = Resources { requests: nothing(), limits: amounts("", "1Gi") };
+        let pod = Pod { resources: own, ..pod(containers) };
+        assert_eq!(limited_by(&pod, Controller::Cpu), ["container c"]);
+        assert_eq!(limited_by(&pod, Controller::Memory), ["the pod"]);
+    }
+
+    /// Writes of a resize as `group file value`.
+    fn resize(before: [(&str, &str); 2], after: [(&str, &str); 2]) -> Vec<String> {
+        let of = |[request, limit]: [(&str, &str); 2]| {
+            let sidecar = Container {
+                restart_policy: Some(RestartPolicy::Always),
+                ..container("s", nothing(), amounts("1", "1Gi"))
+            };
+            let main = container("c", amounts(request.0, request.1), amounts(limit.0, limit.1));
+            Pod { init_containers: vec![sidecar], ..pod(vec![main]) }
+        };
+        let id = ContainerId::at(1);
+        let writes = resized(&of(before), &of(after), id);
+        writes.iter().map(|(of, write)| format!("{of:?} {} {write}", write.file.name())).collect()
+    }
+
+    #[test]
+    fn rule_175_what_grows_grows_in_the_pod_first() {
+        assert_eq!(
+            resize([("500m", "64Mi"), ("1", "128Mi")], [("1", "64Mi"), ("2", "256Mi")]),
+            [
+                "Pod memory.max 1342177280",
+                "Container memory.max 268435456",
+                "Pod cpu.max 300000 100000",
+                "Pod cpu.weight 79",
+                "Container cpu.weight 100",
+                "Container cpu.max 200000 100000",
+            ]
+        );
+    }
+
+    #[test]
+    fn rule_175_what_shrinks_shrinks_in_the_container_first() {
+        assert_eq!(
+            resize([("1", "64Mi"), ("2", "256Mi")], [("500m", "64Mi"), ("1", "128Mi")]),
+            [
+                "Container memory.max 134217728",
+                "Pod memory.max 1207959552",
+                "Container cpu.weight 59",
+                "Container cpu.max 100000 100000",
+                "Pod cpu.weight 59",
+                "Pod cpu.max 200000 100000",
+            ]
+        );
+        assert!(resize([("1", ""), ("2", "")], [("1", ""), ("2", "")]).is_empty());
+    }
+}

@@ -1,0 +1,205 @@
+//! Which system calls a container's processes may make, as programs for seccomp(2): Docker's default profile,
+//! or one from a file. Pure: nothing is installed here, and no file read.
+//!
+//! A program counts for this machine's architecture. A process that makes a call of another one (`int 0x80` on
+//! x86_64) is killed, and the calls of x32 fail with EPERM whatever the profile says (PRIV-06): their numbers
+//! are not those that its names stand for.
+
+mod docker;
+mod profile;
+mod syscalls;
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, sock_filter,
+};
+
+use crate::spec::Capability;
+
+pub use profile::localhost;
+
+/// An instruction of BPF, as `struct sock_filter` of the kernel has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Instruction {
+    /// What is done.
+    pub code: u16,
+    /// So many instructions are left out where a comparison holds.
+    pub jump_true: u8,
+    /// Likewise where it does not.
+    pub jump_false: u8,
+    /// The operand.
+    pub operand: u32,
+}
+
+/// What a container's processes may call: all programs together, of which the strictest counts for each call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    programs: Vec<Vec<Instruction>>,
+}
+
+impl Filter {
+    /// To be installed in this order with seccomp(2). Each has at most 4096 instructions.
+    pub fn programs(&self) -> &[Vec<Instruction>] {
+        &self.programs
+    }
+}
+
+/// What is done with some calls.
+#[derive(Clone, Debug)]
+struct Rule {
+    /// Of the call.
+    number: i64,
+    action: SeccompAction,
+    /// All of them hold; none: always.
+    conditions: Vec<SeccompCondition>,
+}
+
+const EPERM: u32 = 1;
+const ENOSYS: u32 = 38;
+
+/// Numbers from here on are x32's.
+const X32: u32 = 0x4000_0000;
+
+/// The filter of `RuntimeDefault` for a container that can have these capabilities, as bits (PRIV-05). What
+/// is not allowed fails with EPERM; clone3(2), whose flags no filter can see, with ENOSYS, so that the C
+/// library takes clone(2).
+///
+/// # Errors
+/// Where podinit has no filter for this machine's architecture.
+pub fn runtime_default(capabilities: u64) -> Result<Filter, String> {
+    let has = |name| holds(capabilities, name);
+    let mut rules = Vec::new();
+    let mut add = |name, action, conditions| {
+        if let Some(number) = syscalls::number(name) {
+            rules.push(Rule { number, action, conditions });
+        }
+    };
+    for (capability, names) in docker::ALLOWED {
+        if capability.is_none_or(has) {
+            names.split_whitespace().for_each(|name| add(name, SeccompAction::Allow, Vec::new()));
+        }
+    }
+    let mut allow = |name, operation, value| {
+        add(name, SeccompAction::Allow, vec![condition(0, operation, value)?]);
+        Ok::<_, String>(())
+    };
+    allow("socket", SeccompCmpOp::Lt, docker::FIRST_LISTED_FAMILY)?;
+    for family in docker::FAMILIES {
+        allow("socket", SeccompCmpOp::Eq, family)?;
+    }
+    for personality in docker::PERSONALITIES {
+        allow("personality", SeccompCmpOp::Eq, personality)?;
+    }
+    if !has("SYS_ADMIN") {
+        allow("clone", SeccompCmpOp::MaskedEq(docker::NAMESPACES), 0)?;
+        add("clone3", SeccompAction::Errno(ENOSYS), Vec::new());
+    }
+    filter(&SeccompAction::Errno(EPERM), &rules)
+}
+
+/// Whether a capability, named without `CAP_`, is among these bits.
+fn holds(capabilities: u64, name: &str) -> bool {
+    Capability::named(name).is_some_and(|capability| capabilities >> capability.number() & 1 == 1)
+}
+
+/// A comparison of a whole argument.
+fn condition(argument: u8, operation: SeccompCmpOp, value: u64) -> Result<SeccompCondition, String> {
+    let made = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operation, value);
+    made.map_err(|_| format!("a call has no argument {argument}: they are numbered from 0 to 5"))
+}
+
+/// One program lets through what any rule is about and does `default` with everything else; one for each
+/// action does that action. Where rules contradict each other the strictest counts, which is the kernel's
+/// rule for several programs.
+fn filter(default: &SeccompAction, rules: &[Rule]) -> Result<Filter, String> {
+    let (seccomp, mut programs) = (syscalls::number("seccomp"), Vec::new());
+    let is_about_seccomp = |rule: &Rule| Some(rule.number) == seccomp;
+    if *default != SeccompAction::Allow {
+        let made = program(rules.iter(), default.clone(), SeccompAction::Allow)?;
+        programs.push((!rules.iter().any(is_about_seccomp), made));
+    }
+    let mut actions: Vec<&SeccompAction> = Vec::new();
+    for Rule { action, .. } in rules {
+        if *action != SeccompAction::Allow && !actions.contains(&action) {
+            actions.push(action);
+        }
+    }
+    for action in actions {
+        let of_action = || rules.iter().filter(|rule| rule.action == *action);
+        let made = program(of_action(), SeccompAction::Allow, action.clone())?;
+        programs.push((of_action().any(is_about_seccomp), made));
+    }
+    // After the one that refuses seccomp(2) no other can be installed.
+    programs.sort_by_key(|(refuses_seccomp, _)| *refuses_seccomp);
+    let mut programs: Vec<_> = programs.into_iter().map(|(_, program)| program).collect();
+    if programs.is_empty() {
+        // Even what allows everything keeps other architectures out.
+        programs.push(program(std::iter::empty(), SeccompAction::Allow, SeccompAction::Trap)?);
+    }
+    Ok(Filter { programs })
+}
+
+fn program<'a>(
+    rules: impl Iterator<Item = &'a Rule>,
+    otherwise: SeccompAction,
+    action: SeccompAction,
+) -> Result<Vec<Instruction>, String> {
+    let failed = |cause: seccompiler::Error| format!("cannot make a seccomp filter: {cause}");
+    // `None`: whatever the arguments are.
+    let mut chains: BTreeMap<i64, Option<Vec<SeccompRule>>> = BTreeMap::new();
+    for Rule { number, conditions, .. } in rules {
+        if conditions.is_empty() {
+            chains.insert(*number, None);
+        } else if let Some(chain) = chains.entry(*number).or_insert_with(|| Some(Vec::new())) {
+            chain.push(SeccompRule::new(conditions.clone()).map_err(|cause| failed(cause.into()))?);
+        }
+    }
+    let chains = chains.into_iter().map(|(number, chain)| (number, chain.unwrap_or_default())).collect();
+    let made = SeccompFilter::new(chains, otherwise, action, architecture()?);
+    let made = made.and_then(BpfProgram::try_from).map_err(|cause| failed(cause.into()))?;
+    let program: Vec<_> = without_x32().into_iter().chain(made.iter().map(Instruction::from)).collect();
+    if program.len() > MOST_INSTRUCTIONS {
+        return Err("cannot make a seccomp filter: it has more than 4096 instructions".to_owned());
+    }
+    Ok(program)
+}
+
+/// The kernel's BPF_MAXINSNS.
+const MOST_INSTRUCTIONS: usize = 4096;
+
+fn architecture() -> Result<TargetArch, String> {
+    if cfg!(target_arch = "x86_64") {
+        Ok(TargetArch::x86_64)
+    } else if cfg!(target_arch = "aarch64") {
+        Ok(TargetArch::aarch64)
+    } else {
+        Err("cannot make a seccomp filter for this machine's architecture: \
+             set seccompProfile to `type: Unconfined`"
+            .to_owned())
+    }
+}
+
+/// What stands before each program: load the number, and if it is one of x32's, fail with EPERM.
+fn without_x32() -> Vec<Instruction> {
+    const LOAD: u16 = 0x20;
+    const JUMP_IF_AT_LEAST: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    const ERRNO: u32 = 0x0005_0000;
+    if !cfg!(target_arch = "x86_64") {
+        return Vec::new();
+    }
+    let step = |code, jump_false, operand| Instruction { code, jump_true: 0, jump_false, operand };
+    vec![step(LOAD, 0, 0), step(JUMP_IF_AT_LEAST, 1, X32), step(RETURN, 0, ERRNO | EPERM)]
+}
+
+impl From<&sock_filter> for Instruction {
+    fn from(made: &sock_filter) -> Self {
+        Self { code: made.code, jump_true: made.jt, jump_false: made.jf, operand: made.k }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Why limits cannot be enforced here, in words, and what would help (RES-06).
+
+use std::io;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
+use crate::plan::{self, Controller};
+use crate::runtime::cause;
+use crate::spec::Pod;
+
+/// What keeps podinit from enforcing limits.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// There is no cgroup v2.
+    NotMounted,
+    /// podinit's own group is not below what is mounted, and it is not root.
+    OutOfSight,
+    /// This could not be done with this group.
+    Refused(&'static str, PathBuf, io::Error),
+    /// The controller is cgroup v1's.
+    OfV1,
+    /// The controller is not handed down to this group.
+    Missing(PathBuf),
+    /// The controller cannot be handed on while there are other processes in this group.
+    Occupied(PathBuf),
+}
+
+impl Obstacle {
+    /// Why and what helps. `controllers` are missed, in words.
+    fn text(&self, controllers: &str) -> String {
+        let scope = own_scope();
+        match self {
+            Self::NotMounted => "there is no cgroup v2 at /sys/fs/cgroup; mount it there, with \
+                `mount -t cgroup2 cgroup2 /sys/fs/cgroup`, or limit podinit itself"
+                .to_owned(),
+            Self::OutOfSight => {
+                format!("podinit's own control group is not below /sys/fs/cgroup; start podinit with {scope}")
+            }
+            Self::Refused(what, path, error) => {
+                let help = match error.raw_os_error() {
+                    Some(libc::EROFS) => {
+                        "make the control groups writable, or limit the container that podinit runs in"
+                            .to_owned()
+                    }
+                    _ => format!("start podinit with {scope}"),
+                };
+                format!(
+                    "cannot {what} {}: {}; {help}",
+                    path.display(),
+                    cause(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+                )
+            }
+            Self::OfV1 => format!(
+                "cgroup v1 has {controllers} on this host, and podinit uses v2 alone; boot with \
+                `systemd.unified_cgroup_hierarchy=1`, or limit podinit itself"
+            ),
+            Self::Missing(path) => {
+                format!("{} does not have {controllers}; start podinit with {scope}", path.display())
+            }
+            Self::Occupied(path) => format!(
+                "{controllers} cannot be enabled in {}: other processes are in it; start podinit with {scope}",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// One sentence for each obstacle that keeps limits of the pod from being enforced.
+pub(super) fn complaints<'a>(
+    obstacles: impl Iterator<Item = (Controller, &'a Obstacle)>,
+    pod: &Pod,
+) -> Vec<String> {
+    let mut groups: Vec<(&Obstacle, Vec<Controller>)> = Vec::new();
+    for (controller, obstacle) in
+        obstacles.filter(|(controller, _)| !plan::limited_by(pod, *controller).is_empty())
+    {
+        match groups.iter_mut().find(|(known, _)| known.text("") == obstacle.text("")) {
+            Some((_, controllers)) => controllers.push(controller),
+            None => groups.push((obstacle, vec![controller])),
+        }
+    }
+    groups.iter().map(|(obstacle, controllers)| complaint(obstacle, controllers, pod)).collect()
+}
+
+fn complaint(obstacle: &Obstacle, controllers: &[Controller], pod: &Pod) -> String {
+    let names = controllers.iter().map(|controller| controller.name()).collect::<Vec<_>>().join(" and ");
+    let mut limited: Vec<String> = Vec::new();
+    for who in controllers.iter().flat_map(|controller| plan::limited_by(pod, *controller)) {
+        if !limited.contains(&who) {
+            limited.push(who);
+        }
+    }
+    let whose = match limited.as_slice() {
+        [only] => only.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        [] => String::new(),
+    };
+    let (limits, kind) =
+        if controllers.len() == 1 { ("limit", "controller") } else { ("limits", "controllers") };
+    let why = obstacle.text(&format!("{kind} {names}"));
+    format!("cannot enforce the {names} {limits} of {whose}: {why}")
+}
+
+/// How to get a control group of one's own that one may divide.
+fn own_scope() -> &'static str {
+    match nix::unistd::geteuid().is_root() {
+        true => "`systemd-run --scope -p Delegate=yes podinit ...`",
+        false => "`systemd-run --user --scope -p Delegate=yes podinit ...`",
+    }
+}

@@ -1,0 +1,404 @@
+//! What surrounds the pod's containers, made: the namespaces that the supervisor enters for all of them, the
+//! pod's own files and volumes, and for each attempt the steps that its child takes. What is to be made was
+//! decided in `plan`.
+
+mod mounts;
+mod place;
+mod processes;
+mod rights;
+mod users;
+mod volumes;
+mod written;
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use nix::fcntl::{AT_FDCWD, OFlag};
+
+use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
+use self::place::{Disk, Place};
+use self::processes::PodProcesses;
+use self::users::Ids;
+pub(crate) use processes::{REAPER, reap};
+
+use super::cause;
+use crate::plan::{
+    self, Accounts, ContainerIsolation, Credentials, Hostname, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
+    ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
+};
+use crate::pod::{AttemptId, StartFailure, StartStage};
+use crate::spec::{Container, ContainerId, Pod};
+use crate::sys::{self, ChildOp, Namespaces, Propagation, Within};
+
+/// Bytes of a last message that are read; more than is shown of it.
+const MOST_MESSAGE: u64 = 8 << 10;
+
+/// What surrounds one pod.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    isolation: Isolation,
+    ids: Ids,
+    /// Namespaces that stay for good have been entered.
+    has_entered: bool,
+    place: Option<Place>,
+    disk: Option<Disk>,
+    volumes: Vec<VolumeAt>,
+    hostname: Hostname,
+    processes: Option<PodProcesses>,
+}
+
+/// What surrounds one attempt: the steps of its child beside those that every child takes.
+#[derive(Debug, Default)]
+pub(super) struct Enclosure {
+    /// Namespaces of its own.
+    pub(super) namespaces: Namespaces,
+    /// Mounts, before rights are given away.
+    pub(super) mounts: Vec<(ChildOp, String)>,
+    /// Users and what else may come before the working directory is entered.
+    pub(super) users: Vec<(ChildOp, String)>,
+    /// Rights and filters, last of all.
+    pub(super) rights: Vec<(ChildOp, String)>,
+    /// There is something around it: descriptors are closed, and the working directory is looked at.
+    pub(super) is_closed: bool,
+    /// Its main process is the first of its process namespace: nothing outlives it.
+    pub(super) is_first_process: bool,
+}
+
+impl Sandbox {
+    pub(super) fn new(isolation: Isolation) -> Self {
+        place::remember_user();
+        Self {
+            isolation,
+            ids: Ids::Host,
+            has_entered: false,
+            place: None,
+            disk: None,
+            volumes: Vec::new(),
+            hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
+            processes: None,
+        }
+    }
+
+    /// Makes everything that is the pod's. On an error nothing of it is left but namespaces that end with
+    /// podinit.
+    pub(super) fn set_up(
+        &mut self,
+        pod: &Pod,
+        surroundings: &Surroundings,
+        own_program: Option<BorrowedFd<'_>>,
+    ) -> Result<(), String> {
+        self.hostname = plan::hostname(pod)?;
+        if pod.sandbox.host.network {
+            // The name of the host is the pod's as well.
+            self.hostname.kernel.clone_from(&surroundings.node_name);
+        }
+        if !pod.sandbox.host.users && users::is_privileged() {
+            return Err(
+                "cannot give the pod users of its own (hostUsers: false) as root: run podinit as an \
+                        ordinary user, whose pods have a user namespace"
+                    .to_owned(),
+            );
+        }
+        if self.isolation.mounts && self.place.is_none() {
+            self.place = Some(Place::find()?);
+        }
+        self.enter()?;
+        if let Some(place) = &self.place {
+            place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
+        }
+        self.check_ids(pod)?;
+        self.write_names(pod)?;
+        self.set_up_network(pod)?;
+        if let Some(place) = &self.place {
+            let at = volumes::Places { place, ids: self.ids };
+            self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
+        }
+        if self.isolation.shares_processes() {
+            let place = self.place.as_ref();
+            self.processes = Some(PodProcesses::start(own_program, place)?);
+        }
+        Ok(())
+    }
+
+    /// Leaves the host's namespaces. Those of users and mounts once; the others anew for each try of a Job.
+    fn enter(&mut self) -> Result<(), String> {
+        let isolation = &self.isolation;
+        let wanted = [
+            (isolation.network, Namespaces::NETWORK),
+            (isolation.ipc, Namespaces::IPC),
+            (isolation.uts, Namespaces::UTS),
+            (isolation.mounts && !self.has_entered, Namespaces::MOUNT),
+        ];
+        let wanted = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
+        let wanted = wanted.fold(Namespaces::NONE, |all, (_, one)| all.and(*one));
+        if !self.has_entered && !users::is_privileged() {
+            self.ids = users::enter(wanted)?;
+        } else if wanted != Namespaces::NONE {
+            sys::unshare(wanted).map_err(|errno| {
+                format!(
+                    "cannot make the pod's namespaces: {}; where they are forbidden, as in a container, run it \
+                     without isolation: `--profile process`",
+                    cause(errno)
+                )
+            })?;
+        }
+        if wanted.has(Namespaces::MOUNT) {
+            // What this host mounts later is seen; what is mounted here stays here.
+            let root = sys::open_path(AT_FDCWD, c"/", OFlag::O_PATH, 0, Within::Host);
+            let changed = root.and_then(|root| {
+                sys::change_mount(root.as_fd(), true, Default::default(), Propagation::Slave)
+            });
+            changed.map_err(|errno| format!("cannot keep mounts to the pod: {}", cause(errno)))?;
+        }
+        self.has_entered = true;
+        Ok(())
+    }
+
+    /// Ids that are written must be there; those of accounts are looked at when a container starts.
+    fn check_ids(&self, pod: &Pod) -> Result<(), String> {
+        for (_, _, container) in pod.iter() {
+            let own = container.security_context.run_as;
+            let all = pod.security_context.run_as;
+            let written = [own.user.or(all.user), own.group.or(all.group)].into_iter().flatten();
+            let missing = written.into_iter().find(|id| !self.ids.has(*id));
+            if let Some(id) = missing {
+                return Err(self.missing_id(&container.name, id));
+            }
+            if !self.ids.allows_groups() && !pod.security_context.supplemental_groups.is_empty() {
+                return Err(format!(
+                    "cannot give container {} supplementary groups: an ordinary user without a range of ids has none; {IDS}",
+                    container.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn missing_id(&self, container: &str, id: u32) -> String {
+        let there = match self.ids {
+            Ids::Host => "every id is".to_owned(),
+            Ids::Single => "only 0 is, the user who runs podinit".to_owned(),
+            Ids::Below(end) => format!("those below {end} are"),
+        };
+        format!("cannot run container {container} as {id}: of user and group ids {there} in the pod; {IDS}")
+    }
+
+    /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
+    fn write_names(&self, pod: &Pod) -> Result<(), String> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let read = |path: &str| fs::read(path).unwrap_or_default();
+        let hosts = if self.isolation.network {
+            plan::hosts(pod, &self.hostname, &[std::net::Ipv4Addr::LOCALHOST.into()]).into_bytes()
+        } else {
+            plan::hosts_with_host_network(pod, &read("/etc/hosts"))
+        };
+        let of_host = String::from_utf8_lossy(&read("/etc/resolv.conf")).into_owned();
+        let (resolv_conf, warnings) = plan::resolv_conf(&of_host, pod)?;
+        for warning in warnings {
+            log::warn!("{warning}");
+        }
+        let files = [
+            ("hosts", hosts),
+            ("hostname", format!("{}\n", self.hostname.kernel).into_bytes()),
+            ("resolv.conf", resolv_conf.into_bytes()),
+        ];
+        for (name, text) in files {
+            place
+                .write(name, &text, 0o644)
+                .map_err(|error| format!("cannot write the pod's {name}: {}", cause(error)))?;
+        }
+        Ok(())
+    }
+
+    fn set_up_network(&self, pod: &Pod) -> Result<(), String> {
+        if self.isolation.network {
+            sys::bring_interface_up(c"lo")
+                .map_err(|error| format!("cannot bring up the pod's loopback interface: {}", cause(error)))?;
+        }
+        if self.isolation.uts {
+            let name = &self.hostname.kernel;
+            nix::unistd::sethostname(name)
+                .map_err(|errno| format!("cannot set the pod's host name to {name:?}: {}", cause(errno)))?;
+        }
+        for sysctl in &pod.security_context.sysctls {
+            let path = format!("/proc/sys/{}", sysctl.name.replace('.', "/"));
+            fs::write(&path, &sysctl.value).map_err(|error| {
+                format!("cannot set sysctl {} to {:?}: {}", sysctl.name, sysctl.value, cause(error))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Ends what was made for the pod. Nothing of any container is left.
+    pub(super) fn tear_down(&mut self) {
+        self.processes = None;
+        self.volumes.clear();
+        if let Some(place) = &self.place {
+            place.unmount();
+        }
+        if let Some(disk) = self.disk.take()
+            && let Err(error) = disk.remove()
+        {
+            log::warn!("cannot remove the pod's directories: {}", cause(error));
+        }
+    }
+
+    /// What a container is called on its network, and in HOSTNAME.
+    pub(super) fn hostname(&self) -> &str {
+        &self.hostname.kernel
+    }
+
+    /// Whether there is anything around the pod.
+    pub(super) fn is_needed(&self) -> bool {
+        self.isolation.is_needed()
+    }
+
+    /// Of one container.
+    pub(super) fn of(&self, id: ContainerId) -> Option<&ContainerIsolation> {
+        self.isolation.of(id)
+    }
+
+    /// The process namespace that an attempt of the container is born into; it is the pod's.
+    pub(super) fn joins(&self, id: ContainerId) -> Option<BorrowedFd<'_>> {
+        let shares = self.of(id).is_some_and(|of| of.processes == ProcessNamespace::Pod);
+        self.processes.as_ref().filter(|_| shares).map(PodProcesses::namespace)
+    }
+
+    /// The first process of the pod's process namespace, whose children are what the containers leave.
+    pub(super) fn first_process(&self) -> Option<i32> {
+        self.processes.as_ref().map(PodProcesses::pid)
+    }
+
+    /// Whether this was the first process of the pod's process namespace, without which there is none.
+    pub(super) fn lost_first_process(&mut self, pid: i32) -> bool {
+        let lost = self.first_process() == Some(pid);
+        if lost && let Some(processes) = self.processes.take() {
+            processes.ended();
+        }
+        lost
+    }
+
+    /// As whom an attempt runs.
+    pub(super) fn credentials(
+        &self,
+        pod: &Pod,
+        container: &Container,
+        id: ContainerId,
+    ) -> Result<Credentials, StartFailure> {
+        let accounts = if asks_for_identity(pod, container) {
+            let root = self.of(id).and_then(|isolation| isolation.root.as_ref());
+            accounts(root).map_err(|error| {
+                config(format!("cannot read the container's /etc/passwd: {}", cause(error)))
+            })?
+        } else {
+            Accounts::default()
+        };
+        let own = nix::unistd::geteuid().as_raw();
+        let credentials = credentials(pod, container, &accounts, own).map_err(config)?;
+        if let Some(identity) = &credentials.identity {
+            let all = [identity.user, identity.group].into_iter().chain(identity.groups.iter().copied());
+            if let Some(id) = all.into_iter().find(|id| !self.ids.has(*id)) {
+                return Err(config(self.missing_id(&container.name, id)));
+            }
+        }
+        Ok(credentials)
+    }
+
+    /// The steps of an attempt's child.
+    pub(super) fn enclosure(
+        &self,
+        id: AttemptId,
+        plan: Option<&MountPlan>,
+        credentials: &Credentials,
+        working_dir: Option<&std::ffi::CStr>,
+    ) -> Result<Enclosure, StartFailure> {
+        let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
+        let mut enclosure =
+            rights::enclosure(credentials, isolation.surroundings, self.ids).map_err(config)?;
+        if isolation.processes == ProcessNamespace::Own {
+            enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
+            enclosure.is_first_process = true;
+        }
+        if isolation.cgroup {
+            enclosure.namespaces = enclosure.namespaces.and(Namespaces::CGROUP);
+        }
+        if let (Some(plan), Some(place)) = (plan, &self.place) {
+            if plan.mounts.len() > MOST_MOUNTS {
+                return Err(config(format!("cannot make more than {MOST_MOUNTS} mounts for one container")));
+            }
+            enclosure.namespaces = enclosure.namespaces.and(Namespaces::MOUNT);
+            let message = message(id);
+            place.write(&message, b"", 0o666).map_err(|error| {
+                config(format!("cannot make the file for the last message: {}", cause(error)))
+            })?;
+            let host = Host {
+                place,
+                volumes: &self.volumes,
+                is_rootless: self.ids != Ids::Host,
+                own_ipc: self.isolation.ipc,
+                message: &message,
+                working_dir,
+            };
+            let steps = mounts::steps(plan, host).into_iter();
+            enclosure.mounts = steps.map(|(op, what)| (ChildOp::Mount(op), what)).collect();
+        }
+        enclosure.is_closed = enclosure.namespaces != Namespaces::NONE || !enclosure.users.is_empty();
+        Ok(enclosure)
+    }
+
+    /// What the attempt wrote to its file for the last message; the file is gone afterwards (rule 131).
+    pub(super) fn take_message(&self, id: AttemptId) -> String {
+        let Some(place) = &self.place else { return String::new() };
+        let path = place.path(&message(id));
+        let mut text = Vec::new();
+        // The container has the file under a mount, and cannot have put anything else in its place.
+        let read = fs::File::open(&path).and_then(|file| file.take(MOST_MESSAGE).read_to_end(&mut text));
+        let _ = fs::remove_file(path);
+        read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+    }
+}
+
+const IDS: &str = "give this user ranges in /etc/subuid and /etc/subgid, with newuidmap installed (package uidmap), \
+                   or run podinit as root";
+
+fn message(id: AttemptId) -> String {
+    format!("messages/{}-{}", id.container.position(), id.attempt)
+}
+
+/// A container that cannot be configured is tried again (rule 111).
+fn config(message: String) -> StartFailure {
+    StartFailure { stage: StartStage::Config, errno: 0, message, retry: true }
+}
+
+/// The accounts of a container's files. Links in them lead nowhere else (PRIV-10).
+fn accounts(root: Option<&Root>) -> io::Result<Accounts> {
+    let directory = match root {
+        Some(Root::Directory(rootfs)) => Path::new(&rootfs.path),
+        Some(Root::Host) | None => Path::new("/"),
+    };
+    let root = sys::open_path(
+        AT_FDCWD,
+        &place::c_path(directory),
+        OFlag::O_PATH | OFlag::O_DIRECTORY,
+        0,
+        Within::Host,
+    )?;
+    let read = |name: &std::ffi::CStr| -> io::Result<Vec<u8>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        match sys::open_path(root.as_fd(), name, flags, 0, Within::Root) {
+            Ok(file) => {
+                let file = fs::File::from(file);
+                let mut text = Vec::new();
+                if file.metadata()?.is_file() {
+                    file.take(MOST_ACCOUNT_BYTES as u64).read_to_end(&mut text)?;
+                }
+                Ok(text)
+            }
+            Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR) => Ok(Vec::new()),
+            Err(errno) => Err(errno.into()),
+        }
+    };
+    Ok(Accounts::parse(&read(c"etc/passwd")?, &read(c"etc/group")?))
+}

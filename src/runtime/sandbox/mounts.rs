@@ -1,0 +1,466 @@
+//! A container's mounts as steps of its child. Everything that is mounted is opened first, since what is
+//! mounted later may cover it; then comes the root, then what is below it, the deepest last.
+
+use std::ffi::{CStr, CString};
+use std::path::PathBuf;
+
+use super::place::Place;
+use crate::plan::{Mount, MountPlan, MountSource, Root};
+use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, RootfsLayer};
+use crate::sys::{FileKind, From, MakeKind, MountAttributes, MountOp, Propagation, Slot, Within};
+
+/// A step, and what it does in words that follow "cannot".
+pub(super) type Step = (MountOp, String);
+
+/// Where a volume is, as the supervisor finds it.
+#[derive(Clone, Debug)]
+pub(super) struct VolumeAt {
+    /// A path of the supervisor's mount namespace.
+    pub(super) path: PathBuf,
+    /// What must be there.
+    pub(super) type_: HostPathType,
+    /// It is a directory that podinit made: a part of it that is missing may be made.
+    pub(super) is_ours: bool,
+}
+
+/// What is known of the host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Host<'a> {
+    pub(super) place: &'a Place,
+    pub(super) volumes: &'a [VolumeAt],
+    /// The pod is in a user namespace of its own.
+    pub(super) is_rootless: bool,
+    /// The pod has its own System V IPC and message queues.
+    pub(super) own_ipc: bool,
+    /// The file for the last message, below the place.
+    pub(super) message: &'a str,
+    /// Where the program begins; made where the root is not the host's.
+    pub(super) working_dir: Option<&'a CStr>,
+}
+
+const ROOT: Slot = Slot(0);
+const TARGET: Slot = Slot(1);
+const OTHER: Slot = Slot(2);
+const PLACE: Slot = Slot(3);
+const EMPTY: Slot = Slot(4);
+const DEV: Slot = Slot(5);
+const SHM: Slot = Slot(6);
+/// The first of those for the devices.
+const DEVICES_FROM: u8 = 8;
+/// The first of those for the mounts' sources.
+const SOURCES_FROM: u8 = 16;
+/// As many mounts as there are slots left.
+pub(super) const MOST_MOUNTS: usize = 230;
+
+/// Every device that a container has: name and numbers (OCI runtime specification, "Default Devices").
+const DEVICES: [(&CStr, u32, u32); 6] = [
+    (c"null", 1, 3),
+    (c"zero", 1, 5),
+    (c"full", 1, 7),
+    (c"random", 1, 8),
+    (c"urandom", 1, 9),
+    (c"tty", 5, 0),
+];
+
+const LINKS: [(&CStr, &CStr); 5] = [
+    (c"fd", c"/proc/self/fd"),
+    (c"stdin", c"/proc/self/fd/0"),
+    (c"stdout", c"/proc/self/fd/1"),
+    (c"stderr", c"/proc/self/fd/2"),
+    (c"ptmx", c"pts/ptmx"),
+];
+
+/// Neither set-user-id programs nor devices nor any programs.
+const INERT: MountAttributes =
+    MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_DEVICES).and(MountAttributes::NO_EXECUTION);
+
+/// The steps of one container's mounts.
+pub(super) fn steps(plan: &MountPlan, host: Host<'_>) -> Vec<Step> {
+    let mut steps = Steps { made: Vec::new(), plan, host };
+    steps.open_sources();
+    steps.root();
+    for (position, mount) in plan.mounts.iter().enumerate() {
+        steps.attach(mount, source_slot(position));
+    }
+    steps.hide();
+    steps.enter();
+    steps.made
+}
+
+struct Steps<'a> {
+    made: Vec<Step>,
+    plan: &'a MountPlan,
+    host: Host<'a>,
+}
+
+fn source_slot(position: usize) -> Slot {
+    Slot(u8::try_from(position).unwrap_or(u8::MAX).saturating_add(SOURCES_FROM))
+}
+
+fn device_slot(position: usize) -> Slot {
+    Slot(u8::try_from(position).unwrap_or(0) + DEVICES_FROM)
+}
+
+impl Steps<'_> {
+    fn add(&mut self, op: MountOp, what: impl Into<String>) {
+        self.made.push((op, what.into()));
+    }
+
+    fn open(
+        &mut self,
+        from: From,
+        path: impl Into<CString>,
+        within: Within,
+        kind: FileKind,
+        into: Slot,
+        what: &str,
+    ) {
+        self.add(MountOp::Open { from, path: path.into(), within, kind, into }, what);
+    }
+
+    fn new(
+        &mut self,
+        filesystem: &'static CStr,
+        options: &[(&str, &str)],
+        attributes: MountAttributes,
+        into: Slot,
+        what: &str,
+    ) {
+        let option = |(key, value): &(&str, &str)| {
+            let value = (!value.is_empty()).then(|| c_string(value));
+            (c_string(key), value)
+        };
+        let options = options.iter().map(option).collect();
+        self.add(MountOp::New { filesystem, options, attributes, into }, what);
+    }
+
+    fn change(
+        &mut self,
+        mount: Slot,
+        recursive: bool,
+        set: MountAttributes,
+        propagation: Propagation,
+        what: &str,
+    ) {
+        self.add(MountOp::Change { mount, recursive, set, propagation }, what);
+    }
+
+    fn no_devices(&self) -> MountAttributes {
+        if self.plan.devices { MountAttributes::default() } else { MountAttributes::NO_DEVICES }
+    }
+
+    fn open_sources(&mut self) {
+        let own = "open the pod's own files";
+        self.open(From::Here, self.host.place.c_path(""), Within::Host, FileKind::Directory, PLACE, own);
+        self.open(From::Slot(PLACE), c"empty", Within::Beneath, FileKind::Directory, EMPTY, own);
+        for (position, mount) in self.plan.mounts.iter().enumerate() {
+            self.open_source(mount, source_slot(position));
+        }
+    }
+
+    fn open_source(&mut self, mount: &Mount, slot: Slot) {
+        let what = format!("mount {}", mount.name);
+        match &mount.source {
+            // Made of nothing, right where they belong.
+            MountSource::Proc | MountSource::Sys => {}
+            MountSource::Dev => self.open_devices(),
+            MountSource::HostProc => self.copy(From::Here, c"/proc", true, slot, &what),
+            MountSource::HostSys => self.copy(From::Here, c"/sys", true, slot, &what),
+            MountSource::HostDev => self.copy(From::Here, c"/dev", true, slot, &what),
+            MountSource::PodFile(name) => {
+                self.copy(From::Slot(PLACE), c_string(name), false, slot, &what);
+            }
+            MountSource::TerminationLog => {
+                self.copy(From::Slot(PLACE), c_string(self.host.message), false, slot, &what);
+            }
+            MountSource::Volume { volume, sub_path } => {
+                let Some(at) = self.host.volumes.get(*volume).cloned() else { return };
+                self.open_volume(&at, sub_path, mount, slot, &what);
+            }
+        }
+    }
+
+    /// Copies the mount at a path of the host, or of the pod's own files.
+    fn copy(&mut self, from: From, path: impl Into<CString>, recursive: bool, slot: Slot, what: &str) {
+        let within = if from == From::Here { Within::Host } else { Within::Beneath };
+        self.open(from, path, within, FileKind::Any, OTHER, what);
+        self.add(MountOp::Copy { from: OTHER, recursive, into: slot }, what);
+        self.change(slot, true, MountAttributes::default(), Propagation::Private, what);
+    }
+
+    fn open_devices(&mut self) {
+        for (position, (name, major, minor)) in DEVICES.into_iter().enumerate() {
+            let what = format!("open device /dev/{}", name.to_string_lossy());
+            let path = c_string(&format!("/dev/{}", name.to_string_lossy()));
+            // The device itself, whatever the name leads to (CVE-2025-31133).
+            let kind = FileKind::Device(major, minor);
+            self.open(From::Here, path, Within::Host, kind, OTHER, &what);
+            self.add(MountOp::Copy { from: OTHER, recursive: false, into: device_slot(position) }, what);
+        }
+        if !self.host.own_ipc {
+            let what = "open the host's shared memory";
+            self.open(From::Here, c"/dev/shm", Within::Host, FileKind::Directory, OTHER, what);
+        } else {
+            let what = "open the pod's shared memory";
+            self.open(From::Slot(PLACE), c"shm", Within::Beneath, FileKind::Directory, OTHER, what);
+        }
+        self.add(MountOp::Copy { from: OTHER, recursive: false, into: SHM }, "open shared memory");
+    }
+
+    fn open_volume(&mut self, at: &VolumeAt, sub_path: &str, mount: &Mount, slot: Slot, what: &str) {
+        let path = super::place::c_path(&at.path);
+        match at.type_ {
+            HostPathType::DirectoryOrCreate => {
+                let make = MountOp::Make {
+                    from: From::Here,
+                    path: path.clone(),
+                    within: Within::Host,
+                    kind: MakeKind::Directory,
+                    mode: 0o755,
+                };
+                self.add(make, format!("make {}", at.path.display()));
+            }
+            HostPathType::FileOrCreate => {
+                let make = MountOp::Make {
+                    from: From::Here,
+                    path: path.clone(),
+                    within: Within::Host,
+                    kind: MakeKind::File,
+                    mode: 0o644,
+                };
+                self.add(make, format!("make {}", at.path.display()));
+            }
+            HostPathType::Unset | HostPathType::Directory | HostPathType::File => {}
+            HostPathType::Socket | HostPathType::CharDevice | HostPathType::BlockDevice => {}
+        }
+        let kind = match at.type_ {
+            HostPathType::Unset => FileKind::Any,
+            HostPathType::DirectoryOrCreate | HostPathType::Directory => FileKind::Directory,
+            HostPathType::FileOrCreate | HostPathType::File => FileKind::File,
+            HostPathType::Socket => FileKind::Socket,
+            HostPathType::CharDevice => FileKind::CharDevice,
+            HostPathType::BlockDevice => FileKind::BlockDevice,
+        };
+        let open = format!("{what}: cannot use {}", at.path.display());
+        self.open(From::Here, path, Within::Host, kind, OTHER, &open);
+        if !sub_path.is_empty() {
+            let part = format!("{what}: cannot use its subPath {sub_path:?}");
+            if at.is_ours {
+                let make = MountOp::Make {
+                    from: From::Slot(OTHER),
+                    path: c_string(sub_path),
+                    within: Within::Beneath,
+                    kind: MakeKind::Directory,
+                    mode: 0o755,
+                };
+                self.add(make, &*part);
+            }
+            self.open(From::Slot(OTHER), c_string(sub_path), Within::Beneath, FileKind::Any, OTHER, &part);
+        }
+        self.add(MountOp::Copy { from: OTHER, recursive: true, into: slot }, what);
+        let propagation = match mount.propagation {
+            MountPropagation::None => Propagation::Private,
+            MountPropagation::HostToContainer => Propagation::Slave,
+            MountPropagation::Bidirectional => Propagation::Unchanged,
+        };
+        self.change(slot, true, self.no_devices(), propagation, what);
+        if mount.read_only {
+            let recursive = match mount.recursive_read_only {
+                RecursiveReadOnly::Disabled => false,
+                // Every kernel with these system calls can.
+                RecursiveReadOnly::IfPossible | RecursiveReadOnly::Enabled => true,
+            };
+            self.change(slot, recursive, MountAttributes::READ_ONLY, Propagation::Unchanged, what);
+        }
+    }
+
+    fn root(&mut self) {
+        let read_only =
+            if self.plan.read_only_root { MountAttributes::READ_ONLY } else { MountAttributes::default() };
+        match &self.plan.root {
+            Root::Host => {
+                self.open(From::Here, c"/", Within::Host, FileKind::Directory, ROOT, "open the root");
+                let set = self.no_devices().and(read_only);
+                if set != MountAttributes::default() {
+                    self.change(
+                        ROOT,
+                        true,
+                        set,
+                        Propagation::Unchanged,
+                        "make the root file system read-only",
+                    );
+                }
+            }
+            Root::Directory(rootfs) => {
+                let what = format!("use the root file system {}", rootfs.path);
+                self.open(
+                    From::Here,
+                    c_string(&rootfs.path),
+                    Within::Host,
+                    FileKind::Directory,
+                    OTHER,
+                    &what,
+                );
+                match rootfs.layer {
+                    RootfsLayer::Directory => {
+                        self.add(MountOp::Copy { from: OTHER, recursive: true, into: ROOT }, &*what);
+                        let set = self.no_devices().and(read_only);
+                        self.change(ROOT, true, set, Propagation::Private, &what);
+                    }
+                    RootfsLayer::Ephemeral => self.overlay(&rootfs.path, &what),
+                }
+                self.open(From::Slot(PLACE), c"root", Within::Beneath, FileKind::Directory, TARGET, &what);
+                self.add(MountOp::Attach { mount: ROOT, at: TARGET }, &*what);
+            }
+        }
+    }
+
+    /// A layer in memory on top of a directory. It is the mount namespace's alone, so that it is gone with
+    /// the attempt (rule 101).
+    fn overlay(&mut self, lower: &str, what: &str) {
+        self.new(c"tmpfs", &[("mode", "0700")], self.no_devices(), TARGET, what);
+        self.open(From::Slot(PLACE), c"layer", Within::Beneath, FileKind::Directory, OTHER, what);
+        self.add(MountOp::Attach { mount: TARGET, at: OTHER }, what);
+        for (name, mode) in [(c"upper", 0o755), (c"work", 0o700)] {
+            let (path, within) = (name.to_owned(), Within::Beneath);
+            self.add(
+                MountOp::Make { from: From::Slot(TARGET), path, within, kind: MakeKind::Directory, mode },
+                what,
+            );
+        }
+        let layer = self.host.place.path("layer").to_string_lossy().into_owned();
+        let escaped = lower.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,");
+        let (upper, work) = (format!("{layer}/upper"), format!("{layer}/work"));
+        let mut options = vec![("lowerdir", &*escaped), ("upperdir", &*upper), ("workdir", &*work)];
+        if self.host.is_rootless {
+            options.push(("userxattr", ""));
+        }
+        self.new(c"overlay", &options, self.no_devices(), ROOT, what);
+    }
+
+    fn attach(&mut self, mount: &Mount, slot: Slot) {
+        let what = format!("mount {}", mount.name);
+        let path = c_string(&mount.path);
+        match &mount.source {
+            MountSource::Proc => self.new(c"proc", &[], INERT, slot, &what),
+            MountSource::Sys => {
+                let read_only =
+                    if mount.read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
+                self.new(c"sysfs", &[], INERT.and(read_only), slot, &what);
+            }
+            MountSource::HostSys if mount.read_only => {
+                self.change(slot, true, MountAttributes::READ_ONLY, Propagation::Unchanged, &what);
+            }
+            MountSource::Dev => {
+                let attributes = MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_DEVICES);
+                self.new(c"tmpfs", &[("mode", "0755"), ("size", "64k")], attributes, DEV, &what);
+            }
+            MountSource::HostProc | MountSource::HostSys | MountSource::HostDev => {}
+            MountSource::PodFile(_) | MountSource::TerminationLog | MountSource::Volume { .. } => {}
+        }
+        let (slot, is_kernel_s) = match &mount.source {
+            MountSource::Dev => (DEV, true),
+            MountSource::Proc | MountSource::HostProc | MountSource::Sys => (slot, true),
+            MountSource::HostSys | MountSource::HostDev => (slot, true),
+            MountSource::PodFile(_) | MountSource::TerminationLog | MountSource::Volume { .. } => {
+                (slot, false)
+            }
+        };
+        // An image that has a link there could send the mount elsewhere (CVE-2019-19921, CVE-2026-41579).
+        let (within, kind) = if is_kernel_s {
+            (Within::RootWithoutLinks, FileKind::Directory)
+        } else {
+            (Within::Root, FileKind::Any)
+        };
+        let has_dev = self.plan.mounts.iter().any(|mount| mount.source == MountSource::Dev);
+        let is_below_dev = has_dev && mount.path.starts_with("/dev/");
+        // The host's directories are not ours to add to.
+        if self.plan.root != Root::Host || is_below_dev {
+            let like = if is_kernel_s { MakeKind::Directory } else { MakeKind::Like(slot) };
+            let make =
+                MountOp::Make { from: From::Slot(ROOT), path: path.clone(), within, kind: like, mode: 0o755 };
+            self.add(make, format!("make a place to {what}"));
+        }
+        let place = format!("{what}: cannot use {} of the container's files", mount.path);
+        self.open(From::Slot(ROOT), path, within, kind, TARGET, &place);
+        self.add(MountOp::Attach { mount: slot, at: TARGET }, what);
+        if mount.source == MountSource::Dev {
+            self.fill_dev();
+        }
+    }
+
+    fn fill_dev(&mut self) {
+        let what = "make /dev";
+        self.at_dev(c"shm", MakeKind::Directory, SHM, what);
+        for (position, (name, ..)) in DEVICES.into_iter().enumerate() {
+            self.at_dev(name, MakeKind::File, device_slot(position), what);
+        }
+        let group = if self.host.is_rootless { None } else { Some(("gid", "5")) };
+        let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
+        let options: Vec<_> = options.into_iter().chain(group).collect();
+        let no_programs = MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_EXECUTION);
+        self.new(c"devpts", &options, no_programs, OTHER, "make /dev/pts");
+        self.at_dev(c"pts", MakeKind::Directory, OTHER, "make /dev/pts");
+        if self.host.own_ipc {
+            self.new(c"mqueue", &[], INERT, OTHER, "make /dev/mqueue");
+            self.at_dev(c"mqueue", MakeKind::Directory, OTHER, "make /dev/mqueue");
+        }
+        for (name, target) in LINKS {
+            let link = MountOp::Link { from: DEV, path: name.to_owned(), target: target.to_owned() };
+            self.add(link, what);
+        }
+    }
+
+    fn at_dev(&mut self, name: &CStr, kind: MakeKind, mount: Slot, what: &str) {
+        let (from, within) = (From::Slot(DEV), Within::Beneath);
+        self.add(MountOp::Make { from, path: name.to_owned(), within, kind, mode: 0o755 }, what);
+        self.open(from, name, within, FileKind::Any, TARGET, what);
+        self.add(MountOp::Attach { mount, at: TARGET }, what);
+    }
+
+    fn hide(&mut self) {
+        for path in &self.plan.masked {
+            // Over a file goes the device that we have just made ourselves.
+            let (root, file) = (ROOT, device_slot(0));
+            let cover = MountOp::Cover { root, path: c_string(path), directory: EMPTY, file };
+            self.add(cover, format!("hide {path}"));
+        }
+        for path in &self.plan.read_only {
+            let read_only = MountOp::ReadOnly { root: ROOT, path: c_string(path) };
+            self.add(read_only, format!("make {path} read-only"));
+        }
+    }
+
+    fn enter(&mut self) {
+        match &self.plan.root {
+            Root::Host => {
+                let path = self.host.place.c_path("");
+                self.add(MountOp::Unmount { path }, "hide the pod's own files");
+            }
+            Root::Directory(rootfs) => {
+                if let Some(directory) = self.host.working_dir {
+                    let (path, within) = (directory.to_owned(), Within::Root);
+                    let make = MountOp::Make {
+                        from: From::Slot(ROOT),
+                        path,
+                        within,
+                        kind: MakeKind::Directory,
+                        mode: 0o755,
+                    };
+                    let shown = directory.to_string_lossy();
+                    self.add(make, format!("make working directory {shown:?}"));
+                }
+                if self.plan.read_only_root && rootfs.layer == RootfsLayer::Ephemeral {
+                    let what = "make the root file system read-only";
+                    self.change(ROOT, false, MountAttributes::READ_ONLY, Propagation::Unchanged, what);
+                }
+                self.add(MountOp::Root { mount: ROOT }, "enter the root file system");
+            }
+        }
+    }
+}
+
+/// Neither manifests nor our own words have a NUL in them.
+fn c_string(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
+}

@@ -1,0 +1,109 @@
+//! What a container's processes give away, as steps of a child. The order is the kernel's: what takes a
+//! right to do comes before that right is gone (PRIV-02).
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+
+use super::Enclosure;
+use super::users::Ids;
+use crate::plan::{self, Credentials};
+use crate::runtime::cause;
+use crate::spec::SecurityProfile;
+use crate::sys::{ChildOp, CredentialOp, FilterInstruction};
+
+/// The steps for these credentials. `is_node` adds what a node sets for every container.
+pub(super) fn enclosure(credentials: &Credentials, is_node: bool, ids: Ids) -> Result<Enclosure, String> {
+    let mut users = Vec::new();
+    let mut add = |op: CredentialOp, what: &str| users.push((ChildOp::Credential(op), what.to_owned()));
+    if is_node {
+        add(CredentialOp::NoCoreDumps, "forbid core dumps");
+        add(CredentialOp::FileModeMask(0o022), "set the file mode mask");
+    }
+    if let Some(set) = credentials.capabilities {
+        add(CredentialOp::BoundingSet(set), "drop capabilities for good");
+    }
+    if let Some(identity) = &credentials.identity {
+        if ids.allows_groups() {
+            add(CredentialOp::Groups(identity.groups.clone()), "set supplementary groups");
+        }
+        let (user, group) = (identity.user, identity.group);
+        add(CredentialOp::User { user, group }, &format!("become user {user} and group {group}"));
+    }
+    Ok(Enclosure { users, rights: rights(credentials)?, ..Enclosure::default() })
+}
+
+/// With no_new_privs a filter needs no right, and comes last; without, it needs CAP_SYS_ADMIN, and comes
+/// before that is given away (seccomp(2)).
+fn rights(credentials: &Credentials) -> Result<Vec<(ChildOp, String)>, String> {
+    let step = |op: CredentialOp, what: &str| (ChildOp::Credential(op), what.to_owned());
+    let capabilities = credentials
+        .capabilities
+        .or(credentials.identity.as_ref().filter(|identity| identity.user != 0).map(|_| 0))
+        .map(|set| {
+            // Who is not root has none, whatever the container may have (capabilities(7)).
+            let is_root = credentials.identity.as_ref().is_none_or(|identity| identity.user == 0);
+            step(CredentialOp::Capabilities(if is_root { set } else { 0 }), "drop capabilities")
+        });
+    let filters = filters(credentials)?.into_iter();
+    let filters = filters.map(|filter| step(filter, "install a filter of system calls"));
+    Ok(if credentials.no_new_privileges {
+        let no_new_privileges = step(CredentialOp::NoNewPrivileges, "forbid new privileges");
+        capabilities.into_iter().chain([no_new_privileges]).chain(filters).collect()
+    } else {
+        filters.chain(capabilities).collect()
+    })
+}
+
+/// The filters of its profile. Compiled anew for each attempt, which costs less than installing them.
+fn filters(credentials: &Credentials) -> Result<Vec<CredentialOp>, String> {
+    let Some(profile) = &credentials.seccomp else { return Ok(Vec::new()) };
+    let capabilities = credentials.capabilities.unwrap_or(0);
+    let filter = match profile {
+        SecurityProfile::Unconfined => return Ok(Vec::new()),
+        SecurityProfile::RuntimeDefault => plan::runtime_default(capabilities),
+        SecurityProfile::Localhost(path) => localhost(path, capabilities),
+    };
+    let filter = filter.map_err(|why| format!("cannot make its filter of system calls: {why}"))?;
+    let instruction = |it: &plan::Instruction| FilterInstruction {
+        code: it.code,
+        if_true: it.jump_true,
+        if_false: it.jump_false,
+        operand: it.operand,
+    };
+    let programs = filter.programs().iter();
+    Ok(programs.map(|it| CredentialOp::Filter(it.iter().map(instruction).collect())).collect())
+}
+
+/// Where profiles of one's own are: kubelet's directory.
+const PROFILES: &str = "/var/lib/kubelet/seccomp";
+/// Bytes that a profile may have.
+const MOST_PROFILE: u64 = 4 << 20;
+
+fn localhost(path: &str, capabilities: u64) -> Result<plan::Filter, String> {
+    let full = Path::new(PROFILES).join(path);
+    let cannot = |error: io::Error| format!("cannot read profile {}: {}", full.display(), cause(error));
+    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&full);
+    let file = file.map_err(cannot)?;
+    if !file.metadata().map_err(cannot)?.is_file() {
+        return Err(cannot(io::Error::other("it is no regular file")));
+    }
+    let mut text = Vec::new();
+    file.take(MOST_PROFILE).read_to_end(&mut text).map_err(cannot)?;
+    let (filter, warnings) = plan::localhost(&text, capabilities, kernel())?;
+    for warning in warnings {
+        log::warn!("profile {}: {warning}", full.display());
+    }
+    Ok(filter)
+}
+
+/// Version of the running kernel.
+fn kernel() -> (u32, u32) {
+    let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+    let release = release.unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}

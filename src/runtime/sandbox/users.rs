@@ -1,0 +1,197 @@
+//! The user namespace of a pod of an ordinary user: which ids it has, and entering it.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getegid, geteuid};
+
+use crate::plan::Accounts;
+use crate::runtime::cause;
+use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces};
+
+/// Which user and group ids there are in the pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ids {
+    /// All of this host's.
+    Host,
+    /// Only 0, which is whoever runs podinit. Supplementary groups cannot be set.
+    Single,
+    /// From 0 up to below this.
+    Below(u32),
+}
+
+impl Ids {
+    /// Whether this id is there.
+    pub(super) fn has(self, id: u32) -> bool {
+        match self {
+            Self::Host => true,
+            Self::Single => id == 0,
+            Self::Below(end) => id < end,
+        }
+    }
+
+    /// Whether supplementary groups can be set.
+    pub(super) fn allows_groups(self) -> bool {
+        self != Self::Single
+    }
+}
+
+/// Whether this process may make namespaces other than of users: CAP_SYS_ADMIN is effective.
+pub(super) fn is_privileged() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
+    effective & 1 << 21 != 0
+}
+
+/// Leaves this user's namespace for one in which he is root, together with other namespaces. For ever: what
+/// only the user himself can open has to be open.
+pub(super) fn enter(others: Namespaces) -> Result<Ids, String> {
+    let (user, group) = (geteuid(), getegid());
+    let ranges = subordinate(user.as_raw(), "/etc/subuid").zip(subordinate(user.as_raw(), "/etc/subgid"));
+    let mut helpers = match ranges {
+        Some((users, groups)) => Helpers::start(user.as_raw(), users, group.as_raw(), groups),
+        None => None,
+    };
+    if let Err(errno) = sys::unshare(Namespaces::USER.and(others)) {
+        drop(helpers.take());
+        return Err(format!("cannot make a user namespace: {}; {}", cause(errno), remedy(errno)));
+    }
+    if let Some(helpers) = helpers
+        && let Some(count) = helpers.finish()
+    {
+        return Ok(Ids::Below(count));
+    }
+    map_single(user.as_raw(), group.as_raw())
+        .map_err(|error| format!("cannot map user {user} to root of a user namespace: {}", cause(error)))?;
+    Ok(Ids::Single)
+}
+
+/// What keeps user namespaces from being made, and what helps.
+fn remedy(errno: nix::errno::Errno) -> String {
+    let is_zero = |path: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == "0");
+    let is_one = |path: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == "1");
+    let knob = if is_zero("/proc/sys/user/max_user_namespaces") {
+        "user.max_user_namespaces is 0: set it to some thousands"
+    } else if is_zero("/proc/sys/kernel/unprivileged_userns_clone") {
+        "kernel.unprivileged_userns_clone is 0: set it to 1"
+    } else if is_one("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") {
+        "kernel.apparmor_restrict_unprivileged_userns is 1: set it to 0, or give podinit an AppArmor profile"
+    } else if errno == nix::errno::Errno::EPERM {
+        "a seccomp filter forbids it, as in a container: run the container with \
+         `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`"
+    } else {
+        "this kernel may have none"
+    };
+    format!("{knob}; or run the pod without isolation: `--profile process`")
+}
+
+fn map_single(user: u32, group: u32) -> io::Result<()> {
+    // The files of /proc belong to root while this process cannot be dumped (proc(5)). There is nobody yet
+    // who could look into it.
+    let _ = nix::sys::prctl::set_dumpable(true);
+    let mapped = fs::write("/proc/self/setgroups", "deny")
+        .and_then(|()| fs::write("/proc/self/uid_map", format!("0 {user} 1")))
+        .and_then(|()| fs::write("/proc/self/gid_map", format!("0 {group} 1")));
+    let _ = nix::sys::prctl::set_dumpable(false);
+    mapped
+}
+
+/// A user's range of ids in a file such as /etc/subuid: its first and how many (subuid(5)).
+fn subordinate(user: u32, file: &str) -> Option<(u32, u32)> {
+    let text = fs::read_to_string(file).ok()?;
+    let passwd = fs::read("/etc/passwd").unwrap_or_default();
+    let name =
+        Accounts::parse(&passwd, b"").name_of(user).map(|name| String::from_utf8_lossy(name).into_owned());
+    let number = user.to_string();
+    text.lines().find_map(|line| {
+        let mut fields = line.trim().split(':');
+        let whose = fields.next()?;
+        let range = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        (whose == number || Some(whose) == name.as_deref()).then_some(range).filter(|(_, count)| *count > 0)
+    })
+}
+
+/// newuidmap and newgidmap on their way: they are made outside of the namespace, and wait until it is there.
+struct Helpers {
+    begin: EventFd,
+    children: Vec<i32>,
+    count: u32,
+}
+
+impl Helpers {
+    /// `None` where one of them cannot be started.
+    fn start(user: u32, users: (u32, u32), group: u32, groups: (u32, u32)) -> Option<Self> {
+        let programs = |name: &str| -> Vec<CString> {
+            let paths = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"];
+            let paths = paths.into_iter().map(|directory| format!("{directory}/{name}"));
+            paths
+                .filter(|path| fs::metadata(path).is_ok())
+                .filter_map(|path| CString::new(path).ok())
+                .collect()
+        };
+        let (of_users, of_groups) = (programs("newuidmap"), programs("newgidmap"));
+        if of_users.is_empty() || of_groups.is_empty() {
+            log::warn!(
+                "this user has a range of ids in /etc/subuid, but newuidmap is not installed (package uidmap): \
+                 only user 0 is in the pod"
+            );
+            return None;
+        }
+        let count = users.1.min(groups.1).min(65_535);
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_SEMAPHORE;
+        let mut helpers =
+            Self { begin: EventFd::from_value_and_flags(0, flags).ok()?, children: Vec::new(), count };
+        for (programs, name, own, first) in
+            [(of_users, "newuidmap", user, users.0), (of_groups, "newgidmap", group, groups.0)]
+        {
+            let numbers = [std::process::id(), 0, own, 1, 1, first, count];
+            let words = std::iter::once(name.to_owned()).chain(numbers.iter().map(u32::to_string));
+            let words = words.filter_map(|word| CString::new(word).ok()).collect();
+            let ops = [ChildOp::DieWithParent, ChildOp::Await { event: helpers.begin.as_raw_fd() }];
+            let mut command = CommandLine::new(programs, words, Vec::new());
+            let spawned = sys::spawn(&ops, &mut command, Birth::plain(Memory::Copied)).ok()?;
+            helpers.children.push(spawned.pid);
+        }
+        Some(helpers)
+    }
+
+    /// Lets them go on, and waits for them. How many ids there are, if both did their work.
+    fn finish(mut self) -> Option<u32> {
+        for _ in &self.children {
+            self.begin.write(1).ok()?;
+        }
+        let mut succeeded = true;
+        for child in std::mem::take(&mut self.children) {
+            succeeded &= ended_well(child);
+        }
+        if !succeeded {
+            log::warn!("newuidmap or newgidmap failed: only user 0 is in the pod");
+        }
+        succeeded.then_some(self.count + 1)
+    }
+}
+
+impl Drop for Helpers {
+    fn drop(&mut self) {
+        for child in std::mem::take(&mut self.children) {
+            let _ = nix::sys::signal::kill(Pid::from_raw(child), nix::sys::signal::Signal::SIGKILL);
+            ended_well(child);
+        }
+    }
+}
+
+/// Waits for a child that does one short thing. Nothing of the pod runs yet.
+fn ended_well(child: i32) -> bool {
+    loop {
+        match waitpid(Pid::from_raw(child), Some(WaitPidFlag::empty())) {
+            Ok(WaitStatus::Exited(_, code)) => return code == 0,
+            Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) | Err(_) => return false,
+        }
+    }
+}
