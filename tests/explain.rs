@@ -188,6 +188,31 @@ fn what_happens_in_a_container_s_life_is_told_with_its_origin() {
     let (toml, yaml) = (lines(&toml), lines(&yaml));
     let cases = [
         ("pod", "activeDeadlineSeconds", "3600 s", "activeDeadlineSeconds", "activeDeadlineSeconds"),
+        ("pod", "hostname", "shop-1", "hostname", "hostname:"),
+        ("pod", "dnsConfig.options", "ndots:2 edns0", "options", "options:"),
+        ("pod", "securityContext.runAsUser", "1000", "runAsUser = 1000", "runAsUser: 1000"),
+        ("pod", "securityContext.fsGroup", "2000", "fsGroup =", "fsGroup:"),
+        (
+            "container web",
+            "securityContext.capabilities",
+            "CHOWN NET_BIND_SERVICE added, ALL dropped",
+            "capabilities",
+            "capabilities",
+        ),
+        (
+            "container web",
+            "terminationMessagePath",
+            "/run/end",
+            "terminationMessagePath",
+            "terminationMessagePath",
+        ),
+        (
+            "container worker",
+            "rootfs",
+            "tests/manifests/good/rootfs/worker itself",
+            "rootfs",
+            "podinit.dev/worker.rootfs:",
+        ),
         ("pod", "readinessGates", "example.com/ready", "readinessGates", "readinessGates"),
         (
             "container worker",
@@ -319,9 +344,9 @@ fn every_origin_of_a_value_is_told() {
 
 #[test]
 fn a_pod_that_could_not_run_is_not_explained() {
-    let output = explain(&["examples/announcement.yaml"]);
+    let output = explain(&["tests/manifests/bad/names.yaml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("profile \"pod\""));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: "));
     assert_eq!(explain(&["--nonexistent"]).status.code(), Some(2));
 }

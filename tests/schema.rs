@@ -82,9 +82,45 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("ports.yaml", "spec.containers[0].ports[8].name", TWICE),
     ("probes.yaml", "spec.containers[5].startupProbe.tcpSocket.port", ELSEWHERE),
     ("probes.yaml", "spec.containers[8].startupProbe.httpGet.port", ELSEWHERE),
-    ("profile-pod-by-annotation.yaml", "metadata.annotations[\"podinit.dev/profile\"]", PROFILE),
-    ("profile-pod-by-default.yaml", "", PROFILE),
-    ("profile-pod.toml", "profile", PROFILE),
+    ("profile-long-hostname.toml", "setHostnameAsFQDN", LONG),
+    ("profile-long-hostname.toml", "containers[1].ports[0].hostPort", TWICE),
+    ("profile-no-volumes.toml", "containers[0].volumeMounts[0].name", VOLUMES),
+    ("profile-sandbox.toml", "containers[0].ports[1].hostPort", TWICE),
+    ("profile-sandbox.yaml", "spec.containers[0].ports[0].hostPort", APART),
+    ("profile-sandbox.yaml", "spec.containers[0].ports[1].hostIP", APART),
+    ("profile-security-context.yaml", "spec.securityContext.sysctls[3].name", TWICE),
+    ("profile-security-context.yaml", "spec.securityContext.sysctls[4].name", APART),
+    ("profile-security-context.yaml", "spec.securityContext.sysctls[5].name", APART),
+    ("profile-security-context.yaml", "spec.containers[0].securityContext.procMount", APART),
+    ("profile-volume-mounts.yaml", "spec.containers[0].volumeMounts[0].name", VOLUMES),
+    ("profile-volume-mounts.yaml", "spec.containers[0].volumeMounts[1].name", VOLUMES),
+    ("profile-volume-mounts.yaml", "spec.containers[0].volumeMounts[13].mountPath", TWICE),
+    ("profile-volume-objects.yaml", "spec.volumes[0].configMap.name", ALONE_EACH),
+    ("profile-volume-objects.yaml", "spec.volumes[1].secret.secretName", ALONE_EACH),
+    ("profile-volume-objects.yaml", "spec.volumes[2].configMap.name", ALONE_EACH),
+    ("profile-volume-objects.yaml", "spec.volumes[3].configMap.items[2].key", ALONE_EACH),
+    ("profile-volume-objects.yaml", "spec.volumes[5].projected.sources[1].secret.items[1].key", ALONE_EACH),
+    ("profile-volume-objects.yaml", "spec.volumes[5].projected.sources[2].secret.name", ALONE_EACH),
+    ("profile-volume-objects.yaml", "spec.volumes[5].projected.sources[3].downwardAPI.items[0].resourceFieldRef.containerName", NAMES),
+    ("profile-volumes.yaml", "spec.volumes[3].name", TWICE),
+    ("profile-volumes.yaml", "spec.volumes[5].emptyDir.mode", OCTAL),
+    ("profile-volumes.yaml", "spec.volumes[15].ephemeral", NOTHING),
+    ("profile-volumes.yaml", "spec.volumes[18].iscsi", NOTHING),
+    ("profile-volumes.yaml", "spec.volumes[20].configMap.items[5].mode", OCTAL),
+    ("profile-volumes.yaml", "spec.volumes[20].configMap.items[7].path", TWICE),
+    ("profile-volumes.yaml", "spec.volumes[20].configMap.items[8].path", TWICE),
+    ("profile-volumes.yaml", "spec.volumes[25].projected.sources[1].secret.items[0].path", TWICE),
+    ("profile-volumes.yaml", "spec.volumes[25].projected.sources[2].downwardAPI.items[0].path", TWICE),
+    ("rootfs.yaml", "metadata.annotations[\"podinit.dev/log.rootfsLayer\"]", NAMES),
+    ("rootfs.yaml", "metadata.annotations[\"podinit.dev/wbe.rootfs\"]", NAMES),
+    ("security-context.toml", "hostUsers", PROFILE),
+    ("security-context.toml", "network", PROFILE),
+    ("security-context.toml", "securityContext.sysctls[0].name", PROFILE),
+    ("security-context.toml", "securityContext.sysctls[1].name", PROFILE),
+    ("security-context.toml", "containers[0].ports[0].hostPort", PROFILE),
+    ("security-context.toml", "containers[0].ports[1].hostIP", PROFILE),
+    ("not-built.yaml", "spec.containers[0].ports[0].hostPort", PROFILE),
+    ("security.yaml", "spec.hostUsers", PROFILE),
     ("nothing.yaml", "", "each document is looked at alone, and an empty one may stand beside others"),
     ("nothing-to-run.yaml", "", ALONE_EACH),
     ("statefulset-web.yaml", "spec.template.spec.containers[0].command", PROFILE),
@@ -94,10 +130,7 @@ const CANNOT_KNOW: &[(&str, &str, &str)] = &[
 ];
 
 /// What only the schema finds: the file and the place.
-const ALONE: &[(&str, &str)] = &[
-    // Profile "pod" is refused before it is known whether the image has a command.
-    ("profile-pod.toml", "/containers/0/command"),
-];
+const ALONE: &[(&str, &str)] = &[];
 
 const NAMES: &str = "it does not know names of containers and ports";
 const LARGER: &str = "two numbers are compared";
@@ -106,6 +139,11 @@ const ALONE_EACH: &str = "each document is looked at alone";
 const SELECTOR: &str = "a selector is compared with the labels of a template";
 const GUESSED: &str = "the kind is none, and the schema guesses none";
 const YAML_1_2: &str = "editors read YAML 1.2, where `yes` is a string";
+const APART: &str = "it does not look from one part of the pod at another";
+const LONG: &str = "several names together are too long";
+const VOLUMES: &str = "it does not know names of volumes";
+const OCTAL: &str = "editors read YAML 1.2, where `0644` is a decimal number";
+const NOTHING: &str = "a field that is refused may be there with nothing in it";
 const TWICE: &str = "two names are compared";
 const ELSEWHERE: &str = "the name of a port that is not there";
 const READER: &str = "the text is wrong, not what it says: whoever reads it says so";

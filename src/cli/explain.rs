@@ -2,6 +2,7 @@
 //! holds and where it comes from, what resources come to, and what is not enforced.
 
 mod environment;
+mod isolation;
 mod lifecycle;
 mod order;
 mod report;

@@ -1,6 +1,8 @@
 //! The pod as the Kubernetes API shows it: an object of kind Pod, with the specification as far as podinit
 //! acts on it, and the status. Values of environment variables are left out: they may be secret.
 
+mod isolation;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -11,8 +13,7 @@ use super::status::{ContainerState, ContainerStatus, Phase, PodStatus, Terminate
 use super::time::Timestamp;
 use crate::spec::{
     Amounts, Container, ContainerKind, ExitCodeOperator, Hook, HookHandler, HttpGet, HttpScheme, Pod, Probe,
-    ProbeHandler, ProbeHost, Profile, Protocol, Resources, RestartAction, RestartPolicy,
-    TerminationMessagePolicy,
+    ProbeHandler, ProbeHost, Protocol, Resources, RestartAction, RestartPolicy, TerminationMessagePolicy,
 };
 
 /// What a Pod object says beside the manifest and the machine's status.
@@ -113,16 +114,12 @@ fn spec(pod: &Pod, identity: &Identity) -> Value {
     if pod.iter().any(|(_, _, container)| container.stop_signal.is_some()) {
         put(&mut spec, "os", json!({"name": "linux"}));
     }
-    if pod.profile == Profile::Process {
-        for name in ["hostNetwork", "hostPID", "hostIPC"] {
-            put(&mut spec, name, json!(true));
-        }
-    }
+    isolation::of_pod(pod, &mut spec);
     spec
 }
 
 fn container(container: &Container) -> Value {
-    // Every field: one that is new has to be thought about here.
+    // Every field: one that is new has to be thought about here. Users, rights and mounts are told apart.
     let Container {
         name,
         image,
@@ -169,6 +166,10 @@ fn container(container: &Container) -> Value {
             Protocol::Sctp => "SCTP",
         };
         let mut object = json!({"containerPort": port.container_port, "protocol": protocol});
+        if let Some((address, port)) = port.host_port {
+            put(&mut object, "hostPort", json!(port));
+            put(&mut object, "hostIP", json!(address.map(|address| address.to_string())));
+        }
         put(&mut object, "name", json!(port.name));
         object
     };
@@ -194,6 +195,7 @@ fn container(container: &Container) -> Value {
     put(&mut object, "terminationMessagePath", json!(termination_message_path));
     put(&mut object, "terminationMessagePolicy", json!(message));
     put(&mut object, "resources", resources(amounts));
+    isolation::of_container(container, &mut object);
     let policies = [("cpu", resize_policy.cpu_restarts), ("memory", resize_policy.memory_restarts)];
     let restarting = policies.into_iter().filter(|(_, restarts)| *restarts);
     let policy = |(name, _)| json!({"resourceName": name, "restartPolicy": "RestartContainer"});

@@ -7,9 +7,8 @@ use super::decode::{Fields, Item};
 use super::environment::named;
 use super::fields::Place;
 use super::name;
-use super::pod::{
-    Container, ContainerId, ContainerKind, CrashLoopBackOff, HookKind, Notify, Pod, Rootfs, RootfsLayer,
-};
+use super::pod::{Container, ContainerId, ContainerKind, CrashLoopBackOff, HookKind, Notify, Pod};
+use super::rootfs::{rootfs, rootfs_keys};
 use super::settings::{back_off, is_annotation, timeout};
 use super::suggest::nearest;
 use super::tree::{Value, cut};
@@ -176,43 +175,6 @@ impl<'a> ContainerSettings<'a> {
         }
         self.start_after.filter(|_| is_main)
     }
-}
-
-/// In TOML: the path alone, or a table of path and layer.
-fn rootfs_keys(item: Item<'_>) -> (Option<Item<'_>>, Option<Item<'_>>) {
-    if !matches!(item.node.value, Value::Mapping(_)) {
-        return (Some(item), None);
-    }
-    let read = item.fields(&[Place::TomlRootfs], |fields| {
-        fields.belong_to_part("rootfs");
-        let path = fields.take("path");
-        if path.is_none() {
-            fields.missing("path", "write `path = \"rootfs\"`, a directory");
-        }
-        (path, fields.take("layer"))
-    });
-    read.unwrap_or_default()
-}
-
-/// A directory with a layer on top, or without.
-fn rootfs(path: Option<&Item<'_>>, layer: Option<&Item<'_>>) -> Option<Rootfs> {
-    let layers = [("ephemeral", RootfsLayer::Ephemeral), ("directory", RootfsLayer::Directory)];
-    let layer = layer.and_then(|item| Some((item.choice(&layers, "one of ephemeral, directory")?, item)));
-    let Some(item) = path else {
-        // In TOML the path that is missing has been reported.
-        if let Some((_, item)) = layer.filter(|(_, item)| is_annotation(item)) {
-            item.refuse(
-                "the container has no rootfs",
-                "remove it, or write the annotation for `rootfs` as well",
-            );
-        }
-        return None;
-    };
-    let written = item.string()?;
-    if written.is_empty() {
-        item.refuse("it is empty", "write the path of a directory, such as \"rootfs\" or \"/srv/alpine\"");
-    }
-    Some(Rootfs { path: written.to_owned(), layer: layer.map(|(layer, _)| layer).unwrap_or_default() })
 }
 
 /// Resolves what containers are to start after: other main containers, and never in a circle.

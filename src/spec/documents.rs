@@ -121,6 +121,7 @@ pub(super) fn read<'a>(
         // What is wrong may be what is missing.
         if purpose == Purpose::Run && !problems.iter().any(is_error) {
             problems.extend(references::unmet(pod, &origins));
+            problems.extend(references::volumes(pod, &origins));
         }
     }
     let fine_without = without_effect && purpose != Purpose::Run;

@@ -149,7 +149,8 @@ impl<'a> Form<'a> {
         let host = host(fields, profile);
         let sandbox = sandbox(fields, &host, settings.network.as_ref(), &metadata);
         let security_context = fields.take("securityContext").map(|item| pod_security_context(&item, &host));
-        let volumes = fields.take("volumes").map(|item| volumes(&item)).unwrap_or_default();
+        let mut volumes = fields.take("volumes").map(|item| volumes(&item)).unwrap_or_default();
+        volumes.is_broken |= self.has_claims();
         operating_system(fields);
         let grace = self.written_grace(fields);
         let termination_grace_period = grace.unwrap_or(self.options.default_grace);
@@ -263,6 +264,12 @@ impl<'a> Form<'a> {
         let seconds =
             fields.take("terminationGracePeriodSeconds").and_then(|item| item.integer(i64::MIN, i64::MAX));
         seconds.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(1)))
+    }
+
+    /// Whether the pod has volumes besides, of the object around it.
+    fn has_claims(&self) -> bool {
+        let spec = self.root.node.entry("spec").filter(|_| self.workload == Workload::StatefulSet);
+        spec.is_some_and(|spec| spec.value.entry("volumeClaimTemplates").is_some())
     }
 
     /// What a hook may sleep (rule 74). A manifest that is right stays so under a shorter `--grace`.

@@ -34,6 +34,7 @@ mod quantity;
 mod references;
 mod resize;
 mod resources;
+mod rootfs;
 mod sandbox;
 mod schema;
 mod script;
@@ -64,6 +65,7 @@ pub use pod::*;
 pub use problem::{MAX_PROBLEMS_SHOWN, Note, Problem, Severity, render_all, to_json};
 pub use quantity::Quantity;
 pub use resources::{Amounts, Resources};
+pub use rootfs::{Rootfs, RootfsLayer};
 pub use sandbox::*;
 pub use schema::schema;
 pub use script::{

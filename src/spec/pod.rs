@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::config::Objects;
 use super::environment::{EnvFrom, EnvVar};
 use super::resources::Resources;
+use super::rootfs::Rootfs;
 use super::sandbox::Sandbox;
 use super::security_context::{PodSecurityContext, SecurityContext};
 use super::signal::Signal;
@@ -182,26 +183,6 @@ pub struct Container {
     /// Its main process is a child of one of podinit's own that reaps what it leaves behind
     /// (kubernetes#84210).
     pub reaper: bool,
-}
-
-/// A directory of this host as a container's root file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rootfs {
-    /// Relative ones have been joined to the manifest's directory.
-    pub path: String,
-    /// Whether what is written goes to a layer that is gone with the attempt (rule 101), or to the
-    /// directory itself.
-    pub layer: RootfsLayer,
-}
-
-/// Where what is written to a root file system goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RootfsLayer {
-    /// To a layer on top that each attempt has anew.
-    #[default]
-    Ephemeral,
-    /// To the directory.
-    Directory,
 }
 
 /// One port of a container.

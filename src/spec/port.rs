@@ -9,7 +9,7 @@ use super::decode::{Fields, Item};
 use super::fields::Place;
 use super::name;
 use super::pod::{ContainerPort, Protocol};
-use super::sandbox::{Host, address as address_of};
+use super::sandbox::Host;
 use super::tree::Span;
 
 /// A port of the host, which one container has.
@@ -83,7 +83,15 @@ fn host_port<'a>(
     host: &Host<'_>,
 ) -> Option<(Option<IpAddr>, u16, Item<'a>)> {
     let address = fields.take("hostIP").filter(|item| item.node.as_string() != Some(""));
-    let address = address.and_then(|item| Some((address_of(&item)?, item)));
+    let address = address.and_then(|item| {
+        let written = item.string()?;
+        let address = written.parse::<IpAddr>().ok();
+        if address.is_none() {
+            // A cluster takes it.
+            item.refuse_here("this is no address", "write numbers, such as \"127.0.0.1\" or \"::1\"");
+        }
+        Some((address?, item))
+    });
     // 0 counts as left out.
     let port = fields.take("hostPort").and_then(|item| Some((item.positive(65535)?, item)));
     let (port, item) = port.and_then(|(port, item)| Some((u16::try_from(port).ok()?, item)))?;

@@ -1,5 +1,6 @@
-//! What a pod's variables refer to, and what is not in the manifest. Knows the read pod and the objects
-//! beside it. Nothing here is an error: Kubernetes takes such a pod, and its containers wait (rule 140).
+//! What a pod's variables and volumes refer to, and what is not in the manifest. Knows the read pod and the
+//! objects beside it. What variables refer to is no error: Kubernetes takes such a pod, and the container waits
+//! (rule 140). A volume holds up the whole pod, for ever on one host, where nobody adds objects.
 
 use super::config::ObjectName;
 use super::environment::{EnvFromSource, EnvValue, KeyRef};
@@ -7,7 +8,9 @@ use super::expand::expand;
 use super::origins::Origins;
 use super::pod::{Container, Pod};
 use super::problem::Problem;
+use super::suggest::nearest;
 use super::tree::cut;
+use super::volume::{DownwardFile, DownwardValue, ProjectedObject, ProjectedSource, VolumeSource};
 use std::collections::BTreeSet;
 
 /// Warnings for what would keep a container waiting, and for secrets that it would show.
@@ -22,6 +25,94 @@ pub(super) fn unmet(pod: &Pod, origins: &Origins) -> Vec<Problem> {
         look.command_line(&path);
     }
     problems
+}
+
+/// Errors for volumes of objects, keys and containers that are not there.
+pub(super) fn volumes(pod: &Pod, origins: &Origins) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (position, volume) in pod.volumes.iter().enumerate() {
+        let VolumeSource::Projected(projected) = &volume.source else { continue };
+        for (number, source) in projected.sources.iter().enumerate() {
+            // A source is written alone, or among others.
+            let path = |field: &str| {
+                let paths = [
+                    format!("volumes[{position}].{field}"),
+                    format!("volumes[{position}].projected.sources[{number}].{field}"),
+                ];
+                paths.into_iter().find(|path| origins.of_spec(path).is_some()).unwrap_or_default()
+            };
+            let mut look = VolumeLook { pod, origins, volume: &volume.name, problems: &mut problems };
+            match source {
+                ProjectedSource::ConfigMap(object) => look.object("ConfigMap", object, &path("configMap")),
+                ProjectedSource::Secret(object) => look.object("Secret", object, &path("secret")),
+                ProjectedSource::DownwardApi(files) => look.files(files, &path("downwardAPI")),
+            }
+        }
+    }
+    problems
+}
+
+/// A look at one volume.
+struct VolumeLook<'a> {
+    pod: &'a Pod,
+    origins: &'a Origins,
+    volume: &'a str,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl VolumeLook<'_> {
+    fn object(&mut self, kind: &str, object: &ProjectedObject, path: &str) {
+        if object.optional {
+            return;
+        }
+        let namespace = &self.pod.metadata.namespace;
+        let name = ObjectName { namespace: namespace.to_string(), name: object.name.clone() };
+        let (objects, shown) = (&self.pod.objects, cut(&object.name));
+        let map = objects.config_maps.get(&name).filter(|_| kind == "ConfigMap");
+        let secret = objects.secrets.get(&name).filter(|_| kind == "Secret");
+        if map.is_none() && secret.is_none() {
+            let why = format!("there is no {kind} \"{shown}\" in namespace \"{namespace}\"");
+            let help = "add it as a further document or file, or write `optional` as true beside its name";
+            let secret_name = format!("{path}.secretName");
+            let name = format!("{path}.name");
+            let place = if self.origins.of_spec(&name).is_some() { name } else { secret_name };
+            return self.refuse(&why, "not in the manifest", help, &place);
+        }
+        for (position, item) in object.items.iter().flatten().enumerate() {
+            let is_there = map.is_some_and(|map| {
+                map.data.contains_key(&item.key) || map.binary_data.contains_key(&item.key)
+            }) || secret.is_some_and(|secret| secret.data.contains_key(&item.key));
+            if !is_there {
+                let why = format!("{kind} \"{shown}\" has no key \"{}\"", cut(&item.key));
+                let help = format!("add it to the {kind}, or write `optional` as true beside the name");
+                self.refuse(&why, "no such key", &help, &format!("{path}.items[{position}].key"));
+            }
+        }
+    }
+
+    fn files(&mut self, files: &[DownwardFile], path: &str) {
+        for (position, file) in files.iter().enumerate() {
+            let DownwardValue::Resource(told) = &file.value else { continue };
+            let Some(name) = &told.container else { continue };
+            if self.pod.iter().all(|(_, _, container)| *container.name != **name) {
+                let names = self.pod.iter().map(|(_, _, container)| &*container.name);
+                let help = match nearest(name, names) {
+                    Some(name) => format!("did you mean \"{name}\"?"),
+                    None => "write the name of a container of this pod".to_owned(),
+                };
+                let why = format!("the pod has no container \"{}\"", cut(name));
+                let path = format!("{path}.items[{position}].resourceFieldRef.containerName");
+                self.refuse(&why, "no such container", &help, &path);
+            }
+        }
+    }
+
+    fn refuse(&mut self, why: &str, label: &str, help: &str, path: &str) {
+        let Some(place) = self.origins.of_spec(path) else { return };
+        let message = format!("cannot make volume \"{}\": {why}", cut(self.volume));
+        let problem = Problem::error(self.origins.source(), place, message);
+        self.problems.push(problem.path(self.origins.path_of_spec(path)).label(label).help(help));
+    }
 }
 
 /// So many variables that hold a secret are kept in mind; more than a process can have.

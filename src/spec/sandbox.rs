@@ -3,7 +3,7 @@
 
 mod decode;
 
-pub(super) use decode::{Host, address, host, sandbox};
+pub(super) use decode::{Host, host, sandbox};
 
 use std::net::IpAddr;
 

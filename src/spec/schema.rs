@@ -254,6 +254,7 @@ fn definition(place: Place) -> &'static str {
         Place::ClaimVolume => "claimVolume",
         Place::KeyToPath => "keyToPath",
         Place::DownwardFile => "downwardFile",
+        Place::DownwardFieldRef => "downwardFieldRef",
         Place::ProjectedSource => "projectedSource",
         Place::ProjectedObject => "projectedObject",
         Place::ProjectedDownward => "projectedDownward",

@@ -316,8 +316,8 @@ fn what_is_wrong_with_a_manifest_or_an_option_is_125_before_anything_starts() {
         (pod.command(&directory, &["--grace=-1"]), "--grace"),
         (pod.command(&directory, &["--log-format", "xml"]), "text, json, raw"),
         (pod.command(&directory, &["--profile", "host"]), "process, pod"),
-        (pod.command(&directory, &["--profile", "pod"]), "cannot run this pod in profile \"pod\""),
-        (pod.command_of_yaml(&directory, &[]), "cannot run this pod in profile \"pod\""),
+        (pod.command(&directory, &["--profile", "pod"]), "it has no image and no `rootfs`"),
+        (pod.command_of_yaml(&directory, &[]), "it has no image and no `rootfs`"),
     ];
     for (mut command, why) in commands {
         let ended = Running::start(&mut command).end();

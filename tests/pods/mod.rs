@@ -109,6 +109,11 @@ fn strings(rng: &mut Rng) -> Value {
     (0..rng.usize(..4)).map(|_| nasty(rng)).collect()
 }
 
+/// A part of a path, of any characters that a path may have.
+fn step(rng: &mut Rng) -> String {
+    format!("x{}", nasty(rng).replace(['/', '\0'], "_"))
+}
+
 fn chance(rng: &mut Rng, of: u8) -> bool {
     rng.u8(..of) == 0
 }
@@ -127,6 +132,9 @@ pub fn pod(rng: &mut Rng, whole: bool) -> Value {
     }
     if chance(rng, 2) {
         annotations.insert("podinit.dev/profile".to_owned(), json!("process"));
+    }
+    if whole && chance(rng, 3) {
+        annotations.insert("podinit.dev/network".to_owned(), pick(rng, &["private", "none", "pasta"]));
     }
     if chance(rng, 3) {
         annotations.insert(
@@ -168,8 +176,8 @@ pub fn pod(rng: &mut Rng, whole: bool) -> Value {
     if whole {
         spec["volumes"] = json!([
             {"name": "data", "emptyDir": {}},
-            {"name": "host", "hostPath": {"path": nasty(rng), "type": "Directory"}},
-            {"name": "cm", "configMap": {"name": "cm", "defaultMode": 420, "items": [{"key": nasty(rng), "path": nasty(rng)}]}},
+            {"name": "host", "hostPath": {"path": format!("/{}", step(rng)), "type": "Directory"}},
+            {"name": "cm", "configMap": {"name": "cm", "defaultMode": 420, "items": [{"key": "a.b", "path": step(rng), "mode": 256}]}},
         ]);
         spec["securityContext"] = json!({"runAsUser": 1000, "sysctls": [{"name": "a", "value": nasty(rng)}], "supplementalGroups": [1, 2]});
         spec["affinity"] = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
@@ -228,7 +236,7 @@ fn container(rng: &mut Rng, name: &str, init: bool, whole: bool) -> Value {
     if whole {
         container["resources"] = json!({"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "250m", "example.com/gpu": "2"}});
         container["volumeMounts"] =
-            json!([{"name": "data", "mountPath": nasty(rng), "readOnly": rng.bool()}]);
+            json!([{"name": "data", "mountPath": format!("/{}", step(rng)), "readOnly": rng.bool()}]);
         container["securityContext"] = json!({"capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
         container["stdin"] = json!(rng.bool());
     }
@@ -243,6 +251,13 @@ fn settings(rng: &mut Rng, container: &Value, is_main: bool) -> Map<String, Valu
     let mut set = |setting: &str, value: Value| {
         settings.insert(format!("podinit.dev/{name}.{setting}"), value);
     };
+    if chance(rng, 3) {
+        set("rootfs", json!(format!("{}/a, b", step(rng))));
+        if chance(rng, 2) {
+            set("rootfsLayer", pick(rng, &["ephemeral", "directory"]));
+        }
+        set("reaper", pick(rng, &["true", "false"]));
+    }
     if is_main && chance(rng, 3) {
         set("keystone", pick(rng, &["true", "false"]));
     }
@@ -321,13 +336,24 @@ fn probe(rng: &mut Rng) -> Value {
 /// Moves what annotations say of containers into the containers, as TOML has it.
 fn settings_as_keys(top: &mut Map<String, Value>) {
     let annotations = top["annotations"].as_object().unwrap().clone();
+    let layer = |(key, value): (&String, &Value)| {
+        let name = key.strip_prefix("podinit.dev/")?.strip_suffix(".rootfsLayer")?;
+        Some((name.to_owned(), value.clone()))
+    };
+    let layers: Map<String, Value> = annotations.iter().filter_map(layer).collect();
     for (key, value) in annotations {
         let setting = key.strip_prefix("podinit.dev/").and_then(|setting| setting.split_once('.'));
         let Some((name, setting)) = setting.filter(|(name, _)| *name != "crashLoopBackOff") else { continue };
         top["annotations"].as_object_mut().unwrap().remove(&key);
         let text = value.as_str().unwrap();
         let value = match setting {
-            "keystone" => json!(text == "true"),
+            "keystone" | "reaper" => json!(text == "true"),
+            // With its layer it is a table.
+            "rootfs" => match layers.get(name) {
+                Some(layer) => json!({"path": text, "layer": layer}),
+                None => json!(text),
+            },
+            "rootfsLayer" => continue,
             "startAfter" | "envFile" => text.split(',').collect(),
             "envFromFiles" => text.split(',').filter_map(|pair| pair.split_once('=')).collect(),
             "notify" => json!(text),
@@ -366,6 +392,7 @@ impl<'r> Text<'r> {
         settings_as_keys(&mut top);
         let annotations = top["annotations"].as_object_mut().unwrap();
         let profile = annotations.remove("podinit.dev/profile");
+        let network = annotations.remove("podinit.dev/network");
         let mut delays = Map::new();
         for name in ["initialDelaySeconds", "maxDelaySeconds"] {
             if let Some(delay) = annotations.remove(&format!("podinit.dev/crashLoopBackOff.{name}")) {
@@ -374,6 +401,7 @@ impl<'r> Text<'r> {
             }
         }
         top.extend(profile.map(|profile| ("profile".to_owned(), profile)));
+        top.extend(network.map(|network| ("network".to_owned(), network)));
         if !delays.is_empty() {
             top.insert("crashLoopBackOff".to_owned(), Value::Object(delays));
         }

@@ -3,26 +3,13 @@
 
 use std::time::Duration;
 
-use super::environment;
 use super::report::{Group, Origin, Told, Valued};
+use super::{environment, isolation};
 use crate::plan::{self};
 use crate::spec::{
     Container, ContainerKind, CrashLoopBackOff, ExitCodeOperator, Pod, Profile, Protocol, RestartAction,
     RestartPolicy,
 };
-
-/// Not in any manifest, and so by this profile's nature.
-const BY_PROFILE: [(&str, &str); 9] = [
-    ("user", "podinit's own"),
-    ("capabilities", "podinit's own, unchanged"),
-    ("seccompProfile", "none"),
-    ("namespaces", "this host's"),
-    ("root file system", "this host's"),
-    ("mounts", "none of its own"),
-    ("umask, rlimits", "podinit's own"),
-    ("environment", "podinit's own, without what is meant for podinit"),
-    ("stdin", "/dev/null"),
-];
 
 /// Values of one container under construction.
 pub(super) struct Values<'a> {
@@ -79,7 +66,7 @@ pub(super) fn groups(pod: &Pod, told: &Told<'_>) -> Vec<Group> {
         values.resources(pod, id, container);
         Group { title, values: values.values }
     });
-    let every = BY_PROFILE.map(|(field, value)| Valued {
+    let every = isolation::by_profile(pod.profile).map(|(field, value)| Valued {
         field: field.to_owned(),
         value: value.to_owned(),
         origin: Origin::Profile(pod.profile),
@@ -114,6 +101,7 @@ fn of_pod(pod: &Pod, told: &Told<'_>) -> Vec<Valued> {
     let origin = place.map_or(Origin::Default("Kubernetes, rule 109"), |place| line(told, place));
     values.add("crashLoopBackOff", delays(back_off), origin);
     values.ends(pod);
+    values.sandbox(pod);
     values.values
 }
 
@@ -137,10 +125,26 @@ impl Values<'_> {
         self.add(field, value, origin);
     }
 
+    /// Where a field of the manifest stands, if it has it.
+    pub(super) fn origin(&self, field: &str) -> Option<Origin> {
+        let place = self.told.origins.of_spec(&format!("{}{field}", self.path))?;
+        Some(line(self.told, place))
+    }
+
+    /// A setting of the pod, be it a key or an annotation, where the manifest has it.
+    pub(super) fn setting_of_pod(&mut self, name: &str, value: String) {
+        let origins = self.told.origins;
+        let annotation = format!("annotations[\"podinit.dev/{name}\"]");
+        let place = origins.of_spec(name).or_else(|| origins.of_metadata(&annotation));
+        if let Some(place) = place {
+            let origin = line(self.told, place);
+            self.add(name, value, origin);
+        }
+    }
+
     /// A field that is shown only where the manifest has it.
     pub(super) fn written(&mut self, field: &str, value: String) {
-        if let Some(place) = self.told.origins.of_spec(&format!("{}{field}", self.path)) {
-            let origin = line(self.told, place);
+        if let Some(origin) = self.origin(field) {
             self.add(field, value, origin);
         }
     }
@@ -176,13 +180,19 @@ impl Values<'_> {
     }
 
     fn container(&mut self, pod: &Pod, kind: ContainerKind, container: &Container) {
-        self.written("image", format!("{} (a label)", container.image));
+        let is_label = pod.profile == Profile::Process && container.rootfs.is_none();
+        let label = if is_label { " (a label)" } else { "" };
+        self.written("image", format!("{}{label}", container.image));
         let words = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
         self.written("command", words(&container.command));
         self.written("args", words(&container.args));
         let directory = container.working_dir.clone();
         let own = Origin::Profile(pod.profile);
-        self.field("workingDir", directory.unwrap_or_else(|| "podinit's own".to_owned()), own);
+        let otherwise = match pod.profile {
+            Profile::Process => "podinit's own",
+            Profile::Pod => "that of its image",
+        };
+        self.field("workingDir", directory.unwrap_or_else(|| otherwise.to_owned()), own);
         for environment::Shown { field, value, path } in environment::values(container) {
             let part = self.told.origins.of_spec(&format!("{}{path}", self.path));
             let place = part.or_else(|| self.place_of_setting(container, field));
@@ -212,6 +222,7 @@ impl Values<'_> {
             }
         });
         self.written("restartPolicyRules", rules.collect::<Vec<_>>().join("; "));
+        self.rights(container);
         self.lifecycle(pod, kind, container);
     }
 
@@ -255,7 +266,12 @@ fn port(port: &crate::spec::ContainerPort) -> String {
         Protocol::Sctp => "SCTP",
     };
     let name = port.name.as_ref().map_or(String::new(), |name| format!("{name} "));
-    format!("{name}{}/{protocol}", port.container_port)
+    let of_host = match port.host_port {
+        Some((Some(address), port)) => format!(" at {address} port {port} of this host"),
+        Some((None, port)) => format!(" at port {port} of this host"),
+        None => String::new(),
+    };
+    format!("{name}{}/{protocol}{of_host}", port.container_port)
 }
 
 /// A word as one would type it in a shell, on one line; line breaks are shown as `\n`.

@@ -145,13 +145,13 @@ const PATHS: [(&str, PodField); 9] = [
 ];
 
 fn field_ref(item: &Item<'_>) -> Option<PodField> {
-    with_path(item, field_path)
+    with_path(item, &[Place::FieldRef], field_path)
 }
 
 /// Reads what a file of a volume tells of the pod: less of the cluster, and labels and annotations as a whole
 /// (rule 138).
 pub(in crate::spec) fn volume_field(item: &Item<'_>) -> Option<DownwardValue> {
-    with_path(item, |item| {
+    with_path(item, &[Place::DownwardFieldRef], |item| {
         let whole = [
             ("metadata.labels", DownwardValue::Labels),
             ("metadata.annotations", DownwardValue::Annotations),
@@ -170,8 +170,12 @@ pub(in crate::spec) fn volume_field(item: &Item<'_>) -> Option<DownwardValue> {
     })
 }
 
-fn with_path<T>(item: &Item<'_>, read: impl FnOnce(&Item<'_>) -> Option<T>) -> Option<T> {
-    item.fields(&[Place::FieldRef], |fields| {
+fn with_path<T>(
+    item: &Item<'_>,
+    places: &'static [Place],
+    read: impl FnOnce(&Item<'_>) -> Option<T>,
+) -> Option<T> {
+    item.fields(places, |fields| {
         if let Some(item) = fields.take("apiVersion")
             && item.node.as_string() != Some("")
         {

@@ -201,7 +201,7 @@ fn host_alias(item: &Item<'_>) -> Option<HostAlias> {
 }
 
 /// A numeric address.
-pub(in crate::spec) fn address(item: &Item<'_>) -> Option<IpAddr> {
+fn address(item: &Item<'_>) -> Option<IpAddr> {
     let address = item.string()?.parse().ok();
     if address.is_none() {
         item.refuse("this is no address", "write numbers, such as \"192.0.2.1\" or \"2001:db8::1\"");
@@ -271,7 +271,7 @@ fn dns_option(item: &Item<'_>) -> Option<(String, Option<String>)> {
         let word = |item: Item<'_>| {
             let written = item.string()?;
             if written.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':') {
-                item.refuse("it is one word", "write name and value apart, such as `ndots` and \"2\"");
+                item.refuse_here("it is one word", "write name and value apart, such as `ndots` and \"2\"");
             }
             Some(written.to_owned())
         };

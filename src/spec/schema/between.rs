@@ -4,15 +4,22 @@ use super::super::fields::Place::{self, *};
 use super::super::settings;
 use super::form::Form;
 use super::rows::{ROWS, Row};
+use super::within;
 use serde_json::{Value, json};
 
 /// What a mapping asks of its fields together.
 pub(super) fn between_fields(place: Place) -> Option<Value> {
     match place {
-        // Rules need a policy beside them (rule 98); only readiness comes and goes (rule 38).
+        // Only privileged containers mount for the host (rule 149); rules need a policy beside them (rule 98); only readiness comes and goes (rule 38).
         Container => {
             let once = json!({"properties": {"successThreshold": {"maximum": 1}}});
+            let privileged = with("securityContext", &with("privileged", &json!({"const": true})));
+            let of_host = json!({"properties": {"mountPropagation": {"not": {"const": "Bidirectional"}}}});
             Some(json!({
+                "allOf": [{
+                    "if": {"not": privileged},
+                    "then": {"properties": {"volumeMounts": {"items": of_host}}},
+                }],
                 "if": {
                     "properties": {"restartPolicyRules": {"type": "array", "minItems": 1}},
                     "required": ["restartPolicyRules"],
@@ -64,7 +71,13 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         // A volume is an emptyDir where nothing is said.
         Volume => Some(at_most_one(place, "a volume is")),
         ProjectedSource => Some(one_of(place, "a source is")),
-        DownwardFile => Some(one_of(place, "a file tells of")),
+        DownwardFile => {
+            let mut one = one_of(place, "a file tells of");
+            let whose = with("containerName", &json!({"type": "string", "minLength": 1}));
+            let of_table = json!({"resourceFieldRef": {"if": {"type": "object"}, "then": whose}});
+            *within(&mut one, "properties") = of_table;
+            Some(one)
+        }
         SeccompProfile | AppArmorProfile => Some(localhost()),
         SecurityContext => Some(no_escalation()),
         VolumeMount => Some(mount()),
@@ -73,10 +86,15 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         Toml => Some(json!({
             "if": {"properties": {"profile": {"const": "pod"}}, "required": ["profile"]},
             "else": {"properties": {"containers": programs(), "initContainers": programs()}},
+            "allOf": [{
+                "if": with("hostNetwork", &json!({"const": true})),
+                "then": {"properties": {"network": {"type": "null"}}},
+            }],
         })),
         HostAlias | DnsConfig | DnsOption | PodSecurityContext | Sysctl | SeLinuxOptions => None,
         Capabilities | EmptyDir | HostPath | ConfigMapVolume | SecretVolume | DownwardVolume => None,
-        ProjectedVolume | ClaimVolume | KeyToPath | ProjectedObject | ProjectedDownward => None,
+        ProjectedVolume | ClaimVolume | KeyToPath | DownwardFieldRef | ProjectedObject
+        | ProjectedDownward => None,
         Document | CrashLoopBackOff | Os | ContainerPort | TomlRootfs => None,
         KeyRef | ObjectRef | FieldRef | ResourceFieldRef => None,
         RestartRule | ExitCodes | ExecAction | HttpGetAction | HttpHeader | TcpSocketAction => None,
@@ -107,9 +125,12 @@ fn localhost() -> Value {
     })
 }
 
+/// In any spelling.
+const SYS_ADMIN: &str = "^([Cc][Aa][Pp]_)?[Ss][Yy][Ss]_[Aa][Dd][Mm][Ii][Nn]$";
+
 /// Who has all rights cannot gain more (rule 160).
 fn no_escalation() -> Value {
-    let added = json!({"properties": {"add": {"not": {"contains": {"pattern": "^(?:CAP_)?SYS_ADMIN$"}}}}});
+    let added = json!({"properties": {"add": {"not": {"contains": {"pattern": SYS_ADMIN}}}}});
     json!({
         "if": with("privileged", &json!({"const": true})),
         "then": {"properties": {"allowPrivilegeEscalation": {"enum": [true, null]}}},

@@ -81,6 +81,8 @@ pub(super) enum Form {
         most: Option<usize>,
     },
     Capabilities,
+    /// Permissions.
+    Mode,
     Sysctl,
     /// Where a volume is seen.
     MountPath,
@@ -397,6 +399,14 @@ impl Form {
                 schema
             }
             Self::Capabilities => capabilities(),
+            Self::Mode if writer.syntax == Syntax::Toml => Self::Integer(0, 0o777).schema(writer),
+            // `0644` is octal in Kubernetes' YAML; editors take it for a decimal number, or for text.
+            Self::Mode => json!({
+                "type": ["integer", "string"],
+                "minimum": 0,
+                "maximum": 777,
+                "pattern": "^0[0-7]{1,3}$",
+            }),
             Self::MountPath => {
                 let mut schema = ABSOLUTE.schema();
                 let kernels = r"^/+(\./+)*\.?$|^/+(\./+)*(proc|sys)(/|$)";
@@ -404,8 +414,10 @@ impl Form {
                 schema
             }
             Self::Rootfs => {
-                let mut schema = writer.reference(Place::TomlRootfs);
-                schema = json!({"anyOf": [NOT_EMPTY.schema(), schema]});
+                let table = json!({"if": {"type": "object"}, "then": writer.reference(Place::TomlRootfs)});
+                let mut schema = NOT_EMPTY.schema();
+                *within(&mut schema, "type") = json!(["string", "object"]);
+                *within(&mut schema, "allOf") = json!([table]);
                 schema
             }
             Self::StopSignal => {

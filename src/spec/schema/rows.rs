@@ -44,8 +44,6 @@ const fn row(place: Place, name: &'static str, form: Form, text: &'static str) -
 const COUNT: Form = Form::Integer(0, i32::MAX as i64);
 /// A user or a group.
 const ID: Form = Form::Integer(0, i32::MAX as i64);
-/// Permissions.
-const MODE: Form = Form::Integer(0, 0o777);
 const PROFILE_TYPES: Form = Form::Word(&["RuntimeDefault", "Localhost", "Unconfined"]);
 const RESTART_POLICIES: Form = Form::Word(&["Always", "OnFailure", "Never"]);
 
@@ -115,7 +113,7 @@ pub(super) const ROWS: &[Row] = &[
     row(SeccompProfile, "type", PROFILE_TYPES, "The usual profile, a file, or none.").required(),
     row(SeccompProfile, "localhostProfile", Form::Text(form::DESCENDING), "Path of the file below the directory of profiles."),
     row(AppArmorProfile, "type", PROFILE_TYPES, "The usual profile, a loaded one, or none.").required(),
-    row(AppArmorProfile, "localhostProfile", Form::Text(form::ANY), "Name of the loaded profile."),
+    row(AppArmorProfile, "localhostProfile", Form::Text(form::IMAGE), "Name of the loaded profile."),
     row(SeLinuxOptions, "user", Form::Text(form::ANY), "User of the label."),
     row(SeLinuxOptions, "role", Form::Text(form::ANY), "Role of the label."),
     row(SeLinuxOptions, "type", Form::Text(form::ANY), "Type of the label."),
@@ -130,29 +128,31 @@ pub(super) const ROWS: &[Row] = &[
     row(Volume, "persistentVolumeClaim", Form::Object(ClaimVolume), "A directory that outlives the pod."),
     row(EmptyDir, "medium", Form::WordOrEmpty(&["Memory"]), "Where it is: on disk, or in memory."),
     row(EmptyDir, "sizeLimit", Form::Quantity, "Bytes at most."),
-    row(EmptyDir, "mode", MODE, "Permissions of the directory.").default("511"),
+    row(EmptyDir, "mode", Form::Mode, "Permissions of the directory.").default("511"),
     row(HostPath, "path", Form::Text(form::ABSOLUTE), "Where it is.").required(),
     row(HostPath, "type", Form::WordOrEmpty(&["DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]), "What has to be there, or is made."),
     row(ConfigMapVolume, "name", Form::Text(form::SUBDOMAIN), "Name of the ConfigMap, in the pod's namespace.").required(),
     row(ConfigMapVolume, "items", Form::Objects { place: KeyToPath, most: None }, "Which keys; left out, every key as a file of its name."),
-    row(ConfigMapVolume, "defaultMode", MODE, "Permissions of the files.").default("420"),
+    row(ConfigMapVolume, "defaultMode", Form::Mode, "Permissions of the files.").default("420"),
     row(ConfigMapVolume, "optional", Form::Boolean, "Whether the ConfigMap and its keys may be missing.").default("false"),
     row(SecretVolume, "secretName", Form::Text(form::SUBDOMAIN), "Name of the Secret, in the pod's namespace.").required(),
     row(SecretVolume, "items", Form::Objects { place: KeyToPath, most: None }, "Which keys; left out, every key as a file of its name."),
-    row(SecretVolume, "defaultMode", MODE, "Permissions of the files.").default("420"),
+    row(SecretVolume, "defaultMode", Form::Mode, "Permissions of the files.").default("420"),
     row(SecretVolume, "optional", Form::Boolean, "Whether the Secret and its keys may be missing.").default("false"),
     row(DownwardVolume, "items", Form::Objects { place: DownwardFile, most: None }, "The files."),
-    row(DownwardVolume, "defaultMode", MODE, "Permissions of the files.").default("420"),
+    row(DownwardVolume, "defaultMode", Form::Mode, "Permissions of the files.").default("420"),
     row(ProjectedVolume, "sources", Form::Objects { place: ProjectedSource, most: None }, "Where the files come from."),
-    row(ProjectedVolume, "defaultMode", MODE, "Permissions of the files.").default("420"),
+    row(ProjectedVolume, "defaultMode", Form::Mode, "Permissions of the files.").default("420"),
     row(ClaimVolume, "claimName", Form::Text(form::SUBDOMAIN), "Name of the claim, which names the directory.").required(),
     row(ClaimVolume, "readOnly", Form::Boolean, "Whether nobody may write to it.").default("false"),
     row(KeyToPath, "key", Form::Text(form::CONFIG_KEY), "Key of the object.").required(),
     row(KeyToPath, "path", Form::Text(form::IN_VOLUME), "Path of the file in the volume.").required(),
-    row(KeyToPath, "mode", MODE, "Permissions of the file; left out, those of the volume."),
+    row(KeyToPath, "mode", Form::Mode, "Permissions of the file; left out, those of the volume."),
     row(DownwardFile, "path", Form::Text(form::IN_VOLUME), "Path of the file in the volume.").required(),
-    row(DownwardFile, "mode", MODE, "Permissions of the file; left out, those of the volume."),
-    row(DownwardFile, "fieldRef", Form::Object(FieldRef), "Something about the pod."),
+    row(DownwardFile, "mode", Form::Mode, "Permissions of the file; left out, those of the volume."),
+    row(DownwardFile, "fieldRef", Form::Object(DownwardFieldRef), "Something about the pod."),
+    row(DownwardFieldRef, "apiVersion", Form::WordOrEmpty(&["v1"]), "Version of the API that the path is of.").default("\"v1\""),
+    row(DownwardFieldRef, "fieldPath", Form::Text(form::VOLUME_FIELD), "Which field: `metadata.name`, `metadata.labels`, `metadata.labels['app']` and others.").required(),
     row(DownwardFile, "resourceFieldRef", Form::Object(ResourceFieldRef), "What a container asks for or is limited to."),
     row(ProjectedSource, "configMap", Form::Object(ProjectedObject), "The values of a ConfigMap."),
     row(ProjectedSource, "secret", Form::Object(ProjectedObject), "The values of a Secret."),

@@ -255,7 +255,7 @@ fn capability_set(item: &Item<'_>) -> CapabilitySet {
                     None => "write a name such as \"NET_BIND_SERVICE\", or \"ALL\"; capabilities(7) has them"
                         .to_owned(),
                 };
-                item.refuse("Linux has no such capability", help);
+                item.refuse_here("Linux has no such capability", help);
             }
         }
     }
@@ -265,6 +265,10 @@ fn capability_set(item: &Item<'_>) -> CapabilitySet {
 /// All of /proc is seen only with users of the pod's own (rule 162).
 fn proc_mount(fields: &mut Fields<'_>, host: &Host<'_>) -> ProcMount {
     let Some(item) = fields.take("procMount") else { return ProcMount::Default };
+    if item.node.as_string().is_some_and(|word| word.eq_ignore_ascii_case("masked")) {
+        item.refuse("one of Default, Unmasked", format!("write {}", item.scope.word("procMount", "Default")));
+        return ProcMount::Default;
+    }
     let words = [("Default", ProcMount::Default), ("Unmasked", ProcMount::Unmasked)];
     let found = item.choice(&words, "one of Default, Unmasked").unwrap_or_default();
     if found == ProcMount::Unmasked && host.shared.users {
@@ -339,7 +343,7 @@ fn sysctl(item: &Item<'_>, host: &Host<'_>, seen: &mut Vec<(String, Span)>) -> O
         let value = match fields.take("value") {
             Some(item) => item.string().filter(|value| {
                 if value.contains('\n') {
-                    item.refuse("a value is one line", "remove the line break");
+                    item.refuse_here("a value is one line", "remove the line break");
                 }
                 true
             }),

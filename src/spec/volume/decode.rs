@@ -9,7 +9,7 @@ use crate::spec::decode::{Fields, Item};
 use crate::spec::fields::{Field, Place};
 use crate::spec::resources::quantity;
 use crate::spec::tree::{Entry, Span, Value, cut};
-use crate::spec::{name, path};
+use crate::spec::{Syntax, name, path};
 
 /// The volumes of a pod, with the places of their names.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(in crate::spec) struct Volumes {
     pub read: Vec<Volume>,
     /// Of those as well that could not be read.
     pub names: Vec<(Arc<str>, Span)>,
-    /// Whether some may be missing: then nothing is said of mounts without a volume.
+    /// Whether there may be others: then nothing is said of mounts without a volume.
     pub is_broken: bool,
 }
 
@@ -115,6 +115,17 @@ const EMPTY_DIR: u32 = 0o777;
 
 /// Permissions in the last nine bits.
 pub(super) fn mode(item: &Item<'_>) -> Option<u32> {
+    if let Value::Integer(written) = item.node.value
+        && !(0..=0o777).contains(&written)
+    {
+        let example = if item.scope.syntax == Syntax::Toml { "0o644" } else { "0644" };
+        let label = if written < 0 { "less than 0" } else { "more than 0777" };
+        item.refuse(
+            label,
+            format!("permissions are octal: write {}", item.scope.written(&item.name, example)),
+        );
+        return None;
+    }
     item.integer(0, 0o777).and_then(|mode| u32::try_from(mode).ok())
 }
 
@@ -134,7 +145,18 @@ fn is_memory(item: &Item<'_>) -> bool {
         item.refuse_not_built(&format!("write {}", item.scope.word("medium", "Memory")));
         return false;
     }
-    item.choice_or_default(&[("Memory", ())], "only Memory, or nothing").is_some()
+    match item.string() {
+        Some("Memory") => true,
+        Some("") | None => false,
+        // A cluster takes it, and its node does not.
+        Some(_) => {
+            item.refuse_here(
+                "only Memory, or nothing",
+                format!("write {}", item.scope.word("medium", "Memory")),
+            );
+            false
+        }
+    }
 }
 
 fn host_path(item: &Item<'_>) -> Option<VolumeSource> {
@@ -185,7 +207,9 @@ pub(super) fn object_name(fields: &mut Fields<'_>, field: &'static str, example:
     let written = item.string()?;
     if let Err(broken) = name::subdomain(written) {
         let better = name::repaired_subdomain(written).unwrap_or_else(|| example.to_owned());
-        item.refuse(broken, format!("write {}", item.scope.word(field, &better)));
+        let help = format!("write {}", item.scope.word(field, &better));
+        // A cluster takes what no object can be called.
+        if written.is_empty() { item.refuse(broken, help) } else { item.refuse_here(broken, help) }
     }
     Some(written.to_owned())
 }

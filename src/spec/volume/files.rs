@@ -3,7 +3,7 @@
 
 use super::decode::{mode, object_name};
 use super::{DownwardFile, DownwardValue, KeyToPath, Projected, ProjectedObject, ProjectedSource};
-use crate::spec::decode::{Fields, Item};
+use crate::spec::decode::{Fields, Item, Purpose};
 use crate::spec::environment::{volume_field, volume_resource};
 use crate::spec::fields::Place;
 use crate::spec::tree::{Entry, Span, Value, cut};
@@ -12,14 +12,20 @@ use crate::spec::{name, path};
 /// Permissions of a file of which nothing is said.
 const FILE: u32 = 0o644;
 
+const KEY: &str = "write a key such as `settings.json` or `LOG_LEVEL`";
+
 /// Paths of the files of one volume, with their places.
-type Paths = Vec<(String, Span)>;
+#[derive(Default)]
+struct Paths {
+    seen: Vec<(String, Span)>,
+    is_projected: bool,
+}
 
 /// Reads a volume of a ConfigMap.
 pub(super) fn config_map(item: &Item<'_>) -> Option<Projected> {
     item.fields_with_main(&[Place::ConfigMapVolume], "name", |fields| {
         let default_mode = default_mode(fields);
-        let object = object(fields, "name", &mut Paths::new())?;
+        let object = object(fields, "name", &mut Paths::default())?;
         Some(Projected { sources: vec![ProjectedSource::ConfigMap(object)], default_mode })
     })?
 }
@@ -28,7 +34,7 @@ pub(super) fn config_map(item: &Item<'_>) -> Option<Projected> {
 pub(super) fn secret(item: &Item<'_>) -> Option<Projected> {
     item.fields_with_main(&[Place::SecretVolume], "secretName", |fields| {
         let default_mode = default_mode(fields);
-        let object = object(fields, "secretName", &mut Paths::new())?;
+        let object = object(fields, "secretName", &mut Paths::default())?;
         Some(Projected { sources: vec![ProjectedSource::Secret(object)], default_mode })
     })?
 }
@@ -37,7 +43,7 @@ pub(super) fn secret(item: &Item<'_>) -> Option<Projected> {
 pub(super) fn downward_api(item: &Item<'_>) -> Option<Projected> {
     item.fields(&[Place::DownwardVolume], |fields| {
         let default_mode = default_mode(fields);
-        let files = downward_files(fields, &mut Paths::new());
+        let files = downward_files(fields, &mut Paths::default());
         Projected { sources: vec![ProjectedSource::DownwardApi(files)], default_mode }
     })
 }
@@ -47,7 +53,7 @@ pub(super) fn projected(item: &Item<'_>) -> Option<Projected> {
     item.fields(&[Place::ProjectedVolume], |fields| {
         let default_mode = default_mode(fields);
         let items = fields.take("sources").and_then(|item| item.list()).unwrap_or_default();
-        let mut paths = Paths::new();
+        let mut paths = Paths { is_projected: true, ..Paths::default() };
         let sources = items.iter().filter_map(|item| source(item, &mut paths)).collect();
         Projected { sources, default_mode }
     })
@@ -112,8 +118,11 @@ fn key_to_path(item: &Item<'_>, paths: &mut Paths) -> Option<KeyToPath> {
         fields.belong_to_part("an item");
         let key = match fields.take("key") {
             Some(item) => item.string().inspect(|key| {
-                if let Err(broken) = name::config_key(key) {
-                    item.refuse(broken, "write a key such as `settings.json` or `LOG_LEVEL`");
+                match name::config_key(key) {
+                    Err(broken) if key.is_empty() => item.refuse(broken, KEY),
+                    // A cluster takes it, and no object has it.
+                    Err(broken) => item.refuse_here(broken, KEY),
+                    Ok(()) => {}
                 }
             }),
             None => {
@@ -140,14 +149,17 @@ fn file_path(fields: &mut Fields<'_>, paths: &mut Paths) -> Option<String> {
     }
     let plain = path::plain(written);
     let meets = |other: &str| path::is_within(&plain, other) || path::is_within(other, &plain);
-    if let Some((other, first)) = paths.iter().find(|(other, _)| meets(other)) {
+    if let Some((other, first)) = paths.seen.iter().find(|(other, _)| meets(other)) {
         let label = match *other == plain {
             true => "the second file at this path".to_owned(),
             false => format!("\"{}\" is a file and a directory then", cut(other)),
         };
-        item.refuse_second(&label, *first, "give one of the two another path");
+        // A cluster minds it among sources only, and its node lets one of the two win.
+        if paths.is_projected || item.scope.purpose == Purpose::Run {
+            item.refuse_second(&label, *first, "give one of the two another path");
+        }
     }
-    paths.push((plain.clone(), item.node.span));
+    paths.seen.push((plain.clone(), item.node.span));
     Some(plain)
 }
 

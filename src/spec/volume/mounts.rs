@@ -86,7 +86,8 @@ fn mount_path(item: &Item<'_>, seen: &mut Vec<(String, Span)>) -> Option<String>
         Ok(()) => {}
     }
     let plain = path::plain(written);
-    if plain == "/" {
+    let is_root = plain == "/";
+    if is_root {
         item.refuse_here(
             "this is the whole of its files",
             "mount it below, and use `rootfs` or an image for these",
@@ -97,7 +98,7 @@ fn mount_path(item: &Item<'_>, seen: &mut Vec<(String, Span)>) -> Option<String>
             item.refuse_here(format!("what is at {own} is the kernel's"), help());
         }
     }
-    if let Some((_, first)) = seen.iter().find(|(other, _)| *other == plain) {
+    if let Some((_, first)) = seen.iter().find(|(other, _)| *other == plain && !is_root) {
         item.refuse_second("the second mount at this path", *first, "give one of the two another path");
     }
     seen.push((plain.clone(), item.node.span));
