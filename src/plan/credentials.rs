@@ -132,7 +132,7 @@ fn capabilities(pod: &Pod, container: &Container) -> Option<u64> {
     Some(match &own.capabilities.add {
         CapabilitySet::All => match &own.capabilities.drop {
             CapabilitySet::All => u64::MAX,
-            CapabilitySet::These(dropped) => u64::MAX & !bits(dropped.iter().copied()),
+            CapabilitySet::These(dropped) => !bits(dropped.iter().copied()),
         },
         CapabilitySet::These(added) => kept | bits(added.iter().copied()),
     })
@@ -187,7 +187,7 @@ mod tests {
         };
         assert_eq!(set(these(&["NET_BIND_SERVICE"]), CapabilitySet::All), 1 << 10);
         assert_eq!(set(these(&["SYS_ADMIN"]), these(&["CHOWN"])), 0xa804_25fb & !1 | 1 << 21);
-        assert_eq!(set(CapabilitySet::All, these(&["CHOWN"])), u64::MAX & !1);
+        assert_eq!(set(CapabilitySet::All, these(&["CHOWN"])), !1);
         assert_eq!(set(these(&[]), CapabilitySet::All), 0);
     }
 

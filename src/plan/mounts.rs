@@ -208,12 +208,9 @@ fn volume<'v>(
     let sub_path = match &mount.sub_path {
         SubPath::Whole => String::new(),
         SubPath::Path(path) => path.clone(),
-        SubPath::Expression(expression) => {
-            let path = sub_path(expression, known).map_err(|why| {
-                format!("cannot use subPathExpr {expression:?} of container {}: {why}", container.name)
-            })?;
-            path
-        }
+        SubPath::Expression(expression) => sub_path(expression, known).map_err(|why| {
+            format!("cannot use subPathExpr {expression:?} of container {}: {why}", container.name)
+        })?,
     };
     Ok(Mount {
         path: mount.mount_path.clone(),

@@ -3,30 +3,31 @@
 
 mod adopted;
 mod groups;
+mod way;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CStr;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::fcntl::{OFlag, open};
 use nix::sys::epoll::Epoll;
 use nix::sys::signal::{Signal as NixSignal, killpg};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
+pub(super) use way::{Executed, cannot_create, why_not_executed};
+use way::{Step, Way, command_line};
+
 use super::cgroup::AttemptGroup;
-use super::oom::{By, OomScore};
+use super::emergency;
+use super::oom::OomScore;
 use super::processes::{self, Descendant};
 use super::sandbox::Enclosure;
-use super::{cause, emergency};
 use crate::plan::CommandPlan;
 use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
 use crate::spec::ContainerId;
-use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces, StartReport};
+use crate::sys::{self, Birth, ChildOp, Memory, Namespaces, StartReport};
 
 /// What exists of one attempt.
 #[derive(Debug)]
@@ -117,42 +118,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) is_joined: bool,
     /// What the kernel is told of it as a whole.
     pub(super) limits: Limits,
-}
-
-/// A command that runs beside a container.
-#[derive(Debug)]
-pub(super) struct Executed {
-    pub(super) pid: i32,
-    pub(super) process: OwnedFd,
-    /// Its stdout and stderr; non-blocking.
-    pub(super) output: OwnedFd,
-    report: OwnedFd,
-    way: Way,
-}
-
-/// A child's way to its program, and the words for where it may fail.
-#[derive(Debug)]
-struct Way {
-    ops: Vec<ChildOp>,
-    /// One for each of `ops`.
-    steps: Vec<Step>,
-    program: String,
-}
-
-/// A step of a start, in words for when it fails.
-#[derive(Clone, Debug)]
-enum Step {
-    Own(&'static str),
-    Named(String),
-    ChangeDirectory(String),
-}
-
-const BIND: Step = Step::Own("bind it to podinit's life");
-
-/// A pipe for a child's output; the end for writing is the supervisor's until the child has it.
-struct Pipe {
-    read: OwnedFd,
-    _write: OwnedFd,
 }
 
 impl Attempts {
@@ -534,164 +499,9 @@ impl Attempt {
     }
 }
 
-impl Way {
-    fn new(plan: &CommandPlan) -> Self {
-        Self { ops: Vec::new(), steps: Vec::new(), program: plan.shown.clone() }
-    }
-
-    fn add(&mut self, op: ChildOp, step: Step) {
-        self.ops.push(op);
-        self.steps.push(step);
-    }
-
-    /// While /proc is the host's.
-    fn add_oom_score(&mut self, score: Option<OomScore>) {
-        if let Some(OomScore { value, by: By::Itself }) = score {
-            let (path, bytes) = (c"/proc/self/oom_score_adj", value.to_string().into_bytes());
-            self.add(ChildOp::Write { path, bytes }, Step::Own("set its oom_score_adj"));
-        }
-    }
-
-    /// A session of its own, this input, and a pipe for what it prints.
-    fn add_pipe(&mut self, input: RawFd) -> Result<Pipe, StartFailure> {
-        let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(cannot_create)?;
-        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot_create)?;
-        self.add(ChildOp::NewSession, Step::Own("make a session"));
-        for (from, to) in [(input, 0), (write.as_raw_fd(), 1), (write.as_raw_fd(), 2)] {
-            self.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
-        }
-        Ok(Pipe { read, _write: write })
-    }
-
-    fn execute(
-        self,
-        command: &mut CommandLine,
-        output: Pipe,
-        birth: Birth<'_>,
-    ) -> Result<Executed, StartFailure> {
-        let spawned = sys::spawn(&self.ops, command, birth).map_err(cannot_create)?;
-        let (process, report) = (spawned.pidfd, spawned.report);
-        Ok(Executed { pid: spawned.pid, process, report, output: output.read, way: self })
-    }
-
-    /// Lets the child send its namespaces. Returns our end of the way, and the child's until it is there.
-    fn hand_over(&mut self, is_wanted: bool) -> Result<Option<(OwnedFd, OwnedFd)>, StartFailure> {
-        if !is_wanted {
-            return Ok(None);
-        }
-        let kind = SockType::SeqPacket;
-        let ends = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC);
-        let (ours, theirs) = ends.map_err(cannot_create)?;
-        let op = ChildOp::HandOverNamespaces { socket: theirs.as_raw_fd() };
-        self.add(op, Step::Own("hand over its namespaces"));
-        Ok(Some((ours, theirs)))
-    }
-
-    /// What every child does last, inside of what surrounds it.
-    fn add_enclosed(
-        &mut self,
-        plan: &CommandPlan,
-        open_files: Option<u64>,
-        enclosure: Enclosure,
-        kept: Option<RawFd>,
-    ) {
-        for (op, what) in enclosure.mounts {
-            self.add(op, Step::Named(what));
-        }
-        if let Some(soft) = open_files {
-            self.add(ChildOp::LimitOpenFiles(soft), Step::Own("set its limit of open files"));
-        }
-        if enclosure.is_closed {
-            self.add(ChildOp::CloseOthers { but: kept }, Step::Own("close podinit's descriptors"));
-        }
-        for (op, what) in enclosure.users {
-            self.add(op, Step::Named(what));
-        }
-        if let Some(directory) = &plan.working_dir {
-            let step = Step::ChangeDirectory(directory.to_string_lossy().into_owned());
-            self.add(ChildOp::ChangeDirectory(directory.clone()), step);
-        }
-        if enclosure.is_closed {
-            self.add(ChildOp::CheckDirectory, Step::Own("stay within the container's files"));
-        }
-        self.add(ChildOp::DieWithParent, BIND);
-        for (op, what) in enclosure.rights {
-            self.add(op, Step::Named(what));
-        }
-    }
-
-    fn failure(&self, report: StartReport) -> StartFailure {
-        let (stage, errno, what) = match report {
-            StartReport::Exec { errno } => (StartStage::Exec, errno, format!("run {:?}", self.program)),
-            StartReport::Join { errno } => (StartStage::Create, errno, "join its control group".to_owned()),
-            StartReport::Step { index, errno } => {
-                let what = match self.steps.get(index) {
-                    Some(Step::Own(what)) => (*what).to_owned(),
-                    Some(Step::Named(what)) => what.clone(),
-                    Some(Step::ChangeDirectory(directory)) => {
-                        format!("change to working directory {directory:?}")
-                    }
-                    None => "start it".to_owned(),
-                };
-                (StartStage::Create, errno, what)
-            }
-        };
-        let why = match stage {
-            StartStage::Exec => why_not_executed(&self.program, errno),
-            StartStage::Config | StartStage::Create => cause(Errno::from_raw(errno)),
-        };
-        StartFailure { stage, errno, message: format!("cannot {what}: {why}"), retry: false }
-    }
-}
-
-impl Executed {
-    /// Executes podinit itself, whose file is open. It finds `input` on its standard input.
-    pub(super) fn own(
-        program: BorrowedFd<'_>,
-        arguments: &[&CStr],
-        input: BorrowedFd<'_>,
-    ) -> Result<Self, StartFailure> {
-        let mut way = Way { ops: Vec::new(), steps: Vec::new(), program: "podinit".to_owned() };
-        let output = way.add_pipe(input.as_raw_fd())?;
-        way.add(ChildOp::DieWithParent, BIND);
-        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let birth = Birth::plain(Memory::Copied);
-        way.execute(&mut CommandLine::of_open(program, arguments), output, birth)
-    }
-
-    /// Why the command was not executed, if it was not. Asked after its end.
-    pub(super) fn failure(&self) -> Option<StartFailure> {
-        let mut bytes = [0; 8];
-        let count = nix::unistd::read(&self.report, &mut bytes);
-        (count == Ok(bytes.len())).then(|| self.way.failure(StartReport::read(bytes)))
-    }
-}
-
-/// Why a program could not be executed.
-pub(super) fn why_not_executed(program: &str, errno: i32) -> String {
-    match errno {
-        libc::ENOENT if !program.contains('/') => "not found in PATH".to_owned(),
-        libc::ENOENT => "no such file, or its interpreter is missing".to_owned(),
-        _ => cause(Errno::from_raw(errno)),
-    }
-}
-
-fn command_line(plan: CommandPlan) -> CommandLine {
-    CommandLine::new(plan.programs, plan.arguments, plan.environment)
-}
-
 fn not_running() -> StartFailure {
     let message = "cannot execute it: the container is not running".to_owned();
     StartFailure { stage: StartStage::Create, errno: 0, message, retry: false }
-}
-
-/// A process, or what one needs, could not be made.
-pub(super) fn cannot_create(error: impl Into<io::Error>) -> StartFailure {
-    let error = error.into();
-    let errno = error.raw_os_error().unwrap_or(0);
-    let retry = matches!(errno, libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE);
-    let message = format!("cannot make a process: {}", cause(error));
-    StartFailure { stage: StartStage::Create, errno, message, retry }
 }
 
 fn signal_group(leader: i32, signal: i32) {

@@ -5,22 +5,20 @@
 mod groups;
 mod open_files;
 mod runs;
+mod start;
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 
-use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::unistd::pipe2;
 
-use super::attempts::{self, Attempts, Limits, Start, Stdio, Surroundings};
+use super::attempts::{Attempts, Start};
 use super::cgroup::Cgroups;
-use super::environment::{self, Attempted, Environment};
-use super::notified::{Mouth, Notified, Said};
+use super::environment::Environment;
+use super::notified::{Notified, Said};
 use super::oom::OomScores;
-use super::output::{Format, Kind, Output, standard};
+use super::output::{Format, Output, standard};
 use super::probe::Runs;
 use super::reporter::Reporter;
 use super::sandbox::Sandbox;
@@ -28,12 +26,12 @@ use super::terminal;
 use super::token::{Ready, Token};
 use super::watch::{Reading, Watch};
 use super::{Commands, Job, LAST_WORDS, cause, clock, messages};
-use crate::plan::{self, CommandPlan, Credentials, Meaning, MountPlan, NodeVariables, Situation};
+use crate::plan::{self, Credentials, Meaning, Situation};
 use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
     StopRequest,
 };
-use crate::spec::{Container, ContainerId, ContainerKind, Pod, TerminationMessagePolicy};
+use crate::spec::{ContainerId, Pod};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -420,124 +418,6 @@ impl Supervisor {
         }
     }
 
-    fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
-        let mut plan = self.plan(id)?;
-        let limits = self.limits(id)?;
-        let mouth = self.listen(id).map_err(attempts::cannot_create)?;
-        let notify = match &mouth {
-            Some(Mouth::Descriptor(fd, number)) => Some((fd.as_raw_fd(), *number)),
-            Some(Mouth::Variable(variable)) => {
-                plan.command.add_variable(variable);
-                None
-            }
-            None => None,
-        };
-        match self.commands {
-            Commands::Exact(_) => {
-                let own_group = !self.has_terminal;
-                let stdio = Stdio::Inherited { own_group };
-                let surroundings = Surroundings { limits, ..Surroundings::default() };
-                let started = self.attempts.start(id, plan.command, &stdio, surroundings);
-                // Nobody waits ten seconds for a command line.
-                started.map_err(|failure| StartFailure { retry: false, ..failure })?;
-                // Its memory was lent: it has executed, or could not. But execve gives the memory back
-                // before it closes the report.
-                self.take_report(id.container);
-            }
-            Commands::OfManifest if self.is_handed_over(id.container) => {
-                self.start_enclosed(id, plan, &Stdio::HandedOver, notify, limits)?;
-            }
-            Commands::OfManifest => self.start_with_pipes(id, plan, notify, limits)?,
-        }
-        if let Some(report) = self.attempts.report_fd(id.container) {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
-            // Without it the start is noticed when the main process ends.
-            let _ = self.epoll.add(report, event);
-        }
-        Ok(())
-    }
-
-    fn set_up_sandbox(&mut self) {
-        if !self.sandbox.is_needed() {
-            return self.fact(Event::SandboxReady);
-        }
-        let own_program = self.own_program.as_ref().map(AsFd::as_fd);
-        let surroundings = self.environment.surroundings();
-        match self.sandbox.set_up(self.machine.pod(), surroundings, own_program) {
-            Ok(()) => {
-                self.attempts.set_first_process(self.sandbox.first_process());
-                self.fact(Event::SandboxReady);
-            }
-            Err(message) => {
-                self.sandbox.tear_down();
-                self.fact(Event::SandboxFailed { message });
-            }
-        }
-    }
-
-    /// Starts an attempt in its surroundings.
-    fn start_enclosed(
-        &mut self,
-        id: AttemptId,
-        plan: ContainerPlan,
-        stdio: &Stdio<'_>,
-        notify: Option<(RawFd, RawFd)>,
-        limits: Limits,
-    ) -> Result<(), StartFailure> {
-        let ContainerPlan { command, mounts, credentials } = plan;
-        let enclosure =
-            self.sandbox.enclosure(id, mounts.as_ref(), &credentials, command.working_dir.as_deref())?;
-        let container = self.machine.pod().container(id.container);
-        let is_joined = container.is_some_and(environment::runs_commands);
-        if is_joined {
-            self.credentials.insert(id.container, credentials);
-        }
-        let inside = self.sandbox.joins(id.container);
-        let open_files = self.open_files;
-        let surroundings = Surroundings { open_files, notify, enclosure, inside, is_joined, limits };
-        self.attempts.start(id, command, stdio, surroundings)
-    }
-
-    fn plan(&mut self, id: AttemptId) -> Result<ContainerPlan, StartFailure> {
-        let marker = self.attempts.marker(id);
-        let pod = self.machine.pod();
-        match (&self.commands, pod.container(id.container)) {
-            (Commands::OfManifest, Some(container)) => {
-                let credentials = self.sandbox.credentials(pod, container, id.container)?;
-                let home = credentials.home.as_deref();
-                let node = home.map(|home| NodeVariables { hostname: self.sandbox.hostname(), home });
-                let isolation = self.sandbox.of(id.container);
-                let of = Attempted { id: id.container, marker: marker.as_deref(), node, isolation };
-                let (command, mounts) = self.environment.plan(pod, container, of)?;
-                Ok(ContainerPlan { command, mounts, credentials })
-            }
-            (Commands::OfManifest, None) => Ok(ContainerPlan::exact(&[], self.environment.inherited())),
-            (Commands::Exact(arguments), _) => {
-                Ok(ContainerPlan::exact(arguments, self.environment.inherited()))
-            }
-        }
-    }
-
-    /// The end of its log may become its termination message (rule 132).
-    fn wants_tail(&self, id: ContainerId) -> bool {
-        let policy = |container: &Container| container.termination_message_policy;
-        self.machine.pod().container(id).map(policy) == Some(TerminationMessagePolicy::FallbackToLogsOnError)
-    }
-
-    /// Raw output of the one main container needs nobody in between.
-    fn is_handed_over(&self, id: ContainerId) -> bool {
-        let pod = self.machine.pod();
-        let is_main = pod.iter().any(|(other, kind, _)| other == id && kind == ContainerKind::Main);
-        self.format == Format::Raw && pod.containers.len() == 1 && is_main && !self.wants_tail(id)
-    }
-
-    /// Where the container will say that it is ready, if it is to.
-    fn listen(&mut self, id: AttemptId) -> nix::Result<Option<Mouth>> {
-        let how = self.machine.pod().container(id.container).and_then(|container| container.notify);
-        let token = Token::Notify(id.container).into();
-        how.map(|how| self.notified.open(id, how, &self.epoll, token)).transpose()
-    }
-
     fn hear(&mut self, container: ContainerId) {
         for (attempt, said) in self.notified.take(container, &self.epoll) {
             match said {
@@ -548,33 +428,6 @@ impl Supervisor {
                 }
             }
         }
-    }
-
-    fn start_with_pipes(
-        &mut self,
-        id: AttemptId,
-        plan: ContainerPlan,
-        notify: Option<(RawFd, RawFd)>,
-        limits: Limits,
-    ) -> Result<(), StartFailure> {
-        let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
-        let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
-        self.make_output().map_err(attempts::cannot_create)?;
-        let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
-        self.start_enclosed(id, plan, &stdio, notify, limits)?;
-        let wants_tail = self.wants_tail(id.container);
-        if let Some(output) = &mut self.output {
-            if wants_tail {
-                output.keep_tail(id.container);
-            }
-            for (kind, pipe) in [(Kind::Stdout, out), (Kind::Stderr, err)] {
-                if let Err(error) = output.add(id.container, kind, pipe) {
-                    let name = name(self.machine.pod(), id.container);
-                    log::warn!("cannot read the output of container {name}: {}", cause(error));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn make_output(&mut self) -> io::Result<()> {
@@ -632,21 +485,6 @@ impl Supervisor {
             output.flush_within(LAST_WORDS);
         }
         self.tell();
-    }
-}
-
-/// What one attempt is.
-struct ContainerPlan {
-    command: CommandPlan,
-    mounts: Option<MountPlan>,
-    credentials: Credentials,
-}
-
-impl ContainerPlan {
-    /// A command line as it is, on this host as it is.
-    fn exact(arguments: &[OsString], environment: &[&'static CStr]) -> Self {
-        let command = plan::exact(arguments, environment);
-        Self { command, mounts: None, credentials: Credentials::default() }
     }
 }
 

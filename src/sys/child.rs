@@ -321,12 +321,14 @@ unsafe fn hand_over_namespaces(socket: RawFd) -> bool {
     }
     // SAFETY: arithmetic.
     let total = unsafe { libc::CMSG_LEN(length) } as _;
-    // SAFETY: `header` points into `control`, which has room for a header and the descriptors.
+    // SAFETY: `header` points into `control`, which has room for a header.
     unsafe {
-        *header =
-            libc::cmsghdr { cmsg_len: total, cmsg_level: libc::SOL_SOCKET, cmsg_type: libc::SCM_RIGHTS };
-        std::ptr::copy_nonoverlapping(namespaces.as_ptr(), libc::CMSG_DATA(header).cast(), namespaces.len());
-    }
+        *header = libc::cmsghdr { cmsg_len: total, cmsg_level: libc::SOL_SOCKET, cmsg_type: libc::SCM_RIGHTS }
+    };
+    // SAFETY: as above.
+    let data = unsafe { libc::CMSG_DATA(header) };
+    // SAFETY: after the header `control` has room for the descriptors.
+    unsafe { std::ptr::copy_nonoverlapping(namespaces.as_ptr(), data.cast(), namespaces.len()) };
     // SAFETY: a message whose parts live.
     unsafe { libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) == 1 }
 }

@@ -48,8 +48,6 @@ pub(crate) enum Propagation {
     Private,
     /// What is mounted in the place that this was copied from shows here, not the other way round.
     Slave,
-    /// Both ways.
-    Shared,
 }
 
 impl Propagation {
@@ -58,7 +56,6 @@ impl Propagation {
             Self::Unchanged => 0,
             Self::Private => libc::MS_PRIVATE,
             Self::Slave => libc::MS_SLAVE,
-            Self::Shared => libc::MS_SHARED,
         }
     }
 }
@@ -249,11 +246,6 @@ pub(crate) fn mount_new(
 /// For the supervisor: attaches a mount at an open place.
 pub(crate) fn attach(mount: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
     move_mount(mount.as_raw_fd(), to.as_raw_fd())
-}
-
-/// For the supervisor: a copy of the mount that a descriptor is in, with its part of the tree.
-pub(crate) fn copy_tree(from: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, Errno> {
-    owned(clone_tree(from.as_raw_fd(), recursive))
 }
 
 /// For the supervisor: changes what a mount allows.

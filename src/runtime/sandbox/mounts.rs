@@ -118,7 +118,7 @@ impl Steps<'_> {
         self.add(MountOp::Open { from, path: path.into(), within, kind, into }, what);
     }
 
-    fn new(
+    fn make(
         &mut self,
         filesystem: &'static CStr,
         options: &[(&str, &str)],
@@ -318,7 +318,7 @@ impl Steps<'_> {
     /// A layer in memory on top of a directory. It is the mount namespace's alone, so that it is gone with
     /// the attempt (rule 101).
     fn overlay(&mut self, lower: &str, what: &str) {
-        self.new(c"tmpfs", &[("mode", "0700")], self.no_devices(), TARGET, what);
+        self.make(c"tmpfs", &[("mode", "0700")], self.no_devices(), TARGET, what);
         self.open(From::Slot(PLACE), c"layer", Within::Beneath, FileKind::Directory, OTHER, what);
         self.add(MountOp::Attach { mount: TARGET, at: OTHER }, what);
         for (name, mode) in [(c"upper", 0o755), (c"work", 0o700)] {
@@ -335,25 +335,25 @@ impl Steps<'_> {
         if self.host.is_rootless {
             options.push(("userxattr", ""));
         }
-        self.new(c"overlay", &options, self.no_devices(), ROOT, what);
+        self.make(c"overlay", &options, self.no_devices(), ROOT, what);
     }
 
     fn attach(&mut self, mount: &Mount, slot: Slot) {
         let what = format!("mount {}", mount.name);
         let path = c_string(&mount.path);
         match &mount.source {
-            MountSource::Proc => self.new(c"proc", &[], INERT, slot, &what),
+            MountSource::Proc => self.make(c"proc", &[], INERT, slot, &what),
             MountSource::Sys => {
                 let read_only =
                     if mount.read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
-                self.new(c"sysfs", &[], INERT.and(read_only), slot, &what);
+                self.make(c"sysfs", &[], INERT.and(read_only), slot, &what);
             }
             MountSource::HostSys if mount.read_only => {
                 self.change(slot, true, MountAttributes::READ_ONLY, Propagation::Unchanged, &what);
             }
             MountSource::Dev => {
                 let attributes = MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_DEVICES);
-                self.new(c"tmpfs", &[("mode", "0755"), ("size", "64k")], attributes, DEV, &what);
+                self.make(c"tmpfs", &[("mode", "0755"), ("size", "64k")], attributes, DEV, &what);
             }
             MountSource::HostProc | MountSource::HostSys | MountSource::HostDev => {}
             MountSource::PodFile(_) | MountSource::TerminationLog | MountSource::Volume { .. } => {}
@@ -399,10 +399,10 @@ impl Steps<'_> {
         let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
         let options: Vec<_> = options.into_iter().chain(group).collect();
         let no_programs = MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_EXECUTION);
-        self.new(c"devpts", &options, no_programs, OTHER, "make /dev/pts");
+        self.make(c"devpts", &options, no_programs, OTHER, "make /dev/pts");
         self.at_dev(c"pts", MakeKind::Directory, OTHER, "make /dev/pts");
         if self.host.own_ipc {
-            self.new(c"mqueue", &[], INERT, OTHER, "make /dev/mqueue");
+            self.make(c"mqueue", &[], INERT, OTHER, "make /dev/mqueue");
             self.at_dev(c"mqueue", MakeKind::Directory, OTHER, "make /dev/mqueue");
         }
         for (name, target) in LINKS {

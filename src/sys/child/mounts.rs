@@ -25,8 +25,6 @@ pub(crate) enum From {
     Here,
     /// A directory that an earlier step opened.
     Slot(Slot),
-    /// A directory that the supervisor has open.
-    Open(RawFd),
 }
 
 /// What must be there, or is made.
@@ -88,8 +86,6 @@ pub(crate) enum MountOp {
     Root { mount: Slot },
     /// Takes off what is mounted at a path of the host.
     Unmount { path: CString },
-    /// Closes a slot.
-    Close { slot: Slot },
 }
 
 /// Takes one step. Neither allocates nor drops.
@@ -114,9 +110,8 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
         }
         MountOp::Link { from, path, target } => {
             // SAFETY: null-terminated strings that live.
-            match mount::done(
-                unsafe { libc::symlinkat(target.as_ptr(), get(slots, *from), path.as_ptr()) }.into(),
-            ) {
+            let made = unsafe { libc::symlinkat(target.as_ptr(), get(slots, *from), path.as_ptr()) };
+            match mount::done(made.into()) {
                 Err(Errno::EEXIST) => Ok(()),
                 other => other,
             }
@@ -145,10 +140,6 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
             // SAFETY: a null-terminated path and a number.
             mount::done(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }.into())
         }
-        MountOp::Close { slot } => {
-            put(slots, *slot, -1);
-            Ok(())
-        }
     }
 }
 
@@ -168,7 +159,6 @@ fn directory(slots: &Slots, from: From) -> RawFd {
     match from {
         From::Here => libc::AT_FDCWD,
         From::Slot(slot) => get(slots, slot),
-        From::Open(fd) => fd,
     }
 }
 
