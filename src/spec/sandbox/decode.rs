@@ -24,8 +24,6 @@ pub(in crate::spec) struct Host<'a> {
     pid: Option<Item<'a>>,
     /// Where `hostIPC` is written as true.
     pub ipc: Option<Item<'a>>,
-    /// Where `hostUsers` is written as false.
-    own_users: Option<Item<'a>>,
 }
 
 /// Reads which namespaces are the host's. In profile `process` they are in any case: `false` says no more than
@@ -54,7 +52,7 @@ pub(in crate::spec) fn host<'a>(fields: &mut Fields<'a>, profile: Profile) -> Ho
         ipc: always || ipc.is_some(),
         users: own_users.is_none(),
     };
-    Host { shared, network, pid, ipc, own_users }
+    Host { shared, network, pid, ipc }
 }
 
 /// Reports that two fields exclude each other.
