@@ -145,6 +145,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
         format: Format::Raw,
         color: false,
         exit_code_from: None,
+        manifests: Vec::new(),
         status_file: None,
         event_file: None,
         watched: None,

@@ -187,6 +187,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         },
         color: wants_color(),
         exit_code_from,
+        manifests: source::names(matches).map(PathBuf::from).collect(),
         status_file: matches.get_one("status-file").cloned(),
         event_file: matches.get_one("event-file").cloned(),
     };

@@ -1,10 +1,11 @@
 //! Attempts as processes: starting them, reading how the start went, reaping, and finding out when
 //! nothing of an attempt is left.
 
+mod adopted;
 mod groups;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -47,6 +48,8 @@ pub(super) struct Attempt {
     namespaces: OnceCell<Option<[OwnedFd; 3]>>,
     main_ended: bool,
     killed: bool,
+    /// Who of what is left has been sent TERM, once that has begun.
+    asked: Option<BTreeSet<i32>>,
     limits: Limits,
 }
 
@@ -247,6 +250,7 @@ impl Attempts {
             namespaces: OnceCell::new(),
             main_ended: false,
             killed: false,
+            asked: None,
             limits,
         };
         self.live.insert(id.container, attempt);
@@ -393,7 +397,7 @@ impl Attempts {
 
     /// Sends a signal. What has ended meanwhile has no use for it.
     pub(super) fn signal(
-        &self,
+        &mut self,
         id: AttemptId,
         signal: Signal,
         target: Target,
@@ -406,6 +410,7 @@ impl Attempts {
             Target::Main => {
                 let _ = sys::send_signal(attempt.process.as_fd(), signal.number());
             }
+            Target::Rest if signal == Signal::TERM => self.ask_rest(id, is_probe),
             Target::Rest => self.signal_rest(attempt, signal.number(), is_probe),
         }
     }

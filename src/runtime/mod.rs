@@ -71,6 +71,8 @@ pub(crate) struct Job {
     pub(crate) color: bool,
     /// Whose exit code the pod's is to be.
     pub(crate) exit_code_from: Option<ContainerId>,
+    /// The files that the pod was read from; `-` is standard input.
+    pub(crate) manifests: Vec<PathBuf>,
     /// Where the Pod object is written at every change.
     pub(crate) status_file: Option<PathBuf>,
     /// Where events are appended.

@@ -3,22 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::io::IoSliceMut;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use nix::cmsg_space;
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
-use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, bind,
-    recvmsg, setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, setsockopt, socket, sockopt};
 use nix::unistd::{geteuid, pipe2};
 
 use super::unwatch;
 use crate::pod::AttemptId;
 use crate::spec::{ContainerId, Notify};
+use crate::sys::{self, Datagram};
 
 /// Bytes of one datagram, as in systemd.
 const MOST: usize = 4096;
@@ -147,21 +143,11 @@ fn datagrams(socket: &OwnedFd) -> Vec<Said> {
     let mut said = Vec::new();
     for _ in 0..MOST_IN_A_TURN {
         let mut bytes = [0; MOST];
-        let mut parts = [IoSliceMut::new(&mut bytes)];
-        // Room for who sent it, and none for descriptors: the kernel closes these.
-        let mut control = cmsg_space!(UnixCredentials);
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-        let message = match recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
-            Ok(message) => message,
-            Err(Errno::EINTR) => continue,
+        let Datagram { length, sender } = match sys::receive(socket.as_fd(), &mut bytes) {
+            Ok(datagram) => datagram,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => break,
         };
-        let sender = message.cmsgs().ok().and_then(|mut all| {
-            all.find_map(|one| {
-                if let ControlMessageOwned::ScmCredentials(sender) = one { Some(sender.uid()) } else { None }
-            })
-        });
-        let length = message.bytes;
         let is_ours = sender.is_some_and(|uid| uid == 0 || uid == geteuid().as_raw());
         if is_ours {
             said.extend(bytes.get(..length).and_then(understand));
@@ -210,6 +196,25 @@ mod tests {
         assert_eq!(ready("RELOADING=1\nMONOTONIC_USEC=5"), Some(Said::Ready(false, String::new())));
         assert_eq!(ready("WATCHDOG=1"), None);
         assert_eq!(ready("READY=0"), None);
+    }
+
+    /// systemd's own clients do it (FDSTORE=1). What comes along does not stay open here.
+    #[test]
+    fn what_is_said_together_with_descriptors_is_heard() {
+        use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+        let (listening, name) = listening_socket().unwrap();
+        let to = UnixAddr::new_abstract(name.as_bytes()).unwrap();
+        let speaking = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap();
+        for count in [1, 100] {
+            let many = vec![write.as_raw_fd(); count];
+            let parts = [io::IoSlice::new(b"READY=1")];
+            let rights = [ControlMessage::ScmRights(&many)];
+            sendmsg(speaking.as_raw_fd(), &parts, &rights, MsgFlags::empty(), Some(&to)).unwrap();
+            assert_eq!(datagrams(&listening), [Said::Ready(true, String::new())], "with {count}");
+        }
+        drop(write);
+        assert_eq!(nix::unistd::read(&read, &mut [0]), Ok(0), "nobody has the other end");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +15,13 @@ use nix::fcntl::OFlag;
 use super::cause;
 use super::environment::Environment;
 use crate::plan;
-use crate::pod::{EventLog, Identity, PodEvent, PodStatus, Timestamp, kubernetes_pod};
+use crate::pod::{EventLog, Identity, PodEvent, PodStatus, Time, Timestamp, kubernetes_pod};
 use crate::spec::Pod;
+
+/// Between a failed try to write the status and the next one; twice as long each time.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// What that grows to.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
 /// The files, where somebody asked for them.
 #[derive(Debug)]
@@ -30,9 +36,17 @@ struct StatusFile {
     path: PathBuf,
     /// Beside it, until it is whole.
     temporary: PathBuf,
-    /// The status has changed since it was written.
+    /// The status has changed since writing it was last tried.
     is_due: bool,
-    has_failed: bool,
+    /// When that has failed.
+    retry: Option<Retry>,
+}
+
+/// Another try to write what could not be written.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    at: Time,
+    delay: Duration,
 }
 
 #[derive(Debug)]
@@ -46,19 +60,21 @@ struct EventFile {
 }
 
 impl Reporter {
-    /// `None` where nobody wants to know.
+    /// `None` where nobody wants to know. `manifests` are the files that the pod was read from.
     ///
     /// # Errors
-    /// A file that cannot be written: nothing has been started yet.
+    /// A file that cannot be written, or is something else as well: nothing has been started.
     pub(super) fn new(
         pod: &Pod,
         environment: &mut Environment,
+        manifests: &[PathBuf],
         status: Option<PathBuf>,
         events: Option<PathBuf>,
     ) -> io::Result<Option<Self>> {
         if status.is_none() && events.is_none() {
             return Ok(None);
         }
+        used_otherwise(manifests, status.as_deref(), events.as_deref())?;
         let host = environment.surroundings();
         let identity = Identity {
             uid: host.uid.as_str().into(),
@@ -91,7 +107,13 @@ impl Reporter {
         let objects = events.log.record(pod, &self.identity, event, now);
         let lines: String = objects.into_iter().map(|object| format!("{object}\n")).collect();
         let written = append(&mut events.file, &mut events.rest, lines.as_bytes());
-        tell_once(&mut events.has_failed, "event file", &events.path, written);
+        tell_once(
+            &mut events.has_failed,
+            "event file",
+            &events.path,
+            written,
+            "trying again at the next event",
+        );
     }
 
     /// Writes the status if it is due: once for everything that changed in one turn of the loop.
@@ -100,25 +122,84 @@ impl Reporter {
         pod: &Pod,
         status: impl FnOnce() -> PodStatus,
         deletion: Option<(Timestamp, Duration)>,
+        now: Time,
     ) {
-        let Some(file) = self.status.as_mut().filter(|file| file.is_due) else { return };
-        file.is_due = false;
+        let Some(file) = self.status.as_mut().filter(|file| file.is_wanted(now)) else { return };
         let object = kubernetes_pod(pod, &status(), &self.identity, deletion);
         let written = file.replace(format!("{object}\n").as_bytes());
-        tell_once(&mut file.has_failed, "status file", &file.path, written);
+        let mut has_failed = file.retry.is_some();
+        file.tried(written.is_ok(), now);
+        tell_once(&mut has_failed, "status file", &file.path, written, "trying again");
+    }
+
+    /// When [`write`](Self::write) is wanted although nothing changes.
+    pub(super) fn timeout(&self) -> Option<Time> {
+        self.status.as_ref()?.retry.map(|retry| retry.at)
+    }
+}
+
+/// Refuses a file that would be written over what else it is.
+fn used_otherwise(manifests: &[PathBuf], status: Option<&Path>, events: Option<&Path>) -> io::Result<()> {
+    let wrong = |what: &str, path: &Path, is: &str| {
+        let path = path.display();
+        Err(io::Error::other(format!("cannot write {what} {path}: it is {is}; name another one")))
+    };
+    for (what, path) in [("status file", status), ("event file", events)] {
+        let Some((path, found)) = path.and_then(|path| Some((path, file_id(fs::metadata(path))?))) else {
+            continue;
+        };
+        let is_manifest = |manifest: &PathBuf| match manifest.as_os_str() == "-" {
+            true => of_descriptor(io::stdin()) == Some(found),
+            false => file_id(fs::metadata(manifest)) == Some(found),
+        };
+        if manifests.iter().any(is_manifest) {
+            return wrong(what, path, "the manifest");
+        }
+        if of_descriptor(io::stdout()) == Some(found) {
+            return wrong(what, path, "where standard output goes");
+        }
+        if of_descriptor(io::stderr()) == Some(found) {
+            return wrong(what, path, "where standard error goes");
+        }
+    }
+    match (status, events) {
+        (Some(status), Some(events)) if is_same(status, events) => {
+            wrong("event file", events, "the status file")
+        }
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
+}
+
+/// Which file it is, whatever its name.
+fn file_id(found: io::Result<fs::Metadata>) -> Option<(u64, u64)> {
+    found.ok().filter(fs::Metadata::is_file).map(|found| (found.dev(), found.ino()))
+}
+
+fn of_descriptor(fd: impl AsFd) -> Option<(u64, u64)> {
+    let fd = fd.as_fd().try_clone_to_owned().ok()?;
+    file_id(File::from(fd).metadata())
+}
+
+/// Whether both are one file, or will be once they are made.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
+        Some(directory.join(path.file_name()?))
+    };
+    match (file_id(fs::metadata(one)), file_id(fs::metadata(other))) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => place(one).is_some_and(|one| Some(one) == place(other)),
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 
 /// A disk that is full is said once, until there is room again.
-fn tell_once(has_failed: &mut bool, what: &str, path: &Path, written: io::Result<()>) {
+fn tell_once(has_failed: &mut bool, what: &str, path: &Path, written: io::Result<()>, then: &str) {
     if let Err(error) = &written
         && !*has_failed
     {
-        log::warn!(
-            "cannot write {what} {}: {}; trying again at the next change",
-            path.display(),
-            error_cause(error)
-        );
+        log::warn!("cannot write {what} {}: {}; {then}", path.display(), error_cause(error));
     }
     *has_failed = written.is_err();
 }
@@ -139,11 +220,29 @@ impl StatusFile {
         hidden.push(name);
         hidden.push(format!(".{}", std::process::id()));
         let temporary = path.with_file_name(hidden);
-        let file = Self { path: path.clone(), temporary, is_due: true, has_failed: false };
+        let file = Self { path: path.clone(), temporary, is_due: true, retry: None };
         file.create()
             .and_then(|_| fs::remove_file(&file.temporary))
             .map_err(|error| wrong(&error_cause(&error)))?;
         Ok(file)
+    }
+
+    fn is_wanted(&self, now: Time) -> bool {
+        self.is_due || self.retry.is_some_and(|retry| retry.at <= now)
+    }
+
+    /// Writing it was tried. Where that has failed it is tried again at every change, and in growing
+    /// intervals.
+    fn tried(&mut self, has_succeeded: bool, now: Time) {
+        self.is_due = false;
+        self.retry = match self.retry {
+            _ if has_succeeded => None,
+            Some(retry) if now < retry.at => Some(retry),
+            before => {
+                let delay = before.map_or(FIRST_DELAY, |before| LONGEST_DELAY.min(before.delay * 2));
+                Some(Retry { at: now + delay, delay })
+            }
+        };
     }
 
     /// A reader sees what was there before or all of this, whatever happens.
@@ -250,6 +349,29 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_failed_write_is_tried_again_in_growing_intervals() {
+        let at = |seconds: u64| Time::default() + Duration::from_secs(seconds);
+        let mut file = StatusFile { path: "a".into(), temporary: "b".into(), is_due: true, retry: None };
+        let mut tries = Vec::new();
+        let mut now = 0;
+        while tries.len() < 9 {
+            if file.is_wanted(at(now)) {
+                tries.push(now);
+                file.tried(false, at(now));
+            }
+            now += 1;
+        }
+        assert_eq!(tries, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+        // A change is no step on that way, and success its end.
+        file.is_due = true;
+        assert!(file.is_wanted(at(190)));
+        file.tried(false, at(190));
+        assert!(!file.is_wanted(at(242)) && file.is_wanted(at(243)));
+        file.tried(true, at(243));
+        assert!(!file.is_wanted(at(100_000)) && file.retry.is_none());
     }
 
     #[test]

@@ -93,7 +93,8 @@ impl Supervisor {
         }
         let containers = job.pod.iter().count();
         let mut environment = Environment::new();
-        let reporter = Reporter::new(&job.pod, &mut environment, job.status_file, job.event_file)?;
+        let reporter =
+            Reporter::new(&job.pod, &mut environment, &job.manifests, job.status_file, job.event_file)?;
         let watch = job.watched.map(Watch::new).transpose()?;
         if let Some(watch) = &watch {
             epoll.add(watch.fd(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Watch.into()))?;
@@ -163,7 +164,8 @@ impl Supervisor {
     /// Time until the machine's next deadline, rounded up: a deadline is never early.
     fn timeout(&self) -> EpollTimeout {
         let watch = self.watch.as_ref().and_then(Watch::timeout);
-        let deadlines = [self.machine.poll_timeout(), watch];
+        let report = self.reporter.as_ref().and_then(Reporter::timeout);
+        let deadlines = [self.machine.poll_timeout(), watch, report];
         let Some(deadline) = deadlines.into_iter().flatten().min() else { return EpollTimeout::NONE };
         let left = deadline.since(clock::now().mono);
         let millis = left.as_nanos().div_ceil(1_000_000);
@@ -587,7 +589,7 @@ impl Supervisor {
     fn report(&mut self) {
         if let Some(reporter) = &mut self.reporter {
             let machine = &self.machine;
-            reporter.write(machine.pod(), || machine.status(), machine.deletion());
+            reporter.write(machine.pod(), || machine.status(), machine.deletion(), self.now.mono);
         }
     }
 

@@ -24,6 +24,13 @@ const QUIET: Duration = Duration::from_millis(100);
 /// himself. What is left is there in the next turn.
 const MOST_IN_A_TURN: usize = 16;
 
+/// How often a directory that has just come is looked for anew: one that comes and goes without end is not
+/// waited for.
+const MOST_TRIES: u32 = 16;
+
+/// In each directory, the names that matter.
+type Names = BTreeMap<WatchDescriptor, Vec<OsString>>;
+
 /// The directory in which kubelet swaps the files of a ConfigMap, all at once (rule 150).
 const SWAPPED: &str = "..data";
 
@@ -54,8 +61,9 @@ impl fmt::Debug for Watched {
 pub(super) struct Watch {
     inotify: Inotify,
     watched: Watched,
-    /// In each directory, the names that matter.
-    names: BTreeMap<WatchDescriptor, Vec<OsString>>,
+    names: Names,
+    /// Where each file was last, through every link: a file that is gone may come back there.
+    places: Vec<Option<PathBuf>>,
     /// As the files were when they were read last.
     read: Vec<Option<Stamp>>,
     /// When they are looked at, because something has happened.
@@ -78,7 +86,8 @@ impl Watch {
     pub(super) fn new(watched: Watched) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         let read = watched.files.iter().map(|file| stamp(file)).collect();
-        let mut watch = Self { inotify, watched, names: BTreeMap::new(), read, due: None };
+        let places = watched.files.iter().map(|_| None).collect();
+        let mut watch = Self { inotify, watched, names: BTreeMap::new(), places, read, due: None };
         watch.follow()?;
         Ok(watch)
     }
@@ -116,9 +125,9 @@ impl Watch {
     pub(super) fn poll(&mut self, now: Time) -> Option<Reading> {
         self.due.filter(|due| *due <= now)?;
         self.due = None;
-        let found: Vec<_> = self.watched.files.iter().map(|file| stamp(file)).collect();
-        // The names may lead elsewhere from now on. What cannot be watched is said with the next change.
+        // The names may lead elsewhere from now on. First, so that what comes there meanwhile is seen.
         let _ = self.follow();
+        let found: Vec<_> = self.watched.files.iter().map(|file| stamp(file)).collect();
         if found == self.read {
             return None;
         }
@@ -129,18 +138,24 @@ impl Watch {
     /// Watches every directory on the way to the files: a new file under an old name is seen there, and a
     /// link to it as well.
     fn follow(&mut self) -> io::Result<()> {
-        let mut names: BTreeMap<WatchDescriptor, Vec<OsString>> = BTreeMap::new();
-        let what = AddWatchFlags::IN_CLOSE_WRITE
-            | AddWatchFlags::IN_MOVED_TO
-            | AddWatchFlags::IN_CREATE
-            | AddWatchFlags::IN_ONLYDIR;
-        for file in &self.watched.files {
-            let resolved = fs::canonicalize(file).ok();
-            for path in [Some(file.as_path()), resolved.as_deref()].into_iter().flatten() {
-                let Some(name) = path.file_name() else { continue };
-                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                let watch = self.inotify.add_watch(directory.unwrap_or(Path::new(".")), what)?;
-                names.entry(watch).or_default().extend([name.to_owned(), OsString::from(SWAPPED)]);
+        let mut names = Names::new();
+        for (file, place) in self.watched.files.iter().zip(&mut self.places) {
+            if let Ok(found) = fs::canonicalize(file) {
+                *place = Some(found);
+            }
+            // That one of these goes away is seen in itself alone; what happens in it wakes nobody. Before the
+            // directories themselves, which are watched for more. One that may not be read is not watched.
+            let itself =
+                AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_ONLYDIR;
+            for above in place.iter().flat_map(|place| place.ancestors().skip(1)) {
+                if let Ok(watch) = self.inotify.add_watch(above, itself) {
+                    names.entry(watch).or_default();
+                }
+            }
+        }
+        for (file, place) in self.watched.files.iter().zip(&self.places) {
+            for path in [Some(file.as_path()), place.as_deref()].into_iter().flatten() {
+                watch_for(&self.inotify, path, &mut names)?;
             }
         }
         for gone in self.names.keys().filter(|watch| !names.contains_key(watch)) {
@@ -149,6 +164,38 @@ impl Watch {
         self.names = names;
         Ok(())
     }
+}
+
+/// Watches the directory in which a file is, or as much of the way to it as there is.
+fn watch_for(inotify: &Inotify, file: &Path, names: &mut Names) -> io::Result<()> {
+    let what = AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_MOVED_TO
+        | AddWatchFlags::IN_CREATE
+        | AddWatchFlags::IN_DELETE_SELF
+        | AddWatchFlags::IN_MOVE_SELF
+        | AddWatchFlags::IN_ONLYDIR;
+    let mut path = file;
+    let mut tries = 0;
+    while let Some(name) = path.file_name() {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        match inotify.add_watch(directory, what) {
+            Ok(watch) => {
+                names.entry(watch).or_default().extend([name.to_owned(), OsString::from(SWAPPED)]);
+                // What was missing may have come before its directory was watched.
+                tries += 1;
+                if path == file || tries == MOST_TRIES || !path.exists() {
+                    return Ok(());
+                }
+                path = file;
+            }
+            Err(Errno::ENOENT | Errno::ENOTDIR) if directory != Path::new(".") => path = directory,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
 }
 
 fn stamp(file: &Path) -> Option<Stamp> {

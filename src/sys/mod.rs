@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 mod child;
+mod datagram;
 mod descriptors;
 mod environment;
 mod faults;
@@ -19,6 +20,7 @@ pub(crate) use child::{
     ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MakeKind, MountOp, Slot,
     StartReport,
 };
+pub(crate) use datagram::{Datagram, receive};
 pub(crate) use descriptors::{bytes_available, close_from, has_attribute};
 pub(crate) use environment::{add_variable, environment, open_own_program};
 pub(crate) use faults::on_fault;

@@ -135,3 +135,33 @@ fn children_that_podinit_had_before_it_was_podinit_are_left_alone() {
     assert!(exists(helper), "podinit ended it");
     kill(Pid::from_raw(helper), Signal::SIGKILL).unwrap();
 }
+
+/// What begins its end by starting something that outlives it, away from itself: that is asked to end as well,
+/// and no more than once, however much else comes and goes meanwhile.
+#[test]
+fn what_is_adopted_after_the_rest_was_told_to_end_is_told_once() {
+    if !has(&["bash", "setsid"]) {
+        return;
+    }
+    for place in Place::all() {
+        let rest = "trap '(setsid sh late & read ready < up); exit' TERM; echo $$ > up; while :; do sleep 0.1 & wait $!; done";
+        let directory = Directory::new();
+        directory.file("rest", rest);
+        // It is adopted when it is ready to be told. Orphans that end at once make podinit look at what is left again and again.
+        let late = r#"
+            trap 'told=$((told + 1))' TERM
+            count=0
+            echo ready > up
+            until [ "$told" ]; do (true &); sleep 0.01; done
+            while [ $count -lt 20 ]; do (true &); sleep 0.01; count=$((count + 1)); done
+            echo "told $told"
+        "#;
+        directory.file("late", late);
+        let mut inner = Command::new(podinit_for_all(&directory));
+        let script = "mkfifo up; setsid sh rest &\nread pid < up; exit 3";
+        inner.args(["--grace", "1000", "--", "bash", "-c", script]).current_dir(directory.path("."));
+        let running = Running::start(&mut place.command(&behind(&["env"], &inner)));
+        let ended = running.end();
+        assert_eq!((ended.code(), &ended.stdout[..]), (3, &["told 1".to_owned()][..]), "{place:?}");
+    }
+}

@@ -66,6 +66,27 @@ fn what_comes_after_a_sidecar_that_says_nothing_waits() {
     assert!(!ended.stdout.iter().any(|line| line.contains("started")), "{:?}", ended.stdout);
 }
 
+/// A program that cannot be run has said nothing by the end of its descriptor.
+#[test]
+fn a_container_that_cannot_start_is_not_said_to_be_unready_for_ever() {
+    let directory = Directory::new();
+    // The other one keeps the pod while the end of the descriptor comes to be seen.
+    let manifest = r#"
+        restartPolicy = "Never"
+        [[containers]]
+        name = "main"
+        notify = "fd:3"
+        command = ["/nowhere/program"]
+        [[containers]]
+        name = "other"
+        command = ["sleep", "0.5"]
+    "#;
+    let ended = Running::start(&mut run(&directory, manifest)).end();
+    assert_eq!(ended.code(), 127, "{ended:?}");
+    assert!(ended.stderr.iter().any(|line| line.contains("cannot start container main")), "{ended:?}");
+    assert!(!ended.stderr.iter().any(|line| line.contains("never be ready")), "{ended:?}");
+}
+
 /// A main container's readiness, and that it is gone when it says that it is reloading.
 #[test]
 fn a_main_container_is_ready_as_long_as_it_says_so() {

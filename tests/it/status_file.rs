@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Directory, Running, run};
+use crate::harness::{Directory, PODINIT, Running, run, until};
 
 fn state(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
@@ -102,4 +103,80 @@ fn what_takes_the_file_s_place_is_not_replaced() {
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert!(!fs::symlink_metadata(&path).unwrap().is_file(), "the FIFO is still there");
     assert!(ended.stderr.iter().any(|line| line.contains("cannot write status file")), "{ended:?}");
+}
+
+/// What could not be written is written when that is possible again, without another change.
+#[test]
+fn a_state_that_could_not_be_written_is_written_later() {
+    let directory = Directory::new();
+    let (place, away) = (directory.path("told"), directory.path("away"));
+    let script = "trap 'echo again' USR1; echo up; while :; do sleep 0.1; done";
+    let manifest = format!(
+        "[[initContainers]]\nname = \"first\"\ncommand = [\"mv\", \"{}\", \"{}\"]\n\
+         [[containers]]\nname = \"main\"\ncommand = [\"sh\", \"-c\", {:?}]\n",
+        place.display(),
+        away.display(),
+        script
+    );
+    let podinit = Running::start(&mut told(&directory, &manifest));
+    podinit.wait_for_message("cannot write status file");
+    podinit.wait_for("main | up");
+    // The signal is forwarded, which changes nothing: what was to be written before it was tried.
+    podinit.signal(Signal::SIGUSR1);
+    podinit.wait_for("main | again");
+    fs::rename(&away, &place).unwrap();
+    let shown = || serde_json::from_str(&fs::read_to_string(place.join("status.json")).ok()?).ok();
+    until("the state is there", || {
+        shown().is_some_and(|object: Value| object["status"]["containerStatuses"][0]["started"] == true)
+    });
+    podinit.signal(Signal::SIGTERM);
+    podinit.end();
+}
+
+/// Nothing is written over what else the file is, and nothing has happened when that is said.
+#[test]
+fn a_file_that_is_something_else_as_well_is_refused() {
+    let manifest = "[[containers]]\nname = \"main\"\ncommand = [\"touch\", \"ran\"]\n";
+    let refused = |directory: &Directory, command: &mut Command, why: &str| {
+        let ended = Running::start(command.current_dir(directory.path("."))).end();
+        assert_eq!(ended.code(), 125, "{why}: {ended:?}");
+        assert!(ended.stderr.iter().any(|line| line.contains(why)), "{why}: {ended:?}");
+        assert!(!directory.path("ran").exists());
+    };
+    for option in ["--status-file", "--event-file"] {
+        let directory = Directory::new();
+        let path = directory.file("own.toml", manifest);
+        let mut command = Command::new(PODINIT);
+        command.args(["run", "own.toml", option]).arg(&path);
+        refused(&directory, &mut command, "it is the manifest");
+        // By another name, and from standard input.
+        fs::hard_link(&path, directory.path("linked.toml")).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" run - \"$1\" linked.toml < own.toml", PODINIT, option]);
+        refused(&directory, &mut command, "it is the manifest");
+        assert_eq!(fs::read_to_string(&path).unwrap(), manifest);
+        for (redirect, name) in [(">> out", "output"), ("2>> out", "error")] {
+            let mut command = Command::new("sh");
+            let script = format!(
+                "exec 3>&2; \"$0\" run own.toml \"$1\" out {redirect}; code=$?; cat out >&3; exit $code"
+            );
+            command.args(["-c", &script, PODINIT, option]);
+            if name == "output" {
+                refused(&directory, &mut command, "it is where standard output goes");
+            } else {
+                refused(&directory, &mut command, "it is where standard error goes");
+            }
+        }
+    }
+    for exists in [false, true] {
+        let directory = Directory::new();
+        directory.file("own.toml", manifest);
+        if exists {
+            directory.file("both", "");
+        }
+        let mut command = Command::new(PODINIT);
+        command.args(["run", "own.toml", "--status-file", "both", "--event-file", "./both"]);
+        refused(&directory, &mut command, "it is the status file");
+        assert_eq!(directory.path("both").exists(), exists);
+    }
 }

@@ -192,3 +192,31 @@ fn standard_input_cannot_be_watched() {
     assert_eq!(ended.code(), 125);
     assert!(ended.stderr.iter().any(|line| line.contains("standard input")), "{:?}", ended.stderr);
 }
+
+/// What replaces a whole directory, as a deployment does: by removing it and making it again, or by moving it
+/// out of the way.
+#[test]
+fn a_directory_that_is_made_again_is_watched_again() {
+    for is_moved in [false, true] {
+        let directory = Directory::new();
+        let place = directory.path("some/where");
+        let path = place.join("pod.toml");
+        fs::create_dir_all(&place).unwrap();
+        fs::write(&path, manifest("a", "b")).unwrap();
+        let watching = Watching::start(&path);
+        let [_, other] = watching.both();
+        for word in ["second", "third"] {
+            if is_moved {
+                fs::rename(directory.path("some"), directory.path(word)).unwrap();
+            } else {
+                fs::remove_dir_all(directory.path("some")).unwrap();
+            }
+            watching.podinit.wait_for_message("cannot take over the changed manifest");
+            fs::create_dir_all(&place).unwrap();
+            fs::write(&path, manifest(word, "b")).unwrap();
+            watching.restarts("one", word);
+        }
+        assert!(Watching::is_alive(&other.pid));
+        watching.stop();
+    }
+}

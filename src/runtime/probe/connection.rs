@@ -56,12 +56,7 @@ impl Connection {
 
     /// Whether the connection stands; if not, another address is being tried.
     pub(super) fn finish(&mut self, epoll: &Epoll) -> std::result::Result<bool, Result> {
-        let errno = match getsockopt(&self.socket, sockopt::SocketError) {
-            Ok(0) if is_to_itself(&self.socket, self.to) => Errno::ECONNREFUSED,
-            Ok(0) => return Ok(true),
-            Ok(code) => Errno::from_raw(code),
-            Err(errno) => errno,
-        };
+        let Err(errno) = is_connected(&self.socket, self.to) else { return Ok(true) };
         let others = std::mem::take(&mut self.others);
         if others.is_empty() {
             return Err((Verdict::Failure, format!("cannot connect to {}: {}", self.to, cause(errno))));
@@ -79,6 +74,15 @@ impl Connection {
 
     pub(super) fn socket(&self) -> &OwnedFd {
         &self.socket
+    }
+}
+
+/// Whether a socket that is not being connected any more is connected, and to somebody else.
+pub(super) fn is_connected(socket: &OwnedFd, to: SocketAddr) -> std::result::Result<(), Errno> {
+    match getsockopt(socket, sockopt::SocketError)? {
+        0 if is_to_itself(socket, to) => Err(Errno::ECONNREFUSED),
+        0 => Ok(()),
+        code => Err(Errno::from_raw(code)),
     }
 }
 

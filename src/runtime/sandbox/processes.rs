@@ -5,15 +5,16 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use super::place::Place;
 use crate::runtime::{cause, emergency};
 use crate::sys::{
     self, Birth, ChildOp, CommandLine, CredentialOp, FileKind, From, Memory, MountAttributes, MountOp,
-    Namespaces, Slot, StartReport, Within,
+    Namespaces, Slot, StartReport, Wait, Within,
 };
 
 /// What podinit is started with as the first process of a pod's process namespace.
@@ -71,7 +72,6 @@ impl PodProcesses {
 
     /// The child does a few short things, and nothing of the pod runs yet: we wait for it.
     fn wait(report: &OwnedFd, socket: &OwnedFd) -> Result<OwnedFd, String> {
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
         let mut ready = [PollFd::new(report.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::from(10_000_u16);
         while poll(&mut ready, timeout) == Err(nix::errno::Errno::EINTR) {}
@@ -115,11 +115,25 @@ impl Drop for PodProcesses {
     }
 }
 
+/// Kills the first process, and waits a moment for it. It ends when all of the namespace have been reaped,
+/// of whom some may be the supervisor's own children: those are reaped here. They are nobody's any more.
 fn end(pid: i32, process: &OwnedFd) {
     let _ = sys::send_signal(process.as_fd(), nix::sys::signal::Signal::SIGKILL as i32);
-    let _ = waitpid(Pid::from_raw(pid), None);
     emergency::remove(pid);
+    for _ in 0..MOST_ROUNDS {
+        let mut ready = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut ready, PollTimeout::from(ROUND)) == Ok(1) {
+            let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+            return;
+        }
+        while let Ok(Wait::Event(_)) = sys::next_child_event() {}
+    }
+    log::warn!("the first process of the pod's process namespace does not end");
 }
+
+/// How long the first process may take to end, in parts of so many milliseconds.
+const ROUND: u16 = 5;
+const MOST_ROUNDS: u32 = 200;
 
 /// An empty file system that cannot be written to.
 fn empty_root(place: &Place) -> Vec<MountOp> {

@@ -20,6 +20,8 @@ impl Supervisor {
 
     /// Attempts of which nothing is left. `no_children` says that the supervisor has no children at all.
     pub(super) fn take_emptied(&mut self, no_children: bool) {
+        let runs = &self.runs;
+        self.attempts.ask_adopted(|pid| runs.has(pid));
         loop {
             let runs = &self.runs;
             for attempt in self.attempts.emptied(no_children, |pid| runs.has(pid)) {

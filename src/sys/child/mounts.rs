@@ -282,11 +282,14 @@ fn make_directory(parent: RawFd, name: &CStr, mode: u32, is_last: bool) -> Resul
 fn make_file(parent: RawFd, name: &CStr, mode: u32) -> Result<(), Errno> {
     let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_WRONLY;
     // SAFETY: a null-terminated name that lives.
-    match mount::done(unsafe { libc::openat(parent, name.as_ptr(), flags, mode) }.into()) {
-        // The descriptor is closed with the child's exec.
-        Ok(()) | Err(Errno::EEXIST) => Ok(()),
-        Err(other) => Err(other),
+    let file = unsafe { libc::openat(parent, name.as_ptr(), flags, mode) };
+    match mount::done(file.into()) {
+        // Nothing open for writing may keep the file system from becoming read-only.
+        Ok(()) => mount::close(file),
+        Err(Errno::EEXIST) => {}
+        Err(other) => return Err(other),
     }
+    Ok(())
 }
 
 /// Opens what is at a path inside a root; `None` where there is nothing.

@@ -4,12 +4,11 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use nix::errno::Errno;
 use nix::poll::PollFlags;
-use nix::sys::socket::{MsgFlags, getsockopt, recv, send, sockopt};
+use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::{Deadline, Failed, names};
-use crate::runtime::probe::connection::start_connecting;
+use crate::runtime::probe::connection::{is_connected, start_connecting};
 use crate::spec::ProbeHost;
 
 /// A connection that stands. Reading and writing wait until its deadline.
@@ -101,8 +100,6 @@ impl AsFd for Wire {
 pub(super) fn connect(to: SocketAddr, deadline: Deadline) -> io::Result<Wire> {
     let socket = start_connecting(to)?;
     deadline.wait(socket.as_fd(), PollFlags::POLLOUT)?;
-    match getsockopt(&socket, sockopt::SocketError)? {
-        0 => Ok(Wire { socket, deadline, first: Vec::new() }),
-        code => Err(Errno::from_raw(code).into()),
-    }
+    is_connected(&socket, to)?;
+    Ok(Wire { socket, deadline, first: Vec::new() })
 }
