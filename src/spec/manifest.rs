@@ -167,27 +167,7 @@ impl<'a> Form<'a> {
         let resources = fields.take("resources").map(|item| resources(&item, "the pod"));
         let init = fields.take("initContainers");
         let main = fields.take("containers");
-        if main.as_ref().is_none_or(|item| matches!(&item.node.value, Value::List(items) if items.is_empty()))
-        {
-            let help = match fields.item.scope.syntax {
-                Syntax::Yaml => {
-                    "write `containers:` with one item for each container, starting with `- name: `"
-                }
-                Syntax::Toml => {
-                    "write `[[containers]]` with `name = \"main\"` and `command = [...]` below it"
-                }
-            };
-            match &main {
-                Some(item) => item.scope.report(
-                    item.scope
-                        .error(item.key, "cannot run a pod without containers")
-                        .path(item.path.clone())
-                        .label("the list is empty")
-                        .help(help),
-                ),
-                None => fields.missing("containers", help),
-            }
-        }
+        some_container(fields, main.as_ref());
         let mut names = Names::default();
         let init_containers = containers(init.as_ref(), ContainerList::Init, &surroundings, &mut names);
         let containers = containers(main.as_ref(), ContainerList::Main, &surroundings, &mut names);
@@ -276,6 +256,28 @@ impl<'a> Form<'a> {
     fn longest_sleep(&self, written: Option<Duration>) -> Duration {
         let usual = Options::default().default_grace;
         written.unwrap_or(self.options.default_grace.max(usual))
+    }
+}
+
+/// Reports a pod that has no main container.
+fn some_container(fields: &Fields<'_>, main: Option<&Item<'_>>) {
+    let is_empty = |item: &Item<'_>| matches!(&item.node.value, Value::List(items) if items.is_empty());
+    if main.is_some_and(|main| !is_empty(main)) {
+        return;
+    }
+    let help = match fields.item.scope.syntax {
+        Syntax::Yaml => "write `containers:` with one item for each container, starting with `- name: `",
+        Syntax::Toml => "write `[[containers]]` with `name = \"main\"` and `command = [...]` below it",
+    };
+    match main {
+        Some(item) => item.scope.report(
+            item.scope
+                .error(item.key, "cannot run a pod without containers")
+                .path(item.path.clone())
+                .label("the list is empty")
+                .help(help),
+        ),
+        None => fields.missing("containers", help),
     }
 }
 
