@@ -23,6 +23,7 @@ pub(crate) const REAPER: [&str; 1] = ["reap"];
 /// What that process does until it is killed: nothing. The kernel reaps for it what ends (sigaction(2),
 /// SA_NOCLDWAIT). Returns the exit code that is never asked for.
 pub(crate) fn reap() -> u8 {
+    sys::close_from(0);
     sys::reap_without_looking();
     0
 }
@@ -43,9 +44,13 @@ impl PodProcesses {
             return Err(cannot("podinit's own program is not to be opened".to_owned()));
         };
         let kind = SockType::SeqPacket;
+        // Not podinit's own, which a container's root could open through /proc/1/fd.
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+        let null = null.map_err(|error| cannot(format!("/dev/null: {}", cause(error))))?;
         let (ours, theirs) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|errno| cannot(cause(errno)))?;
         let mut ops = vec![ChildOp::HandOverNamespaces { socket: theirs.as_raw_fd() }];
+        ops.extend((0..3).map(|to| ChildOp::Redirect { from: null.as_raw_fd(), to }));
         ops.push(ChildOp::NewSession);
         ops.extend(empty_root(place).into_iter().map(ChildOp::Mount));
         ops.push(ChildOp::DieWithParent);
