@@ -45,9 +45,13 @@ impl PodProcesses {
             return Err(cannot("podinit's own program is not to be opened".to_owned()));
         };
         let kind = SockType::SeqPacket;
+        // Not podinit's own, which a container's root could open through /proc/1/fd.
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+        let null = null.map_err(|error| cannot(format!("/dev/null: {}", cause(error))))?;
         let (ours, theirs) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|errno| cannot(cause(errno)))?;
         let mut ops = vec![ChildOp::HandOverNamespaces { socket: theirs.as_raw_fd() }];
+        ops.extend((0..3).map(|to| ChildOp::Redirect { from: null.as_raw_fd(), to }));
         ops.push(ChildOp::NewSession);
         ops.extend(empty_root(place).into_iter().map(ChildOp::Mount));
         ops.push(ChildOp::DieWithParent);
