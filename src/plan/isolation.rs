@@ -80,6 +80,11 @@ impl Isolation {
         self.containers.iter().any(|container| container.processes == ProcessNamespace::Pod)
     }
 
+    /// Whether a container has a process namespace of its own, or the pod's.
+    pub fn has_processes(&self) -> bool {
+        self.containers.iter().any(|container| container.processes != ProcessNamespace::Host)
+    }
+
     /// Of one container.
     pub fn of(&self, id: ContainerId) -> Option<&ContainerIsolation> {
         self.containers.get(id.position())
