@@ -34,6 +34,7 @@ mod output;
 mod probe;
 mod probe_command;
 mod pty;
+mod sandbox;
 mod servers;
 mod services;
 mod signals;

@@ -7,6 +7,7 @@
 
 mod docker;
 mod profile;
+mod ranges;
 mod syscalls;
 
 use std::collections::BTreeMap;
@@ -157,10 +158,17 @@ fn program<'a>(
             chain.push(SeccompRule::new(conditions.clone()).map_err(|cause| failed(cause.into()))?);
         }
     }
+    let alike = chains.iter().filter(|(_, chain)| chain.is_none());
+    let alike = alike.filter_map(|(number, _)| u32::try_from(*number).ok()).collect();
+    let prefix = ranges::prefix(&alike, action.clone().into());
+    if !prefix.is_empty() {
+        chains.retain(|_, chain| chain.is_some());
+    }
     let chains = chains.into_iter().map(|(number, chain)| (number, chain.unwrap_or_default())).collect();
     let made = SeccompFilter::new(chains, otherwise, action, architecture()?);
     let made = made.and_then(BpfProgram::try_from).map_err(|cause| failed(cause.into()))?;
-    let program: Vec<_> = without_x32().into_iter().chain(made.iter().map(Instruction::from)).collect();
+    let program: Vec<_> =
+        prefix.into_iter().chain(without_x32()).chain(made.iter().map(Instruction::from)).collect();
     if program.len() > MOST_INSTRUCTIONS {
         return Err("cannot make a seccomp filter: it has more than 4096 instructions".to_owned());
     }

@@ -1,9 +1,11 @@
 //! The pod's control groups: one for the pod, one in it for each attempt of a container. What they are given
 //! is decided in `plan`; where they go, what this host allows, and their end is done here.
 //!
-//!     PLACE/podinit/supervisor       podinit itself, where it must not stay in PLACE
-//!     PLACE/podinit/NAME             the pod; locked as long as podinit lives
-//!     PLACE/podinit/NAME/web.0       the first attempt of container web
+//! ```text
+//! PLACE/podinit/supervisor       podinit itself, where it must not stay in PLACE
+//! PLACE/podinit/NAME             the pod; locked as long as podinit lives
+//! PLACE/podinit/NAME/web.0       the first attempt of container web
+//! ```
 
 mod attempt;
 mod group;

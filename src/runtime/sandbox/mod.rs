@@ -234,9 +234,6 @@ impl Sandbox {
     pub(super) fn tear_down(&mut self) {
         self.processes = None;
         self.volumes.clear();
-        if let Some(place) = &self.place {
-            place.unmount();
-        }
         if let Some(disk) = self.disk.take()
             && let Err(error) = disk.remove()
         {

@@ -391,19 +391,19 @@ impl Steps<'_> {
 
     fn fill_dev(&mut self) {
         let what = "make /dev";
-        self.at_dev(c"shm", MakeKind::Directory, SHM, what);
+        self.at_dev(c"shm", true, SHM, what);
         for (position, (name, ..)) in DEVICES.into_iter().enumerate() {
-            self.at_dev(name, MakeKind::File, device_slot(position), what);
+            self.at_dev(name, false, device_slot(position), what);
         }
         let group = if self.host.is_rootless { None } else { Some(("gid", "5")) };
         let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
         let options: Vec<_> = options.into_iter().chain(group).collect();
         let no_programs = MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_EXECUTION);
         self.make(c"devpts", &options, no_programs, OTHER, "make /dev/pts");
-        self.at_dev(c"pts", MakeKind::Directory, OTHER, "make /dev/pts");
+        self.at_dev(c"pts", true, OTHER, "make /dev/pts");
         if self.host.own_ipc {
             self.make(c"mqueue", &[], INERT, OTHER, "make /dev/mqueue");
-            self.at_dev(c"mqueue", MakeKind::Directory, OTHER, "make /dev/mqueue");
+            self.at_dev(c"mqueue", true, OTHER, "make /dev/mqueue");
         }
         for (name, target) in LINKS {
             let link = MountOp::Link { from: DEV, path: name.to_owned(), target: target.to_owned() };
@@ -411,11 +411,8 @@ impl Steps<'_> {
         }
     }
 
-    fn at_dev(&mut self, name: &CStr, kind: MakeKind, mount: Slot, what: &str) {
-        let (from, within) = (From::Slot(DEV), Within::Beneath);
-        self.add(MountOp::Make { from, path: name.to_owned(), within, kind, mode: 0o755 }, what);
-        self.open(from, name, within, FileKind::Any, TARGET, what);
-        self.add(MountOp::Attach { mount, at: TARGET }, what);
+    fn at_dev(&mut self, name: &'static CStr, is_directory: bool, mount: Slot, what: &str) {
+        self.add(MountOp::AttachNew { mount, directory: DEV, name, is_directory }, what);
     }
 
     fn hide(&mut self) {
@@ -434,8 +431,11 @@ impl Steps<'_> {
     fn enter(&mut self) {
         match &self.plan.root {
             Root::Host => {
-                let path = self.host.place.c_path("");
-                self.add(MountOp::Unmount { path }, "hide the pod's own files");
+                // Covered, as taking off waits for every processor (synchronize_rcu in the kernel). Who could
+                // take the cover off is root with CAP_SYS_ADMIN on this host's own files.
+                let (root, path) = (ROOT, self.host.place.c_path(""));
+                let cover = MountOp::Cover { root, path, directory: EMPTY, file: EMPTY };
+                self.add(cover, "hide the pod's own files");
             }
             Root::Directory(rootfs) => {
                 if let Some(directory) = self.host.working_dir {

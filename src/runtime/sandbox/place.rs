@@ -2,9 +2,10 @@
 //! that nothing is left of it whatever becomes of podinit; and directories on disk, which the next run of a
 //! pod of this name removes.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -23,6 +24,7 @@ const SIZE: &CStr = c"16m";
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
+    is_mounted: Cell<bool>,
 }
 
 /// What is in the pod's place from the beginning: where a root is put together, where its layer is, what
@@ -47,7 +49,7 @@ impl Place {
                 let path = directory.join("sandbox");
                 private(&path).map(|()| path)
             }) {
-                Ok(path) => return Ok(Self { path }),
+                Ok(path) => return Ok(Self { path, is_mounted: Cell::new(false) }),
                 Err(error) => why.push_str(&format!("; {}: {}", directory.display(), cause(error))),
             }
         }
@@ -56,6 +58,10 @@ impl Place {
 
     /// Mounts a new file system there, with what is always in it.
     pub(super) fn mount(&self) -> io::Result<()> {
+        // What an earlier try of a Job had goes now; that of the last one with podinit's mount namespace.
+        if self.is_mounted.replace(true) {
+            nix::mount::umount2(&self.path, nix::mount::MntFlags::MNT_DETACH)?;
+        }
         let options = [(c"size", Some(SIZE)), (c"mode", Some(c"0711")), (c"nr_inodes", Some(c"16k"))];
         let attributes = MountAttributes::NO_DEVICES.and(MountAttributes::NO_SET_USER_ID);
         self.mount_at(Path::new(""), c"tmpfs", &options, attributes)?;
@@ -84,11 +90,6 @@ impl Place {
         Ok(sys::attach(mount.as_fd(), at.as_fd())?)
     }
 
-    /// Takes the file system off again, with everything in it.
-    pub(super) fn unmount(&self) {
-        let _ = nix::mount::umount2(&self.path, nix::mount::MntFlags::MNT_DETACH);
-    }
-
     /// A path in it.
     pub(super) fn path(&self, below: &str) -> PathBuf {
         self.path.join(below)
@@ -99,12 +100,11 @@ impl Place {
         c_path(&self.path(below))
     }
 
-    /// Writes a file whole, with these permissions.
+    /// Makes a file with these permissions. Before any container can see it.
     pub(super) fn write(&self, below: &str, text: &[u8], mode: u32) -> io::Result<()> {
-        let (path, unfinished) = (self.path(below), self.path(&format!("{below}.new")));
-        fs::write(&unfinished, text)?;
-        fs::set_permissions(&unfinished, fs::Permissions::from_mode(mode))?;
-        fs::rename(unfinished, path)
+        let mut file = File::create(self.path(below))?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.write_all(text)
     }
 }
 
@@ -201,8 +201,9 @@ fn private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what is in a directory, as long as it is of this file system. Iterative: a container can nest
-/// directories deeper than a stack.
+/// Removes what is in a directory, as long as it is of this file system and nothing is mounted there: what is
+/// mounted may be of this file system too, and only the kernel's refusal to remove its place tells (rmdir(2),
+/// EBUSY; FS-14). Iterative: a container can nest directories deeper than a stack.
 fn remove_within(top: &Path, device: u64) -> io::Result<()> {
     let mut open = vec![top.to_owned()];
     while let Some(directory) = open.last().cloned() {
@@ -210,14 +211,15 @@ fn remove_within(top: &Path, device: u64) -> io::Result<()> {
         for entry in fs::read_dir(&directory)? {
             let path = entry?.path();
             let found = fs::symlink_metadata(&path)?;
-            if !found.is_dir() {
-                fs::remove_file(&path)?;
-            } else if found.dev() != device {
+            let removed = if found.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
+            let Err(error) = removed else { continue };
+            if found.dev() != device || error.kind() == io::ErrorKind::ResourceBusy {
                 return Err(io::Error::other(format!("something is mounted at {}", path.display())));
-            } else if fs::remove_dir(&path).is_err() {
-                deeper = Some(path);
-                break;
+            } else if !found.is_dir() {
+                return Err(error);
             }
+            deeper = Some(path);
+            break;
         }
         match deeper {
             Some(path) => open.push(path),

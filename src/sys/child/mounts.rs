@@ -77,6 +77,8 @@ pub(crate) enum MountOp {
     Change { mount: Slot, recursive: bool, set: MountAttributes, propagation: Propagation },
     /// Attaches a mount at a place that an earlier step opened.
     Attach { mount: Slot, at: Slot },
+    /// Makes an entry of a directory that nobody else has, and attaches a mount there.
+    AttachNew { mount: Slot, directory: Slot, name: &'static CStr, is_directory: bool },
     /// Covers what is at a path: a directory by a copy of the mount `directory`, anything else by one of
     /// `file`. Nothing there is nothing to cover.
     Cover { root: Slot, path: CString, directory: Slot, file: Slot },
@@ -84,8 +86,6 @@ pub(crate) enum MountOp {
     ReadOnly { root: Slot, path: CString },
     /// Makes this mount the root, and lets go of the old one.
     Root { mount: Slot },
-    /// Takes off what is mounted at a path of the host.
-    Unmount { path: CString },
 }
 
 /// Takes one step. Neither allocates nor drops.
@@ -131,15 +131,14 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
             mount::set_attributes(get(slots, *slot), *recursive, *set, *propagation)
         }
         MountOp::Attach { mount: slot, at } => mount::move_mount(get(slots, *slot), get(slots, *at)),
+        MountOp::AttachNew { mount: slot, directory, name, is_directory } => {
+            attach_new(get(slots, *slot), get(slots, *directory), name, *is_directory)
+        }
         MountOp::Cover { root, path, directory, file } => {
             cover(get(slots, *root), path, get(slots, *directory), get(slots, *file))
         }
         MountOp::ReadOnly { root, path } => read_only(get(slots, *root), path),
         MountOp::Root { mount: slot } => mount::pivot_root(get(slots, *slot)),
-        MountOp::Unmount { path } => {
-            // SAFETY: a null-terminated path and a number.
-            mount::done(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }.into())
-        }
     }
 }
 
@@ -280,6 +279,23 @@ fn make_file(parent: RawFd, name: &CStr, mode: u32) -> Result<(), Errno> {
         Err(other) => return Err(other),
     }
     Ok(())
+}
+
+fn attach_new(mount: RawFd, directory: RawFd, name: &CStr, is_directory: bool) -> Result<(), Errno> {
+    let flags = if is_directory {
+        // SAFETY: a null-terminated name that lives.
+        mount::done(unsafe { libc::mkdirat(directory, name.as_ptr(), 0o755) }.into())?;
+        libc::O_PATH
+    } else {
+        libc::O_CREAT | libc::O_EXCL
+    };
+    let flags = flags | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    // SAFETY: a null-terminated name that lives.
+    let at = unsafe { libc::openat(directory, name.as_ptr(), flags, 0o644) };
+    mount::done(at.into())?;
+    let moved = mount::move_mount(mount, at);
+    mount::close(at);
+    moved
 }
 
 /// Opens what is at a path inside a root; `None` where there is nothing.
