@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 
-pub(crate) use credentials::{CredentialOp, FilterInstruction};
+pub(crate) use credentials::{CredentialOp, FilterInstruction, give_away};
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
 
