@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::spec::{
-    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox, TERMINATION_LOG,
+    Container, ContainerId, DnsConfig, DnsPolicy, MountPropagation, Network, Pod, Profile, Rootfs,
+    RootfsLayer, Sandbox, SecurityProfile, TERMINATION_LOG, VolumeMount,
 };
 
 /// What the command line says of root file systems.
@@ -118,6 +119,7 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
     if is_pod {
         problems.extend(without_command(pod));
     }
+    problems.extend(not_honoured(pod, network));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -169,6 +171,45 @@ fn root(
             ))
         }
     }
+}
+
+/// What a manifest may ask for and podinit does not do: nothing is weaker than asked for without a word.
+fn not_honoured(pod: &Pod, own_network: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    if pod.sandbox.network == Network::Pasta {
+        problems.push(
+            "cannot connect the pod's network with pasta: use hostNetwork, or network \"none\"".to_owned(),
+        );
+    }
+    for (_, _, container) in pod.iter() {
+        let name = &container.name;
+        if let Some((_, port)) =
+            container.ports.iter().find_map(|port| port.host_port).filter(|_| own_network)
+        {
+            problems.push(format!(
+                "cannot publish port {port} of container {name}: use hostNetwork, with which it listens on this host"
+            ));
+        }
+        for profiles in [&pod.security_context.profiles, &container.security_context.profiles] {
+            if profiles.se_linux.is_some() {
+                problems.push(format!("cannot label container {name} for SELinux: remove seLinuxOptions"));
+            }
+            if let Some(SecurityProfile::Localhost(profile)) = &profiles.app_armor {
+                problems.push(format!(
+                    "cannot run container {name} under AppArmor profile {profile:?}: remove appArmorProfile"
+                ));
+            }
+        }
+        let both = |mount: &&VolumeMount| mount.mount_propagation == MountPropagation::Bidirectional;
+        if let Some(mount) = container.volume_mounts.iter().find(both) {
+            problems.push(format!(
+                "cannot show mounts of container {name} to the host: use mountPropagation HostToContainer at {}",
+                mount.mount_path
+            ));
+        }
+    }
+    problems.dedup();
+    problems
 }
 
 /// A directory has no entry point.

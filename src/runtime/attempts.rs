@@ -118,6 +118,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) is_joined: bool,
     /// What the kernel is told of it as a whole.
     pub(super) limits: Limits,
+    /// podinit's own program, which runs the container's as its child.
+    pub(super) reaper: Option<BorrowedFd<'a>>,
 }
 
 impl Attempts {
@@ -157,7 +159,7 @@ impl Attempts {
         stdio: &Stdio<'_>,
         surroundings: Surroundings<'_>,
     ) -> Result<(), StartFailure> {
-        let Surroundings { open_files, notify, enclosure, inside, is_joined, limits } = surroundings;
+        let Surroundings { open_files, notify, enclosure, inside, is_joined, limits, reaper } = surroundings;
         let mut way = Way::new(&plan);
         way.add_oom_score(limits.oom_score);
         match stdio {
@@ -180,7 +182,8 @@ impl Attempts {
         }
         let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
         let (namespaces, is_first_process) = (enclosure.namespaces, enclosure.is_first_process);
-        way.add_enclosed(&plan, open_files, enclosure, notify.map(|(_, to)| to));
+        let kept = [notify.map(|(_, to)| to), reaper.map(|program| program.as_raw_fd())];
+        way.add_enclosed(&plan, open_files, enclosure, kept);
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
@@ -192,7 +195,7 @@ impl Attempts {
             cgroup: limits.group.as_ref().map(AsFd::as_fd),
             ..Birth::plain(memory)
         };
-        let spawned = match sys::spawn(&way.ops, &mut command_line(plan), birth) {
+        let spawned = match sys::spawn(&way.ops, &mut command_line(plan, reaper), birth) {
             Ok(spawned) => spawned,
             Err(error) => {
                 self.retire(limits.group);
@@ -236,8 +239,8 @@ impl Attempts {
         let output = way.add_pipe(null)?;
         let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {
-            way.add_enclosed(&plan, open_files, enclosure, None);
-            return way.execute(&mut command_line(plan), output, birth);
+            way.add_enclosed(&plan, open_files, enclosure, [None; 2]);
+            return way.execute(&mut command_line(plan, None), output, birth);
         }
         let attempt = self.live.get(&id.container).filter(|attempt| attempt.id == id);
         let attempt = attempt.filter(|attempt| !attempt.main_ended).ok_or_else(not_running)?;
@@ -246,8 +249,8 @@ impl Attempts {
             let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
             way.add(join, Step::Own("join the container"));
         }
-        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, None);
-        way.execute(&mut command_line(plan), output, Birth { inside: Some(processes.as_fd()), ..birth })
+        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 2]);
+        way.execute(&mut command_line(plan, None), output, Birth { inside: Some(processes.as_fd()), ..birth })
     }
 
     /// A command runs that ends with the attempt.

@@ -38,9 +38,9 @@ pub(crate) enum ChildOp {
     JoinNamespace { namespace: RawFd },
     /// Writes to a file of /proc/self.
     Write { path: &'static CStr, bytes: Vec<u8> },
-    /// Closes every descriptor above the standard ones but the report and this one. Before the working
+    /// Closes every descriptor from this one up, but the report and these. Before the working
     /// directory is changed: a path such as /proc/self/fd/7 would lead out of the container (CVE-2024-21626).
-    CloseOthers { but: Option<RawFd> },
+    CloseOthers { from: RawFd, but: [Option<RawFd>; 2] },
     /// Fails unless the working directory is below the root: getcwd(2) then begins with `/`.
     CheckDirectory,
     /// Waits until somebody counts this eventfd(2) up.
@@ -101,8 +101,12 @@ impl CommandLine {
     }
 
     /// The same for a program that is open, not a script: execveat(2) finds it whatever its name is by now.
-    pub(crate) fn of_open(program: BorrowedFd<'_>, arguments: Vec<CString>) -> Self {
-        Self::with(Program::Open(program.as_raw_fd()), arguments, Vec::new())
+    pub(crate) fn of_open(
+        program: BorrowedFd<'_>,
+        arguments: Vec<CString>,
+        environment: Vec<Cow<'static, CStr>>,
+    ) -> Self {
+        Self::with(Program::Open(program.as_raw_fd()), arguments, environment)
     }
 
     fn with(program: Program, arguments: Vec<CString>, environment: Vec<Cow<'static, CStr>>) -> Self {
@@ -216,7 +220,7 @@ unsafe fn take(op: &ChildOp, slots: &mut Slots, report: RawFd) -> bool {
         // SAFETY: the rule of `run`.
         ChildOp::Write { path, bytes } => unsafe { write_file(path, bytes) },
         // SAFETY: the rule of `run`.
-        ChildOp::CloseOthers { but } => unsafe { close_others(*but, report) },
+        ChildOp::CloseOthers { from, but } => unsafe { close_others(*from, *but, report) },
         ChildOp::CheckDirectory => {
             let mut path = [0_u8; libc::PATH_MAX as usize];
             // SAFETY: as many bytes as given, which live and may be filled.
@@ -247,10 +251,10 @@ fn told(done: Result<(), Errno>) -> bool {
 
 /// # Safety
 /// As [`run`].
-unsafe fn close_others(but: Option<RawFd>, report: RawFd) -> bool {
-    let mut kept = [report, but.unwrap_or(report)];
+unsafe fn close_others(mut from: RawFd, but: [Option<RawFd>; 2], report: RawFd) -> bool {
+    let [one, other] = but;
+    let mut kept = [report, one.unwrap_or(report), other.unwrap_or(report)];
     kept.sort_unstable();
-    let mut from = 3;
     for kept in kept {
         // SAFETY: numbers only; the child's descriptors are its own.
         if kept > from && unsafe { libc::syscall(libc::SYS_close_range, from, kept - 1, 0) } != 0 {
@@ -367,6 +371,13 @@ unsafe fn reset_signals(not_default: u64) {
     for signal in (1..=64).filter(|signal| not_default & (1 << (signal - 1)) != 0) {
         // SAFETY: SIG_DFL is always a valid disposition; refusals (SIGKILL, SIGSTOP) do not matter.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // The C library keeps its own two to itself, and would hand on that somebody ignores them.
+    let default = [0_u64; 4];
+    for signal in [32, 33] {
+        let (number, none) = (libc::SYS_rt_sigaction, std::ptr::null_mut::<u64>());
+        // SAFETY: the kernel's sigaction, of which all zeroes is the default, and the size of its mask.
+        unsafe { libc::syscall(number, signal, default.as_ptr(), none, size_of::<u64>()) };
     }
     // SAFETY: sigset_t is plain old data for which all zeroes is the empty set on Linux.
     let none: libc::sigset_t = unsafe { std::mem::zeroed() };

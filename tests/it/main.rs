@@ -33,6 +33,7 @@ mod output;
 mod probe;
 mod probe_command;
 mod pty;
+mod sandbox;
 mod servers;
 mod services;
 mod signals;

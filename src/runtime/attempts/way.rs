@@ -114,7 +114,7 @@ impl Way {
         plan: &CommandPlan,
         open_files: Option<u64>,
         enclosure: Enclosure,
-        kept: Option<RawFd>,
+        kept: [Option<RawFd>; 2],
     ) {
         for (op, what) in enclosure.mounts {
             self.add(op, Step::Named(what));
@@ -123,7 +123,7 @@ impl Way {
             self.add(ChildOp::LimitOpenFiles(soft), Step::Own("set its limit of open files"));
         }
         if enclosure.is_closed {
-            self.add(ChildOp::CloseOthers { but: kept }, Step::Own("close podinit's descriptors"));
+            self.add(ChildOp::CloseOthers { from: 3, but: kept }, Step::Own("close podinit's descriptors"));
         }
         for (op, what) in enclosure.users {
             self.add(op, Step::Named(what));
@@ -177,7 +177,7 @@ impl Executed {
         way.add(ChildOp::DieWithParent, BIND);
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let birth = Birth::plain(Memory::Copied);
-        way.execute(&mut CommandLine::of_open(program, arguments), output, birth)
+        way.execute(&mut CommandLine::of_open(program, arguments, Vec::new()), output, birth)
     }
 
     /// Why the command was not executed, if it was not. Asked after its end.
@@ -197,7 +197,11 @@ pub(in crate::runtime) fn why_not_executed(program: &str, errno: i32) -> String 
     }
 }
 
-pub(in crate::runtime) fn command_line(plan: CommandPlan) -> CommandLine {
+pub(in crate::runtime) fn command_line(plan: CommandPlan, reaper: Option<BorrowedFd<'_>>) -> CommandLine {
+    if let Some(program) = reaper {
+        let words = [c"podinit", c"--"].map(CStr::to_owned).into_iter().chain(plan.arguments).collect();
+        return CommandLine::of_open(program, words, plan.environment);
+    }
     CommandLine::new(plan.programs, plan.arguments, plan.environment)
 }
 

@@ -108,8 +108,10 @@ impl Supervisor {
             self.credentials.insert(id.container, credentials);
         }
         let inside = self.sandbox.joins(id.container);
+        let wants_reaper = container.is_some_and(|container| container.reaper);
+        let reaper = self.own_program.as_ref().filter(|_| wants_reaper).map(AsFd::as_fd);
         let open_files = self.open_files;
-        let surroundings = Surroundings { open_files, notify, enclosure, inside, is_joined, limits };
+        let surroundings = Surroundings { open_files, notify, enclosure, inside, is_joined, limits, reaper };
         self.attempts.start(id, command, stdio, surroundings)
     }
 
