@@ -23,11 +23,13 @@ mod hidden;
 mod inherited;
 mod links;
 mod namespaces;
+mod nested;
 mod pod;
 mod probe;
 #[path = "../it/pty.rs"]
 #[allow(dead_code, reason = "the terminals of the tests of the program")]
 mod pty;
+mod refused;
 mod rights;
 mod rootless;
 mod roots;

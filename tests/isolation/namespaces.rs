@@ -6,7 +6,7 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 
 use crate::harness::Running;
-use crate::pod::{Pod, STAY, Who, printed};
+use crate::pod::{Pod, UP, Who, printed};
 use crate::pty::Pty;
 
 const KINDS: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
@@ -190,7 +190,7 @@ fn a_container_has_no_terminal_to_type_into() {
 #[test]
 fn a_pod_that_loses_its_process_namespace_says_so_and_begins_anew() {
     for who in Who::among(&[Who::Root, Who::User]) {
-        let script = format!("echo up; {STAY}");
+        let script = format!("{UP}");
         let pod = Pod::new(who)
             .with("shareProcessNamespace = true\nrestartPolicy = \"Always\"")
             .main("main", &script, "");
