@@ -221,7 +221,7 @@ fn a_second_pod_of_the_name_is_refused_while_the_first_runs() {
     for who in Who::among(&Who::ALL) {
         let pod = Pod::new(who).volume("disk", "emptyDir = {}").main(
             "main",
-            &format!("{UP}"),
+            UP,
             "volumeMounts = [{ name = \"disk\", mountPath = \"/disk\" }]",
         );
         let first = pod.start();

@@ -153,7 +153,7 @@ fn podinit_shows_nothing_to_its_own_user() {
 #[test]
 fn podinit_of_an_ordinary_user_is_closed_while_its_pod_runs() {
     for who in Who::among(&Who::ROOTLESS) {
-        let pod = Pod::script(who, &format!("{UP}"));
+        let pod = Pod::script(who, UP);
         let running = pod.start();
         running.wait_for("main | up");
         let process = format!("/proc/{}", running.pid());

@@ -190,7 +190,7 @@ fn a_container_has_no_terminal_to_type_into() {
 #[test]
 fn a_pod_that_loses_its_process_namespace_says_so_and_begins_anew() {
     for who in Who::among(&[Who::Root, Who::User]) {
-        let script = format!("{UP}");
+        let script = UP.to_owned();
         let pod = Pod::new(who)
             .with("shareProcessNamespace = true\nrestartPolicy = \"Always\"")
             .main("main", &script, "");

@@ -39,7 +39,9 @@ fn inside(around: &str, options: &str, manifest: &str) -> Vec<String> {
 
 fn two(keys: &str, script: &str) -> String {
     let container = |name: &str| {
-        format!("[[containers]]\nname = \"{name}\"\ncommand = [\"sh\", \"-c\", \"\"\"{script}\"\"\"]\n{keys}\n")
+        format!(
+            "[[containers]]\nname = \"{name}\"\ncommand = [\"sh\", \"-c\", \"\"\"{script}\"\"\"]\n{keys}\n"
+        )
     };
     format!("name = \"inner\"\n{}{}", container("a"), container("b"))
 }
