@@ -12,7 +12,7 @@ use super::credentials::{asks_for_identity, credentials};
 use super::facts::{Fact, HostFacts, Ids, Lack};
 use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 use super::{Accounts, Credentials};
-use crate::spec::{Capability, CapabilitySet, Container, ContainerKind, Pod, RootfsLayer, SecurityProfile};
+use crate::spec::{Capability, CapabilitySet, Container, ContainerKind, Pod, RootfsLayer};
 
 /// What it means that something cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,7 +279,7 @@ impl Judge<'_> {
         if !self.isolation.keeps_capabilities {
             self.capabilities(container, path, &made);
         }
-        self.profiles(container, path, &made);
+        self.filters(container, path, &made);
     }
 
     fn identity(&mut self, container: &Container, path: &str, made: &Credentials) {
@@ -331,35 +331,13 @@ impl Judge<'_> {
         }
     }
 
-    fn profiles(&mut self, container: &Container, path: &str, made: &Credentials) {
+    fn filters(&mut self, container: &Container, path: &str, made: &Credentials) {
         let fact = if made.no_new_privileges { Fact::Seccomp } else { Fact::SeccompByRight };
         let lack = self.lack(&[fact]).filter(|_| made.no_new_privileges || !self.is_inside());
         if let Some(lack) = lack.filter(|_| made.seccomp.is_some()) {
             let field = format!("{path}.securityContext.seccompProfile");
             let what = format!("a filter of system calls for container {}", container.name);
             self.add(&field, &what, &lack, Some(Protection::Seccomp));
-        }
-        // RuntimeDefault means what there is: on a host without AppArmor, nothing (PRIV-11).
-        if let Some(SecurityProfile::Localhost(name)) = &made.app_armor {
-            let lack = self.lack(&[Fact::AppArmor]).unwrap_or_else(|| not_set("AppArmor profiles"));
-            let what = format!("AppArmor profile {name} for container {}", container.name);
-            self.add(
-                &format!("{path}.securityContext.appArmorProfile"),
-                &what,
-                &lack,
-                Some(Protection::AppArmor),
-            );
-        }
-        let all = &self.pod.security_context.profiles.se_linux;
-        if container.security_context.profiles.se_linux.is_some() || all.is_some() {
-            let lack = self.lack(&[Fact::SeLinux]).unwrap_or_else(|| not_set("labels of SELinux"));
-            let what = format!("a label of SELinux for container {}", container.name);
-            self.add(
-                &format!("{path}.securityContext.seLinuxOptions"),
-                &what,
-                &lack,
-                Some(Protection::SeLinux),
-            );
         }
     }
 
@@ -388,11 +366,6 @@ fn not_its_own() -> Lack {
 fn no_mount_namespace() -> Lack {
     let cause = "it has no mounts of its own".to_owned();
     Lack { cause, remedy: "leave it its mounts".to_owned() }
-}
-
-fn not_set(what: &str) -> Lack {
-    let cause = format!("podinit sets no {what}");
-    Lack { cause, remedy: "remove the field".to_owned() }
 }
 
 fn outside(ids: Ids) -> Lack {

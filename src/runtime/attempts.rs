@@ -245,16 +245,16 @@ impl Attempts {
         let attempt = self.live.get(&id.container).filter(|attempt| attempt.id == id);
         let attempt = attempt.filter(|attempt| !attempt.main_ended).ok_or_else(not_running)?;
         let [mounts, processes, cgroup] = attempt.namespaces().ok_or_else(not_running)?;
-        for namespace in [mounts, cgroup] {
+        // Joining what it has of the host is nothing to do, and takes a right that is the host's.
+        let kinds = [(Namespaces::MOUNT, mounts), (Namespaces::CGROUP, cgroup)];
+        for (_, namespace) in kinds.into_iter().filter(|(kind, _)| enclosure.namespaces.has(*kind)) {
             let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
             way.add(join, Step::Own("join the container"));
         }
+        let has_processes = enclosure.has_processes;
         way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 2]);
-        way.execute(
-            &mut command_line(plan, Reaper::Never),
-            output,
-            Birth { inside: Some(processes.as_fd()), ..birth },
-        )
+        let inside = has_processes.then(|| processes.as_fd());
+        way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth })
     }
 
     /// A command runs that ends with the attempt.

@@ -11,10 +11,6 @@ pub enum Protection {
     Capabilities,
     /// Filters of system calls.
     Seccomp,
-    /// AppArmor profiles.
-    AppArmor,
-    /// Labels of SELinux.
-    SeLinux,
     /// Roots that cannot be written to.
     ReadOnlyRoot,
     /// The network namespace.
@@ -37,12 +33,10 @@ pub enum Protection {
 
 impl Protection {
     /// Each.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 12] = [
         Self::User,
         Self::Capabilities,
         Self::Seccomp,
-        Self::AppArmor,
-        Self::SeLinux,
         Self::ReadOnlyRoot,
         Self::Network,
         Self::Processes,
@@ -60,8 +54,6 @@ impl Protection {
             Self::User => "user",
             Self::Capabilities => "capabilities",
             Self::Seccomp => "seccomp",
-            Self::AppArmor => "apparmor",
-            Self::SeLinux => "selinux",
             Self::ReadOnlyRoot => "read-only-root",
             Self::Network => "network",
             Self::Processes => "processes",
@@ -96,14 +88,6 @@ impl Protection {
                 each(pod, |container| {
                     container.security_context.profiles.seccomp = Some(SecurityProfile::Unconfined);
                 });
-            }
-            Self::AppArmor => {
-                pod.security_context.profiles.app_armor = None;
-                each(pod, |container| container.security_context.profiles.app_armor = None);
-            }
-            Self::SeLinux => {
-                pod.security_context.profiles.se_linux = None;
-                each(pod, |container| container.security_context.profiles.se_linux = None);
             }
             Self::ReadOnlyRoot => {
                 each(pod, |container| container.security_context.read_only_root_filesystem = false);

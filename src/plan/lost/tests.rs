@@ -93,11 +93,6 @@ fn rootless_07_each_field_that_cannot_be_honoured_is_named_with_what_accepts_it(
             Protection::ReadOnlyRoot,
         ),
         (
-            |_, main| main.security_context.profiles.app_armor = Some(SecurityProfile::Localhost("x".into())),
-            format!("{security}.appArmorProfile"),
-            Protection::AppArmor,
-        ),
-        (
             |pod, _| pod.sandbox.share_process_namespace = true,
             "shareProcessNamespace".to_owned(),
             Protection::Processes,
