@@ -466,6 +466,13 @@ impl Attempts {
         Some(children)
     }
 
+    /// A child that is no container's, and nobody waits for here.
+    pub(super) fn add_stranger(&mut self, pid: i32) {
+        if !self.strangers.contains(&pid) {
+            self.strangers.push(pid);
+        }
+    }
+
     /// Whether this was a child of before. Its number may be another's from now on.
     pub(super) fn stranger_ended(&mut self, pid: i32) -> bool {
         let before = self.strangers.len();

@@ -1,7 +1,9 @@
+//! What is lost on hosts that lack something, by the data alone.
+
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::spec::{Profile, Sysctl, VolumeMount};
+use crate::spec::{Profile, SecurityProfile, Sysctl, VolumeMount};
 
 /// A host that lacks these.
 fn host(lacks: &[Fact]) -> HostFacts {

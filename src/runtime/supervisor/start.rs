@@ -81,6 +81,7 @@ impl Supervisor {
         match self.sandbox.set_up(self.machine.pod(), surroundings, own_program) {
             Ok(()) => {
                 self.attempts.set_first_process(self.sandbox.first_process());
+                self.network_made();
                 self.fact(Event::SandboxReady);
             }
             Err(message) => {
