@@ -20,6 +20,7 @@ const BY_HAND: &str = "unshare -mpf --mount-proc /bin/true; \
 
 const POD: &str = r#"
 profile = "pod"
+network = "none"
 os.name = "linux"
 restartPolicy = "Never"
 terminationGracePeriodSeconds = 1
