@@ -6,7 +6,7 @@ use std::fs;
 use crate::harness::Running;
 use crate::pod::{Pod, Who, printed};
 
-/// LEAK-07: a container, its hooks and its probes have the variables of the manifest and those that Kubernetes
+/// LEAK-07, CVE-2010-1646: a container, its hooks and its probes have the variables of the manifest and those that Kubernetes
 /// sets, and none of podinit's own.
 #[test]
 fn variables_are_the_manifest_s_only() {
