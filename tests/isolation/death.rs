@@ -133,13 +133,14 @@ fn sigkill_at_any_moment_leaves_nothing_that_the_next_run_does_not_clear() {
     }
 }
 
-/// DEATH-03: a container whose user is another than podinit's ends with podinit, though a change of user clears
-/// the signal of a parent's death; so does one that executes a program which changes its user, where that may
-/// gain nothing, and where the first process of its process namespace is podinit's own.
+/// DEATH-03, DEATH-10: a container of another user than podinit's ends with podinit, though a change of user clears
+/// the signal of a parent's death; so does one whose program changes its user when it is executed, which clears it
+/// again.
 #[test]
 fn containers_of_other_users_end_with_podinit() {
     let cases = [
         ("", "", "", 0o755, false),
+        ("", "", "", 0o4755, true),
         ("", ", allowPrivilegeEscalation = false", "", 0o4755, false),
         ("shareProcessNamespace = true", "", "", 0o4755, true),
         ("", "", "reaper = true", 0o4755, true),

@@ -20,6 +20,7 @@ mod descendants;
 mod endurance;
 mod entrypoint;
 mod environment;
+mod environments;
 mod exit_code;
 mod harness;
 mod hook;

@@ -3,30 +3,32 @@
 //! decided in `plan`.
 
 mod mounts;
+mod network;
 mod place;
 mod processes;
 mod rights;
-mod users;
+pub(super) mod users;
 mod volumes;
 mod written;
 
 use std::fs;
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use nix::fcntl::{AT_FDCWD, OFlag};
 
 use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
+use self::network::Network;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
-use self::users::Ids;
 pub(crate) use processes::{REAPER, reap};
 
 use super::cause;
 use crate::plan::{
-    self, Accounts, ContainerIsolation, Credentials, Hostname, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
-    ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
+    self, Accounts, ContainerIsolation, Credentials, Hostname, Ids, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
+    NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
 use crate::spec::{Container, ContainerId, Pod};
@@ -39,6 +41,7 @@ const MOST_MESSAGE: u64 = 8 << 10;
 #[derive(Debug)]
 pub(super) struct Sandbox {
     isolation: Isolation,
+    network: Network,
     ids: Ids,
     /// Namespaces that stay for good have been entered.
     has_entered: bool,
@@ -64,13 +67,16 @@ pub(super) struct Enclosure {
     pub(super) is_closed: bool,
     /// Its main process is the first of its process namespace: nothing outlives it.
     pub(super) is_first_process: bool,
+    /// Its process namespace is not the host's: its own, or the pod's.
+    pub(super) has_processes: bool,
 }
 
 impl Sandbox {
-    pub(super) fn new(isolation: Isolation) -> Self {
+    pub(super) fn new(isolation: Isolation, network: NetworkPlan) -> Self {
         place::remember_user();
         Self {
             isolation,
+            network: Network::new(network),
             ids: Ids::Host,
             has_entered: false,
             place: None,
@@ -90,7 +96,7 @@ impl Sandbox {
         own_program: Option<BorrowedFd<'_>>,
     ) -> Result<(), String> {
         self.hostname = plan::hostname(pod)?;
-        if pod.sandbox.host.network {
+        if pod.sandbox.host.network || !self.isolation.uts {
             // The name of the host is the pod's as well.
             self.hostname.kernel.clone_from(&surroundings.node_name);
         }
@@ -104,12 +110,16 @@ impl Sandbox {
         if self.isolation.mounts && self.place.is_none() {
             self.place = Some(Place::find()?);
         }
+        if let (true, Some(place)) = (self.isolation.network, &self.place) {
+            self.network.find(place, !users::is_privileged(), self.has_entered)?;
+        }
         self.enter()?;
+        // It takes its time, in which the rest is made.
+        self.network.begin()?;
         if let Some(place) = &self.place {
             place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
         }
         self.check_ids(pod)?;
-        self.write_names(pod)?;
         self.set_up_network(pod)?;
         if let Some(place) = &self.place {
             let at = volumes::Places { place, ids: self.ids };
@@ -119,7 +129,10 @@ impl Sandbox {
             let place = self.place.as_ref();
             self.processes = Some(PodProcesses::start(own_program, place)?);
         }
-        Ok(())
+        if self.isolation.network {
+            self.network.wait()?;
+        }
+        self.write_names(pod)
     }
 
     /// Leaves the host's namespaces. Those of users and mounts once; the others anew for each try of a Job.
@@ -190,12 +203,12 @@ impl Sandbox {
         let Some(place) = &self.place else { return Ok(()) };
         let read = |path: &str| fs::read(path).unwrap_or_default();
         let hosts = if self.isolation.network {
-            plan::hosts(pod, &self.hostname, &[std::net::Ipv4Addr::LOCALHOST.into()]).into_bytes()
+            plan::hosts(pod, &self.hostname, self.network.addresses()).into_bytes()
         } else {
             plan::hosts_with_host_network(pod, &read("/etc/hosts"))
         };
         let of_host = String::from_utf8_lossy(&read("/etc/resolv.conf")).into_owned();
-        let (resolv_conf, warnings) = plan::resolv_conf(&of_host, pod)?;
+        let (resolv_conf, warnings) = plan::resolv_conf(&of_host, pod, self.network.name_server())?;
         for warning in warnings {
             log::warn!("{warning}");
         }
@@ -234,12 +247,23 @@ impl Sandbox {
     /// Ends what was made for the pod. Nothing of any container is left.
     pub(super) fn tear_down(&mut self) {
         self.processes = None;
+        self.network.stop();
         self.volumes.clear();
         if let Some(disk) = self.disk.take()
             && let Err(error) = disk.remove()
         {
             log::warn!("cannot remove the pod's directories: {}", cause(error));
         }
+    }
+
+    /// The addresses of the pod's own network; `None` where it has the host's.
+    pub(super) fn addresses(&self) -> Option<&[IpAddr]> {
+        self.isolation.network.then(|| self.network.addresses())
+    }
+
+    /// What carries the pod's network.
+    pub(super) fn network(&mut self) -> &mut Network {
+        &mut self.network
     }
 
     /// What a container is called on its network, and in HOSTNAME.
@@ -293,7 +317,8 @@ impl Sandbox {
             Accounts::default()
         };
         let own = nix::unistd::geteuid().as_raw();
-        let credentials = credentials(pod, container, &accounts, own).map_err(config)?;
+        let mut credentials = credentials(pod, container, &accounts, own).map_err(config)?;
+        self.keep(&mut credentials);
         if let Some(identity) = &credentials.identity {
             let all = [identity.user, identity.group].into_iter().chain(identity.groups.iter().copied());
             if let Some(id) = all.into_iter().find(|id| !self.ids.has(*id)) {
@@ -301,6 +326,23 @@ impl Sandbox {
             }
         }
         Ok(credentials)
+    }
+
+    /// What was given up stays as podinit has it, and so does who it is already, which it may lack the right
+    /// to become.
+    fn keep(&self, credentials: &mut Credentials) {
+        let is_own = |identity: &plan::Identity| {
+            let (user, group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+            (identity.user, identity.group) == (user, group) && identity.has_groups(&users::own_groups())
+        };
+        // Root has rights to lose: becoming it anew is nothing to save.
+        let is_root = nix::unistd::geteuid().is_root();
+        if self.isolation.keeps_user || !is_root && credentials.identity.as_ref().is_some_and(is_own) {
+            credentials.identity = None;
+        }
+        if self.isolation.keeps_capabilities {
+            credentials.capabilities = None;
+        }
     }
 
     /// The steps of an attempt's child.
@@ -314,6 +356,7 @@ impl Sandbox {
         let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
         let mut enclosure =
             rights::enclosure(credentials, isolation.surroundings, self.ids).map_err(config)?;
+        enclosure.has_processes = isolation.processes != ProcessNamespace::Host;
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
             enclosure.is_first_process = true;
