@@ -133,21 +133,23 @@ fn sigkill_at_any_moment_leaves_nothing_that_the_next_run_does_not_clear() {
     }
 }
 
-/// DEATH-03: a container whose user is another than podinit's ends with podinit, though a change of user clears
-/// the signal of a parent's death; so does one that executes a program which changes its user, where that may
-/// gain nothing, and where the first process of the pod's process namespace is podinit's own.
+/// DEATH-03, DEATH-10: a container of another user than podinit's ends with podinit, though a change of user clears
+/// the signal of a parent's death; so does one whose program changes its user when it is executed, which clears it
+/// again.
 #[test]
 fn containers_of_other_users_end_with_podinit() {
     let cases = [
-        ("", "", 0o755, false),
-        ("", ", allowPrivilegeEscalation = false", 0o4755, false),
-        ("shareProcessNamespace = true", "", 0o4755, true),
+        ("", "", "", 0o755, false),
+        ("", "", "", 0o4755, true),
+        ("", ", allowPrivilegeEscalation = false", "", 0o4755, false),
+        ("shareProcessNamespace = true", "", "", 0o4755, true),
+        ("", "", "reaper = true", 0o4755, true),
     ];
     for who in Who::among(&[Who::Root, Who::Ranged]) {
-        for (keys, context, mode, changes) in cases {
+        for (keys, context, own, mode, changes) in cases {
             let mark = format!("1{}77", std::process::id());
             let words = format!("[\"/bin/probe\", \"wait\", \"{mark}\"]");
-            let context = format!("securityContext = {{ runAsUser = 1001{context} }}");
+            let context = format!("securityContext = {{ runAsUser = 1001{context} }}\n{own}");
             let pod = Pod::new(who).with(keys).words("containers", "main", &words, &context).with_probe();
             fs::set_permissions(pod.root("bin/probe"), fs::Permissions::from_mode(mode)).unwrap();
             let running = pod.start();

@@ -9,7 +9,7 @@ use crate::pod::{Pod, UP, Who, printed, quoted};
 /// Every descriptor of the shell that runs it, and what is behind it.
 const LIST: &str = "me=$$; for n in $(ls /proc/$me/fd); do [ -e /proc/$me/fd/$n ] && echo $n $(readlink /proc/$me/fd/$n); done";
 
-/// LEAK-01, LEAK-02, CVE-2024-21626: nothing of what podinit opens or was given reaches an init container, a
+/// LEAK-01, LEAK-02, CVE-2024-21626, GHSA-xr7r-f8xq-vfvv: nothing of what podinit opens or was given reaches an init container, a
 /// sidecar, a main, a hook or a probe.
 #[test]
 fn no_process_of_a_pod_has_more_than_three_descriptors() {

@@ -6,7 +6,7 @@ use std::fs;
 use crate::harness::Running;
 use crate::pod::{Pod, Who, printed};
 
-/// LEAK-07: a container, its hooks and its probes have the variables of the manifest and those that Kubernetes
+/// LEAK-07, CVE-2010-1646: a container, its hooks and its probes have the variables of the manifest and those that Kubernetes
 /// sets, and none of podinit's own.
 #[test]
 fn variables_are_the_manifest_s_only() {
@@ -61,17 +61,21 @@ fn signals_are_as_they_are_by_default() {
     }
 }
 
-/// LEAK-09: what podinit was started with stays podinit's: the file mode mask, core dumps; what a node hands on
-/// (a niceness, limits, processors) is handed on, as a container runtime does.
+/// LEAK-09: whatever podinit was started with, a container has the file mode mask 022, no core dumps and the score of
+/// its class when memory runs out; what was set for podinit to go on to what it starts (niceness, limits, processors,
+/// personality) does, as with a container runtime.
 #[test]
 fn settings_are_a_node_s() {
     for who in Who::among(&Who::ALL) {
-        let script = "umask; cat /proc/self/personality; cat /proc/self/timerslack_ns 2>/dev/null || echo 50000
-            ulimit -n; cut -d' ' -f 19 /proc/self/stat; cat /proc/self/oom_score_adj; cat /proc/self/loginuid";
+        let script = "umask; ulimit -c; ulimit -n; cut -d' ' -f 19 /proc/self/stat
+            grep Cpus_allowed_list /proc/self/status; cat /proc/self/personality; cat /proc/self/oom_score_adj";
         let plain = Pod::script(who, script).output();
-        let odd = Pod::script(who, script).before("umask 0477; ulimit -c 0\n").output();
-        assert_eq!(plain, odd, "{who:?}");
-        assert_eq!(plain[0], "0022", "{who:?}: {plain:?}");
+        assert_eq!(plain[..2], ["0022", "0"], "{who:?}: {plain:?}");
+        assert_eq!(plain[3], "0", "{who:?}: {plain:?}");
+        let odd = "umask 0477; ulimit -c unlimited; ulimit -n 99; renice -n 5 $$ >/dev/null; \
+                   taskset -p -c 0 $$ >/dev/null; set -- setarch -R \"$@\"\n";
+        let output = Pod::script(who, script).before(odd).output();
+        assert_eq!(output, ["0022", "0", "99", "5", "Cpus_allowed_list:\t0", "00040000", "1000"], "{who:?}");
     }
 }
 

@@ -5,9 +5,6 @@
 //! A test that needs what the machine lacks says so and passes, unless `PODINIT_TESTS_MUST_RUN=1`.
 #![allow(
     clippy::unwrap_used,
-    clippy::exit,
-    clippy::multiple_unsafe_ops_per_block,
-    clippy::wildcard_enum_match_arm,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,

@@ -163,7 +163,7 @@ fn the_first_process_of_shared_processes_has_nothing_to_show() {
     }
 }
 
-/// CONT-12, LEAK-11, CVE-2017-5226: a container is a session of its own without a terminal, also where podinit
+/// CONT-12, LEAK-11, CVE-2017-5226, CVE-2005-4890: a container is a session of its own without a terminal, also where podinit
 /// runs on one, and cannot type into that.
 #[test]
 fn a_container_has_no_terminal_to_type_into() {
@@ -190,10 +190,9 @@ fn a_container_has_no_terminal_to_type_into() {
 #[test]
 fn a_pod_that_loses_its_process_namespace_says_so_and_begins_anew() {
     for who in Who::among(&[Who::Root, Who::User]) {
-        let script = UP.to_owned();
         let pod = Pod::new(who)
             .with("shareProcessNamespace = true\nrestartPolicy = \"Always\"")
-            .main("main", &script, "");
+            .main("main", UP, "");
         let running = pod.start();
         running.wait_for("main | up");
         let podinit = running.pid();

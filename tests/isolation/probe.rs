@@ -1,6 +1,7 @@
 //! What a container runs where busybox cannot help: this test program itself, copied into the root file system
 //! as /bin/probe. It must not start as a test program does, with threads and handlers of its own, so it runs
 //! before `main`, among the initialisers of the C library.
+#![allow(clippy::exit, reason = "it is a program")]
 #![allow(unsafe_code, reason = "system calls that no crate has, and an entry before main")]
 
 use std::ffi::{CStr, c_char, c_int, c_long};
@@ -14,9 +15,11 @@ static BEFORE_MAIN: extern "C" fn(c_int, *const *const c_char, *const *const c_c
 
 extern "C" fn before_main(count: c_int, words: *const *const c_char, _: *const *const c_char) {
     let count = usize::try_from(count).unwrap_or(0);
-    // SAFETY: the C library hands over as many pointers to strings as it says, which stay.
-    let word = |at: usize| unsafe { CStr::from_ptr(*words.add(at)) }.to_string_lossy().into_owned();
-    let words: Vec<String> = (0..count).map(word).collect();
+    // SAFETY: the C library hands over as many pointers as it says, which stay.
+    let words = unsafe { std::slice::from_raw_parts(words, count) };
+    // SAFETY: each is to a string that ends with a zero.
+    let word = |word: &*const c_char| unsafe { CStr::from_ptr(*word) };
+    let words: Vec<String> = words.iter().map(|it| word(it).to_string_lossy().into_owned()).collect();
     if words.first().is_some_and(|name| name.rsplit('/').next() == Some("probe")) {
         let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
         std::process::exit(run(&words));
@@ -84,7 +87,7 @@ fn calls() {
 /// may kill who tries.
 #[cfg(target_arch = "x86_64")]
 fn other_architectures() {
-    use nix::sys::wait::waitpid;
+    use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::{ForkResult, fork};
 
     let x32 = || {
@@ -111,10 +114,15 @@ fn other_architectures() {
             }
             ForkResult::Parent { child } => {
                 let ended = match waitpid(child, None).unwrap() {
-                    nix::sys::wait::WaitStatus::Exited(_, 0) => "works".to_owned(),
-                    nix::sys::wait::WaitStatus::Exited(..) => "fails".to_owned(),
-                    nix::sys::wait::WaitStatus::Signaled(_, signal, _) => signal.to_string(),
-                    other => format!("{other:?}"),
+                    WaitStatus::Exited(_, 0) => "works".to_owned(),
+                    WaitStatus::Exited(_, 1) => "fails".to_owned(),
+                    WaitStatus::Signaled(_, signal, _) => signal.to_string(),
+                    other @ (WaitStatus::Exited(..)
+                    | WaitStatus::Stopped(..)
+                    | WaitStatus::Continued(_)
+                    | WaitStatus::PtraceEvent(..)
+                    | WaitStatus::PtraceSyscall(_)
+                    | WaitStatus::StillAlive) => format!("{other:?}"),
                 };
                 println!("{name} {ended}");
             }
@@ -148,14 +156,13 @@ fn type_in() {
 /// The way out of a chroot(2) that everybody knows: another one below, and then upwards without end.
 fn escape() {
     std::fs::create_dir("/tmp/cell").unwrap();
-    // SAFETY: these read strings that end with a zero.
-    unsafe {
-        told("chroot", c_long::from(libc::chroot(c"/tmp/cell".as_ptr())));
-        for _ in 0..64 {
-            libc::chdir(c"..".as_ptr());
-        }
-        told("chroot-out", c_long::from(libc::chroot(c".".as_ptr())));
+    // SAFETY: the string ends with a zero.
+    told("chroot", c_long::from(unsafe { libc::chroot(c"/tmp/cell".as_ptr()) }));
+    for _ in 0..64 {
+        std::env::set_current_dir("..").unwrap();
     }
+    // SAFETY: the string ends with a zero.
+    told("chroot-out", c_long::from(unsafe { libc::chroot(c".".as_ptr()) }));
     let mut names: Vec<_> = std::fs::read_dir("/")
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -132,7 +132,7 @@ fn a_program_does_not_run_when_a_step_before_it_fails() {
     }
 }
 
-/// PRIV-03: supplementary groups are the manifest's and those of the image's accounts, never podinit's own; who
+/// PRIV-03, CVE-2010-2956: supplementary groups are the manifest's and those of the image's accounts, never podinit's own; who
 /// cannot set any refuses a manifest that asks for some.
 #[test]
 fn supplementary_groups_are_exactly_those_asked_for() {

@@ -172,7 +172,9 @@ fn files_with_names_are_whole_and_have_the_usual_mode() {
 #[test]
 fn nothing_can_be_mounted_over_proc() {
     for who in Who::among(&[Who::Root, Who::User]) {
-        for path in ["/proc", "/proc/self", "/proc/sys/kernel", "/proc/", "/sys/kernel"] {
+        for path in
+            ["/proc", "/proc/self", "/proc/sys/kernel", "/proc/", "/sys/kernel", "/", "/a/../proc", ".."]
+        {
             let pod = Pod::new(who).volume("volume", "emptyDir.medium = \"Memory\"").main(
                 "main",
                 "stat -f -c %T /proc /proc/self/attr; touch /proc/self/attr/mine 2>&1; touch /sys/kernel/mine 2>&1",

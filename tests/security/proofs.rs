@@ -52,27 +52,33 @@ fn ids_of_name(name: &str) -> Vec<String> {
     pairs.filter(|id| is_row(id)).collect()
 }
 
-/// What the tests of a file prove: id and test.
-pub fn of_text(text: &str) -> Vec<(String, String)> {
+/// The tests of a file: name, and the comment in front of it.
+fn tests(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let (mut comment, mut is_test) = (String::new(), false);
     for line in text.lines().map(str::trim) {
         if let Some(more) = line.strip_prefix("///") {
             comment.push_str(more);
-        } else if line == "#[test]" {
-            is_test = true;
         } else if line.starts_with("#[") {
-            // What may stand between the two.
+            is_test |= line == "#[test]";
         } else {
             if let (true, Some(rest)) = (is_test, line.strip_prefix("fn ")) {
-                let name = rest.split('(').next().unwrap().to_owned();
-                let ids = ids_of_comment(comment.trim()).into_iter().chain(ids_of_name(&name));
-                found.extend(ids.map(|id| (id, name.clone())));
+                let name = rest.split('(').next().unwrap();
+                found.push((name.to_owned(), comment.trim().to_owned()));
             }
             (comment, is_test) = (String::new(), false);
         }
     }
     found
+}
+
+/// What the tests of a file prove: id and test.
+pub fn of_text(text: &str) -> Vec<(String, String)> {
+    let of_test = |(name, comment): (String, String)| {
+        let ids = ids_of_comment(&comment).into_iter().chain(ids_of_name(&name));
+        ids.map(|id| (id, name.clone())).collect::<Vec<_>>()
+    };
+    tests(text).into_iter().flat_map(of_test).collect()
 }
 
 fn sources(below: &Path) -> Vec<PathBuf> {
@@ -104,7 +110,7 @@ fn check_is_compiled(path: &Path) {
 pub fn proofs() -> BTreeMap<String, Vec<Proof>> {
     let mut all: BTreeMap<String, Vec<Proof>> = BTreeMap::new();
     let files = ["src", "tests"].into_iter().flat_map(|folder| sources(&repository().join(folder)));
-    let mut tests: BTreeMap<String, String> = BTreeMap::new();
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for path in files {
         let file = path.strip_prefix(repository()).unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(&path).unwrap();
@@ -118,13 +124,12 @@ pub fn proofs() -> BTreeMap<String, Vec<Proof>> {
             }
             all.entry(id).or_default().push(Proof { file: file.clone(), test });
         }
-        tests.insert(file, text);
+        texts.insert(file, text);
     }
     for fields in table("elsewhere.tsv") {
         let [id, file, test] = &fields[..] else { panic!("elsewhere.tsv: {fields:?}") };
-        let text = tests.get(file).unwrap_or_else(|| panic!("elsewhere.tsv: {id}: there is no {file}"));
-        let is_there = text.contains(&format!("#[test]\nfn {test}()"))
-            || text.contains(&format!("#[test]\n    fn {test}()"));
+        let text = texts.get(file).unwrap_or_else(|| panic!("elsewhere.tsv: {id}: there is no {file}"));
+        let is_there = tests(text).iter().any(|(name, _)| name == test);
         assert!(is_there, "elsewhere.tsv: {id}: {file} has no test {test}");
         if file.starts_with("tests/") {
             check_is_compiled(&repository().join(file));

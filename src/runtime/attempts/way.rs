@@ -16,6 +16,11 @@ use crate::runtime::oom::{By, OomScore};
 use crate::runtime::sandbox::Enclosure;
 use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, StartReport};
 
+/// The step that a container refuses to podinit in it while parts of its own /proc are covered (ROOTLESS-04).
+const PROC: &str = "mount /proc";
+const UNCOVER: &str = "where parts of podinit's own are covered, as in a container, run that with \
+                       `--security-opt systempaths=unconfined`, or the pod with `--profile process`";
+
 /// Whether podinit's own program, which is open, runs the container's as its child.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::runtime) enum Reaper<'a> {
@@ -180,6 +185,9 @@ impl Way {
         };
         let why = match stage {
             StartStage::Exec => why_not_executed(&self.program, errno),
+            StartStage::Config | StartStage::Create if what == PROC && errno == libc::EPERM => {
+                format!("{}; {UNCOVER}", cause(Errno::from_raw(errno)))
+            }
             StartStage::Config | StartStage::Create => cause(Errno::from_raw(errno)),
         };
         StartFailure { stage, errno, message: format!("cannot {what}: {why}"), retry: false }
