@@ -368,7 +368,7 @@ fn doctor_says_by_its_exit_code_whether_profile_pod_can_run_and_leaves_nothing()
                   cat /proc/self/mountinfo | cmp - /dev/shm/env-before && echo same; \
                   echo processes $(ls /proc | grep -c '^[0-9]'); rm /dev/shm/env-before";
     for environment in Environment::ALL {
-        let ended = Host::new(environment).sh(&format!("{script}"));
+        let ended = Host::new(environment).sh(script);
         let code = if environment.is_container() { "code 1" } else { "code 0" };
         assert!(ended.stdout.iter().any(|line| line == code), "{environment:?}: {ended:?}");
         assert!(ended.stdout.iter().any(|line| line == "same"), "{environment:?}: {ended:?}");

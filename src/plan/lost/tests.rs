@@ -1,7 +1,9 @@
+//! What a host lacks against what a pod asks for, and what is left when a loss was accepted.
+
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::spec::{Profile, Sysctl, VolumeMount};
+use crate::spec::{Profile, SecurityProfile, Sysctl, VolumeMount};
 
 /// A host that lacks these.
 fn host(lacks: &[Fact]) -> HostFacts {
