@@ -114,6 +114,7 @@ fn identity() -> Identity {
         node_name: "host".into(),
         qos_class: "Burstable",
         host_ips: vec!["192.0.2.7".into(), "2001:db8::7".into()],
+        pod_ips: vec!["192.0.2.7".into(), "2001:db8::7".into()],
     }
 }
 

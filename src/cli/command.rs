@@ -137,6 +137,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
     let job = Job {
         pod,
         isolation: Default::default(),
+        network: Default::default(),
         commands: Commands::Exact(words),
         signals: SignalPolicy::Command { rewrite: options.rewrite },
         signal_group: options.group,

@@ -7,9 +7,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::source::Manifests;
 use super::{cannot, colors_errors, degrade, files, level, source, value, verbose, wants_color};
-use crate::plan::{self, Images, Protection, SignalPolicy};
+use crate::plan::{self, Images, Protection, Published, SignalPolicy};
 use crate::runtime::{self, Commands, Format, Job, Reading, Watched};
-use crate::spec::{self, ContainerId, Pod, Severity};
+use crate::spec::{self, ContainerId, Network, Pod, Profile, Severity};
 
 const AFTER_HELP: &str = "\
 Init containers run one after the other; those with `restartPolicy: Always` are sidecars, which are
@@ -62,6 +62,7 @@ pub(super) fn definition() -> Command {
         )
         .arg(kube_strict())
         .arg(degrade::argument())
+        .args(network())
         .arg(
             Arg::new("exit-code-from")
                 .long("exit-code-from")
@@ -106,6 +107,19 @@ pub(super) fn kube_strict() -> Arg {
     )
 }
 
+fn network() -> [Arg; 2] {
+    [
+        Arg::new("network")
+            .long("network")
+            .value_name("NETWORK")
+            .value_parser(["private", "none", "pasta", "host"])
+            .help("The pod's network, whatever the manifest says: its own, or the host's"),
+        Arg::new("publish").long("publish").value_name("[HOSTIP:]HOSTPORT:PORT").action(ArgAction::Append).help(
+            "A port of the host leads to this port of the pod, by TCP or with /udp at the end; may be repeated",
+        ),
+    ]
+}
+
 pub(super) fn name() -> Arg {
     Arg::new("name").long("name").value_name("NAME").help("Name of the pod, whatever the manifest says")
 }
@@ -143,7 +157,8 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Ok(options) => spec::Options { kube_strict: matches.get_flag("kube-strict"), ..options },
         Err(message) => return cannot(&message),
     };
-    let watched = match matches.get_flag("watch").then(|| watched(matches, &options)).transpose() {
+    let network: Option<PodNetwork> = matches.get_one::<String>("network").map(|word| PodNetwork::of(word));
+    let watched = match matches.get_flag("watch").then(|| watched(matches, &options, network)).transpose() {
         Ok(watched) => watched,
         Err(message) => return cannot(&message),
     };
@@ -152,11 +167,16 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     if !loaded.problems.is_empty() {
         runtime::complain(&spec::render_all(&loaded.problems, &sources, colors_errors()));
     }
-    let Some(pod) = loaded.pod else {
+    let Some(mut pod) = loaded.pod else {
         let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
         let what = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
         return cannot(&format!("cannot run the pod: {what} in its manifest"));
     };
+    if let Some(network) = network
+        && let Err(message) = network.give(&mut pod)
+    {
+        return cannot(&message);
+    }
     let exit_code_from = match matches.get_one::<String>("exit-code-from") {
         None => None,
         Some(name) => match find(&pod, name) {
@@ -177,9 +197,14 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     }
     let watched = watched.map(|watched| watched_without(watched, &fitted.without));
     let plan::Fitted { pod, isolation, .. } = fitted;
+    let network = match published(matches).and_then(|published| plan::network(&pod, &published)) {
+        Ok(network) => network,
+        Err(problems) => return cannot(&problems.join("\npodinit: ")),
+    };
     let job = Job {
         pod,
         isolation,
+        network,
         watched,
         strict: matches.get_flag("strict") || matches.get_flag("kube-strict"),
         commands: Commands::OfManifest,
@@ -232,7 +257,11 @@ fn watched_without(watched: Watched, without: &BTreeSet<Protection>) -> Watched 
 }
 
 /// The files of the manifest, and what reads them again in the same way.
-fn watched(matches: &ArgMatches, options: &spec::Options) -> Result<Watched, String> {
+fn watched(
+    matches: &ArgMatches,
+    options: &spec::Options,
+    network: Option<PodNetwork>,
+) -> Result<Watched, String> {
     let files: Vec<PathBuf> = source::names(matches).map(PathBuf::from).collect();
     if files.iter().any(|file| file.as_os_str() == "-") {
         return Err("cannot watch standard input: use --watch with files".to_owned());
@@ -242,9 +271,73 @@ fn watched(matches: &ArgMatches, options: &spec::Options) -> Result<Watched, Str
         let Manifests { sources, unreadable } = source::read_all(&matches);
         let loaded = source::with_features(spec::load_readable(&sources, unreadable, &options));
         let problems = spec::render_all(&loaded.problems, &sources, false).trim_end().to_owned();
-        Reading { pod: loaded.pod, problems }
+        let mut pod = loaded.pod;
+        match (network, &mut pod) {
+            (Some(network), Some(read)) => match network.give(read) {
+                Ok(()) => Reading { pod, problems },
+                Err(message) => Reading { pod: None, problems: message },
+            },
+            (Some(_) | None, _) => Reading { pod, problems },
+        }
     };
     Ok(Watched { files, read_again: Box::new(read_again) })
+}
+
+/// A network by the command line, which wins over the manifest's.
+#[derive(Clone, Copy, Debug)]
+enum PodNetwork {
+    Host,
+    Own(Network),
+}
+
+impl PodNetwork {
+    /// One of the words that the option takes.
+    fn of(word: &str) -> Self {
+        match word {
+            "host" => Self::Host,
+            "none" => Self::Own(Network::None),
+            "pasta" => Self::Own(Network::Pasta),
+            _ => Self::Own(Network::Private),
+        }
+    }
+
+    fn give(self, pod: &mut Pod) -> Result<(), String> {
+        match (self, pod.profile) {
+            (Self::Own(_), Profile::Process) => Err(
+                "cannot give the pod a network of its own: profile \"process\" has the host's; use --profile pod, or \
+                 leave --network out"
+                    .to_owned(),
+            ),
+            (Self::Own(network), Profile::Pod) => {
+                pod.sandbox.host.network = false;
+                pod.sandbox.network = network;
+                Ok(())
+            }
+            (Self::Host, Profile::Process | Profile::Pod) => {
+                pod.sandbox.host.network = true;
+                let sysctls = &pod.security_context.sysctls;
+                match sysctls.iter().find(|sysctl| sysctl.name.starts_with("net.")) {
+                    Some(sysctl) => Err(format!(
+                        "cannot use the host's network: sysctl {} of the manifest would change the host's",
+                        sysctl.name
+                    )),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// The ports that are to lead into the pod.
+fn published(matches: &ArgMatches) -> Result<Vec<Published>, Vec<String>> {
+    let (mut published, mut problems) = (Vec::new(), Vec::new());
+    for given in matches.get_many::<String>("publish").into_iter().flatten() {
+        match Published::parse(given) {
+            Ok(port) => published.push(port),
+            Err(why) => problems.push(format!("cannot use --publish {given:?}: {why}")),
+        }
+    }
+    if problems.is_empty() { Ok(published) } else { Err(problems) }
 }
 
 /// Where containers without `rootfs` have their files from.

@@ -22,8 +22,10 @@ pub struct Surroundings {
     pub uid: String,
     /// What the node is called.
     pub node_name: String,
-    /// The node's; never empty. The pod has the same while it has no network of its own.
+    /// The node's; never empty.
     pub addresses: Vec<IpAddr>,
+    /// The pod's; never empty.
+    pub pod_addresses: Vec<IpAddr>,
     /// Processors that the node has for pods.
     pub processors: u64,
     /// Bytes of memory that the node has for pods; `None` where nobody knows.
@@ -251,6 +253,9 @@ impl<'a> Told<'a> {
     pub(super) fn field(self, field: &PodField) -> Result<Cow<'a, str>, String> {
         let metadata = &self.pod.metadata;
         let of = |map: &'a BTreeMap<String, String>, key| map.get(key).map_or("", String::as_str);
+        let first = |all: &[IpAddr]| Cow::Owned(all.first().map(IpAddr::to_string).unwrap_or_default());
+        let all =
+            |all: &[IpAddr]| Cow::Owned(all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(","));
         Ok(Cow::Borrowed(match field {
             PodField::Name => &metadata.name,
             PodField::Namespace => &metadata.namespace,
@@ -259,14 +264,10 @@ impl<'a> Told<'a> {
             PodField::ServiceAccountName => &self.pod.service_account_name,
             PodField::Uid => &self.surroundings()?.uid,
             PodField::NodeName => &self.surroundings()?.node_name,
-            PodField::HostIp | PodField::PodIp => {
-                let first = self.surroundings()?.addresses.first();
-                return Ok(Cow::Owned(first.map(IpAddr::to_string).unwrap_or_default()));
-            }
-            PodField::HostIps | PodField::PodIps => {
-                let all: Vec<_> = self.surroundings()?.addresses.iter().map(IpAddr::to_string).collect();
-                return Ok(Cow::Owned(all.join(",")));
-            }
+            PodField::HostIp => return Ok(first(&self.surroundings()?.addresses)),
+            PodField::PodIp => return Ok(first(&self.surroundings()?.pod_addresses)),
+            PodField::HostIps => return Ok(all(&self.surroundings()?.addresses)),
+            PodField::PodIps => return Ok(all(&self.surroundings()?.pod_addresses)),
         }))
     }
 
@@ -358,6 +359,7 @@ data: {raw: /w==}
             uid: "u-1".to_owned(),
             node_name: "node".to_owned(),
             addresses: vec!["192.168.1.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
+            pod_addresses: vec!["192.168.1.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
             processors: 8,
             memory: Some(16 << 30),
         }

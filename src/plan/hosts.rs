@@ -118,16 +118,26 @@ struct Resolver {
 }
 
 /// The pod's resolv.conf and warnings about it, by what the host's says (rule 155). There is no name server of
-/// a cluster on one host: `ClusterFirst` is `Default`.
+/// a cluster on one host: `ClusterFirst` is `Default`. `stand_in` is an address that leads from the pod's network
+/// to the host's name server, where there is one.
 ///
 /// # Errors
 /// In kubelet's words, where the host's file is broken.
-pub fn resolv_conf(of_host: &str, pod: &Pod) -> Result<(String, Vec<String>), String> {
+pub fn resolv_conf(
+    of_host: &str,
+    pod: &Pod,
+    stand_in: Option<IpAddr>,
+) -> Result<(String, Vec<String>), String> {
     let Sandbox { dns_policy, dns_config, .. } = &pod.sandbox;
     let mut resolver = match dns_policy {
         DnsPolicy::None => Resolver::default(),
         DnsPolicy::ClusterFirst | DnsPolicy::ClusterFirstWithHostNet | DnsPolicy::Default => {
-            Resolver::parse(of_host).map_err(|why| format!("cannot use the host's resolv.conf: {why}"))?
+            let mut resolver = Resolver::parse(of_host)
+                .map_err(|why| format!("cannot use the host's resolv.conf: {why}"))?;
+            if let Some(stand_in) = stand_in {
+                resolver.stand_in(stand_in);
+            }
+            resolver
         }
     };
     if *dns_config != DnsConfig::default() {
@@ -135,9 +145,8 @@ pub fn resolv_conf(of_host: &str, pod: &Pod) -> Result<(String, Vec<String>), St
     }
     let mut warnings = resolver.fit();
     let own_network = !pod.sandbox.host.network && pod.sandbox.network != Network::None;
-    let is_own =
-        |server: &&String| server.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
-    if let Some(server) = resolver.nameservers.iter().find(is_own).filter(|_| own_network) {
+    let own = resolver.nameservers.iter().find(|server| is_loopback(server));
+    if let Some(server) = own.filter(|_| own_network) {
         warnings.push(format!(
             "nameserver {server} is the pod itself, not the host: name another one in dnsConfig.nameservers, \
              with dnsPolicy None"
@@ -146,7 +155,18 @@ pub fn resolv_conf(of_host: &str, pod: &Pod) -> Result<(String, Vec<String>), St
     Ok((resolver.text(), warnings))
 }
 
+fn is_loopback(server: &str) -> bool {
+    server.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 impl Resolver {
+    /// This address leads to the host's name server, which may listen where only the host reaches it.
+    fn stand_in(&mut self, address: IpAddr) {
+        let Some(at) = self.nameservers.iter().position(|server| is_loopback(server)) else { return };
+        self.nameservers.retain(|server| !is_loopback(server));
+        self.nameservers.insert(at, address.to_string());
+    }
+
     /// As kubelet reads it: name servers add up, of the others the last line counts.
     fn parse(text: &str) -> Result<Self, &'static str> {
         let mut resolver = Self::default();
@@ -342,7 +362,7 @@ mod tests {
     fn resolved(host: &str, change: impl Fn(&mut Sandbox)) -> Result<(String, Vec<String>), String> {
         let mut pod = Pod::named("web");
         change(&mut pod.sandbox);
-        resolv_conf(host, &pod)
+        resolv_conf(host, &pod, None)
     }
 
     #[test]
@@ -430,5 +450,17 @@ mod tests {
         assert_eq!(warned(|all| all.network = Network::Pasta), 1);
         assert_eq!(warned(|all| all.network = Network::None), 0);
         assert_eq!(warned(|all| all.host.network = true), 0);
+    }
+
+    #[test]
+    fn a_name_server_that_only_the_host_reaches_has_a_stand_in() {
+        let host = "nameserver 192.0.2.1\nnameserver 127.0.0.53\nnameserver ::1\n";
+        let stand_in = Some("169.254.1.1".parse().unwrap());
+        let (text, warnings) = resolv_conf(host, &Pod::named("web"), stand_in).unwrap();
+        assert!(
+            text.contains("nameserver 192.0.2.1\nnameserver 169.254.1.1\n") && !text.contains("::1"),
+            "{text}"
+        );
+        assert_eq!(warnings, Vec::<String>::new());
     }
 }

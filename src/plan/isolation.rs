@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::spec::{
-    Container, ContainerId, DnsConfig, DnsPolicy, MountPropagation, Network, Pod, Profile, Rootfs,
-    RootfsLayer, Sandbox, SecurityProfile, TERMINATION_LOG, VolumeMount,
+    Container, ContainerId, DnsConfig, DnsPolicy, MountPropagation, Pod, Profile, Rootfs, RootfsLayer,
+    Sandbox, SecurityProfile, TERMINATION_LOG, VolumeMount,
 };
 
 /// What the command line says of root file systems.
@@ -84,6 +84,11 @@ impl Isolation {
         self.containers.iter().any(|container| container.processes == ProcessNamespace::Pod)
     }
 
+    /// Whether a container has a process namespace of its own, or the pod's.
+    pub fn has_processes(&self) -> bool {
+        self.containers.iter().any(|container| container.processes != ProcessNamespace::Host)
+    }
+
     /// Of one container.
     pub fn of(&self, id: ContainerId) -> Option<&ContainerIsolation> {
         self.containers.get(id.position())
@@ -123,7 +128,7 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
     if is_pod {
         problems.extend(without_command(pod));
     }
-    problems.extend(not_honoured(pod, network));
+    problems.extend(not_honoured(pod));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -179,22 +184,10 @@ fn root(
 }
 
 /// What a manifest may ask for and podinit does not do: nothing is weaker than asked for without a word.
-fn not_honoured(pod: &Pod, own_network: bool) -> Vec<String> {
+fn not_honoured(pod: &Pod) -> Vec<String> {
     let mut problems = Vec::new();
-    if pod.sandbox.network == Network::Pasta {
-        problems.push(
-            "cannot connect the pod's network with pasta: use hostNetwork, or network \"none\"".to_owned(),
-        );
-    }
     for (_, _, container) in pod.iter() {
         let name = &container.name;
-        if let Some((_, port)) =
-            container.ports.iter().find_map(|port| port.host_port).filter(|_| own_network)
-        {
-            problems.push(format!(
-                "cannot publish port {port} of container {name}: use hostNetwork, with which it listens on this host"
-            ));
-        }
         for profiles in [&pod.security_context.profiles, &container.security_context.profiles] {
             if profiles.se_linux.is_some() {
                 problems.push(format!("cannot label container {name} for SELinux: remove seLinuxOptions"));

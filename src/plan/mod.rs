@@ -14,6 +14,7 @@ mod hosts;
 mod isolation;
 mod lost;
 mod mounts;
+mod network;
 mod projected;
 mod resources;
 mod seccomp;
@@ -36,6 +37,7 @@ pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf}
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 pub use lost::{Fitted, Loss, LossClass, Protection, Unfit, fitted, lost, reduced};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
+pub use network::{NAME_SERVER, NetworkPlan, POD_ADDRESS, Published, Reach, network};
 pub use projected::{VolumeFile, volume_files};
 pub use resources::{CPU_PERIOD, Effective, QosClass, effective, oom_score_adj, qos_class};
 pub use seccomp::{Filter, Instruction, localhost, runtime_default};

@@ -241,6 +241,7 @@ mod tests {
             uid: "u-1".to_owned(),
             node_name: "node".to_owned(),
             addresses: vec!["192.168.1.7".parse().unwrap()],
+            pod_addresses: vec!["192.168.1.7".parse().unwrap()],
             processors: 8,
             memory: Some(16 << 30),
         }

@@ -62,7 +62,7 @@ pub enum Action {
     },
     /// Write the pod's generated volumes anew. For a driver that makes such; the machine never wants it.
     RefreshVolumes,
-    /// Start the network helper again. For a driver that has one; the machine never wants it.
+    /// Start the process again that carries the pod's network.
     RestartNetworkHelper,
     /// Tell people.
     Record(PodEvent),

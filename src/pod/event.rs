@@ -122,9 +122,11 @@ pub enum Event {
     },
     /// A container was added for debugging (rule 18).
     EphemeralAdded(Box<Container>),
-    /// The process that carries the pod's network died. Without a meaning for the machine, which has
-    /// asked for no such process.
-    NetworkHelperDied,
+    /// The process that carries the pod's network died, or could not be started again.
+    NetworkHelperDied {
+        /// Why, as far as it said so.
+        message: String,
+    },
     /// An action could not be done. Starting has `StartFailed` for this.
     ActionFailed {
         /// What and why, for people.

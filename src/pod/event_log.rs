@@ -194,6 +194,7 @@ fn message(pod: &Pod, identity: &Identity, event: &PodEvent) -> String {
         }
         PodEvent::FailedKillPod(name) => format!("error killing pod: container {name} outlives SIGKILL"),
         PodEvent::FailedCreatePodSandBox(cause) => format!("Failed to create pod sandbox: {cause}"),
+        PodEvent::NetworkNotReady(cause) => format!("network is not ready: {cause}"),
         PodEvent::SandboxChanged => "Pod sandbox changed, it will be killed and re-created.".to_owned(),
         PodEvent::FailedValidation(cause) => format!("Error validating pod: {cause}"),
         PodEvent::FailedSync(cause) => cause.to_string(),
@@ -217,7 +218,7 @@ fn hook_host(pod: &Pod, identity: &Identity, name: &str, kind: HookKind) -> Stri
     let hook = container.and_then(|(_, _, container)| container.hook(kind));
     let Some(HookHandler::HttpGet(asked)) = hook.map(|hook| &hook.handler) else { return String::new() };
     let host = match &asked.host {
-        ProbeHost::Pod => identity.host_ips.first().map_or_else(String::new, Text::to_string),
+        ProbeHost::Pod => identity.pod_ips.first().map_or_else(String::new, Text::to_string),
         ProbeHost::Localhost => "localhost".to_owned(),
         ProbeHost::Address(address) => address.to_string(),
         ProbeHost::Name(name) => name.to_string(),
@@ -280,7 +281,7 @@ mod tests {
         };
         let side = Container { restart_policy: Some(RestartPolicy::Always), ..Container::named("side") };
         let pod = Pod { init_containers: vec![side], containers: vec![web], ..Pod::named("shop") };
-        let identity = Identity { host_ips: vec!["192.0.2.7".into()], ..Identity::unknown() };
+        let identity = Identity { pod_ips: vec!["192.0.2.7".into()], ..Identity::unknown() };
         let objects = EventLog::default().record(&pod, &identity, &event, Timestamp::default());
         let text = |object: &Value, name: &str| object[name].as_str().unwrap().to_owned();
         let object = objects.last().unwrap();

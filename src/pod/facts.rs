@@ -51,8 +51,7 @@ impl PodMachine {
             Event::Notified { attempt, ready, status: _ } => self.notified(attempt, ready),
             Event::ResizeDone { run } => self.resize_done(run),
             Event::ResizeFailed { run, message } => self.resize_failed(run, &message),
-            // The actions that a driver has carry no network by a process of its own.
-            Event::NetworkHelperDied => {}
+            Event::NetworkHelperDied { message } => self.network_helper_died(message),
         }
     }
 

@@ -17,6 +17,7 @@ mod event_log;
 mod facts;
 mod hook;
 mod job;
+mod network;
 mod object;
 mod outcome;
 mod phase;
@@ -46,6 +47,7 @@ pub use event::{
 };
 pub use event_log::EventLog;
 pub use job::{JobFailure, JobMachine, JobStatus};
+use network::NetworkHelper;
 pub use object::{Identity, kubernetes_pod};
 pub use outcome::Cause;
 pub use phase::{Progress, phase};
@@ -85,6 +87,8 @@ pub struct PodMachine {
     active: (Duration, Time),
     /// Every container is being ended so that all start again from the first on (rule 102).
     restarting_all: bool,
+    /// What carries the pod's network.
+    network_helper: NetworkHelper,
     next_run: u64,
     /// Whose the probes, hooks and resizes are that somebody else carries out now.
     runs: BTreeMap<RunId, ContainerId>,
@@ -132,6 +136,7 @@ impl PodMachine {
             exit_code_from: None,
             active: (Duration::ZERO, now.mono),
             restarting_all: false,
+            network_helper: NetworkHelper::default(),
             next_run: 0,
             runs: BTreeMap::new(),
             actions: VecDeque::new(),
@@ -167,6 +172,7 @@ impl PodMachine {
         self.now = now;
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now.mono);
         let only_probes = !is_due(self.deadline())
+            && !is_due(self.network_helper_due())
             && !self.records.iter().any(|(_, record)| is_due(self.timeout_of(record)));
         self.dirty = self.dirty.max(if only_probes { Dirty::Probes } else { Dirty::Everything });
     }
@@ -196,7 +202,7 @@ impl PodMachine {
         let of_probes = |record: &Record| record.running().and_then(|running| running.probes.timeout());
         let of_records =
             self.records.iter().flat_map(|(_, record)| [of_probes(record), self.timeout_of(record)]);
-        of_records.chain([self.deadline()]).flatten().min()
+        of_records.chain([self.deadline(), self.network_helper_due()]).flatten().min()
     }
 
     /// When something of a container is due, its probes aside.

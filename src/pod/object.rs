@@ -27,13 +27,21 @@ pub struct Identity {
     pub qos_class: &'static str,
     /// Addresses of the host, which are the pod's own where it has no network for itself.
     pub host_ips: Vec<Text>,
+    /// Addresses of the pod; none before it has any.
+    pub pod_ips: Vec<Text>,
 }
 
 impl Identity {
     /// Of a pod that nobody asks about.
     pub fn unknown() -> Self {
         let none = || Text::from("");
-        Self { uid: none(), node_name: none(), qos_class: "BestEffort", host_ips: Vec::new() }
+        Self {
+            uid: none(),
+            node_name: none(),
+            qos_class: "BestEffort",
+            host_ips: Vec::new(),
+            pod_ips: Vec::new(),
+        }
     }
 }
 
@@ -300,10 +308,10 @@ fn pod_status(status: &PodStatus, identity: &Identity) -> Value {
     put(&mut object, "message", json!(status.message));
     put(&mut object, "conditions", status.conditions.iter().map(condition).collect());
     put(&mut object, "hostIP", json!(identity.host_ips.first()));
-    put(&mut object, "podIP", json!(identity.host_ips.first()));
-    let addresses: Vec<Value> = identity.host_ips.iter().map(|ip| json!({"ip": ip})).collect();
-    put(&mut object, "hostIPs", json!(addresses));
-    put(&mut object, "podIPs", json!(addresses));
+    put(&mut object, "podIP", json!(identity.pod_ips.first()));
+    let addresses = |all: &[Text]| all.iter().map(|ip| json!({"ip": ip})).collect();
+    put(&mut object, "hostIPs", addresses(&identity.host_ips));
+    put(&mut object, "podIPs", addresses(&identity.pod_ips));
     let list = |statuses: &[ContainerStatus]| {
         statuses.iter().map(|status| container_status(status, identity)).collect()
     };

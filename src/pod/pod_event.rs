@@ -69,6 +69,8 @@ pub enum PodEvent {
     FailedCreatePodSandBox(Text),
     /// The pod's surroundings broke; everything starts anew (rule 23).
     SandboxChanged,
+    /// The process that carries the pod's network died; it is started again.
+    NetworkNotReady(Text),
     /// A changed manifest was not taken over.
     FailedValidation(Text),
     /// An action failed.
@@ -130,6 +132,7 @@ impl PodEvent {
             Self::FailedKillPod(_) => "FailedKillPod",
             Self::FailedCreatePodSandBox(_) => "FailedCreatePodSandBox",
             Self::SandboxChanged => "SandboxChanged",
+            Self::NetworkNotReady(_) => "NetworkNotReady",
             Self::FailedValidation(_) => "FailedValidation",
             Self::FailedSync(_) => "FailedSync",
         }
@@ -159,6 +162,7 @@ impl PodEvent {
             | Self::SuccessfulCreate
             | Self::JobFailed(_)
             | Self::SandboxChanged
+            | Self::NetworkNotReady(_)
             | Self::FailedValidation(_)
             | Self::FailedSync(_) => None,
         }
@@ -195,6 +199,7 @@ impl PodEvent {
             | Self::ProbeWarning(..)
             | Self::FailedKillPod(_)
             | Self::FailedCreatePodSandBox(_)
+            | Self::NetworkNotReady(_)
             | Self::FailedValidation(_)
             | Self::FailedSync(_) => true,
         }
@@ -274,6 +279,7 @@ impl fmt::Display for PodEvent {
                 write!(f, "cannot end container {name}: something of it outlives SIGKILL and is left behind")
             }
             Self::FailedCreatePodSandBox(cause) => write!(f, "cannot set up the pod: {cause}"),
+            Self::NetworkNotReady(cause) => write!(f, "the pod has no way out of its network: {cause}"),
             Self::SandboxChanged => f.write_str("the pod's surroundings are gone, all containers start anew"),
             Self::FailedValidation(cause) => write!(f, "cannot take over the changed manifest: {cause}"),
             Self::FailedSync(cause) => f.write_str(cause),

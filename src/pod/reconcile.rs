@@ -52,6 +52,7 @@ impl PodMachine {
         }
         self.expire_refusals();
         self.advance_running();
+        self.advance_network_helper();
         if self.deadline().is_some_and(|deadline| deadline <= self.now.mono) {
             self.record(PodEvent::DeadlineExceeded);
             self.begin_stop(StopCause::DeadlineExceeded, self.pod.termination_grace_period);

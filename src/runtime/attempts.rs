@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal as NixSignal, killpg};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
-pub(super) use way::{Executed, cannot_create, why_not_executed};
+pub(super) use way::{Executed, Reaper, cannot_create, why_not_executed};
 use way::{Step, Way, command_line};
 
 use super::cgroup::AttemptGroup;
@@ -122,8 +122,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) is_joined: bool,
     /// What the kernel is told of it as a whole.
     pub(super) limits: Limits,
-    /// podinit's own program, which runs the container's as its child.
-    pub(super) reaper: Option<BorrowedFd<'a>>,
+    /// Who runs the container's program.
+    pub(super) reaper: Reaper<'a>,
 }
 
 impl Attempts {
@@ -187,7 +187,7 @@ impl Attempts {
         let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
         let (namespaces, is_first_process) = (enclosure.namespaces, enclosure.is_first_process);
         let has_processes = is_first_process || inside.is_some();
-        let kept = [notify.map(|(_, to)| to), reaper.map(|program| program.as_raw_fd())];
+        let kept = [notify.map(|(_, to)| to), reaper.descriptor()];
         way.add_enclosed(&plan, open_files, enclosure, kept);
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
@@ -247,7 +247,7 @@ impl Attempts {
         let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {
             way.add_enclosed(&plan, open_files, enclosure, [None; 2]);
-            return way.execute(&mut command_line(plan, None), output, birth);
+            return way.execute(&mut command_line(plan, Reaper::Never), output, birth);
         }
         let attempt = self.live.get(&id.container).filter(|attempt| attempt.id == id);
         let attempt = attempt.filter(|attempt| !attempt.main_ended).ok_or_else(not_running)?;
@@ -260,7 +260,7 @@ impl Attempts {
         }
         way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 2]);
         let inside = attempt.has_processes.then(|| processes.as_fd());
-        way.execute(&mut command_line(plan, None), output, Birth { inside, ..birth })
+        way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth })
     }
 
     /// A command runs that ends with the attempt.
@@ -470,6 +470,13 @@ impl Attempts {
         children
             .retain(|pid| !self.by_pid.contains_key(pid) && !self.strangers.contains(pid) && !is_probe(*pid));
         Some(children)
+    }
+
+    /// A child that is no container's, and nobody waits for here.
+    pub(super) fn add_stranger(&mut self, pid: i32) {
+        if !self.strangers.contains(&pid) {
+            self.strangers.push(pid);
+        }
     }
 
     /// Whether this was a child of before. Its number may be another's from now on.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::IpAddr;
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -43,6 +44,11 @@ impl Environment {
     /// What this host is like, and which pod this is.
     pub(super) fn surroundings(&mut self) -> &Surroundings {
         self.surroundings.get_or_insert_with(host::surroundings)
+    }
+
+    /// The pod has a network of its own, with these addresses.
+    pub(super) fn set_pod_addresses(&mut self, addresses: Vec<IpAddr>) {
+        self.surroundings.get_or_insert_with(host::surroundings).pod_addresses = addresses;
     }
 
     /// From now on it is another pod, on the same host. Returns its uid, if anybody was told the old one.

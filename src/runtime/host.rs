@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use crate::plan::Surroundings;
 
-/// What variables and the Pod object tell of this host and of a new pod on it. Without a network the address
-/// is 127.0.0.1.
+/// What variables and the Pod object tell of this host and of a new pod on it, which has the host's addresses
+/// as long as it has no network of its own. Without a network the address is 127.0.0.1.
 pub(super) fn surroundings() -> Surroundings {
     let mut addresses: Vec<IpAddr> = [
         // Addresses that lead through the default route, and that nobody has (RFC 5737, RFC 3849).
@@ -26,6 +26,7 @@ pub(super) fn surroundings() -> Surroundings {
         uid: random_uuid(),
         // As kubelet makes a node's name of the host's.
         node_name: name.to_string_lossy().trim().to_lowercase(),
+        pod_addresses: addresses.clone(),
         addresses,
         processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u64),
         memory: host_memory(),

@@ -12,6 +12,7 @@ mod host;
 mod init;
 mod input;
 mod messages;
+mod network;
 mod notified;
 mod oom;
 mod output;
@@ -44,7 +45,7 @@ pub(crate) use probe::{OWN_CHILD, Question, Verdict};
 pub(crate) use sandbox::{REAPER, reap};
 pub(crate) use watch::{Reading, Watched};
 
-use crate::plan::{Isolation, SignalPolicy};
+use crate::plan::{Isolation, NetworkPlan, SignalPolicy};
 use crate::spec::{ContainerId, Pod, Signal};
 
 /// How long the last words may take to be read before they are dropped.
@@ -59,6 +60,8 @@ pub(crate) struct Job {
     pub(crate) commands: Commands,
     /// What surrounds the pod and its containers.
     pub(crate) isolation: Isolation,
+    /// How far the pod's network reaches, and what leads into it.
+    pub(crate) network: NetworkPlan,
     /// What signals to the supervisor mean.
     pub(crate) signals: SignalPolicy,
     /// Signals go to the container's whole process group.

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use nix::fcntl::OFlag;
 use super::cause;
 use super::environment::Environment;
 use crate::plan;
-use crate::pod::{EventLog, Identity, PodEvent, PodStatus, Time, Timestamp, kubernetes_pod};
+use crate::pod::{EventLog, Identity, PodEvent, PodStatus, Text, Time, Timestamp, kubernetes_pod};
 use crate::spec::Pod;
 
 /// Between a failed try to write the status and the next one; twice as long each time.
@@ -60,7 +61,8 @@ struct EventFile {
 }
 
 impl Reporter {
-    /// `None` where nobody wants to know. `manifests` are the files that the pod was read from.
+    /// `None` where nobody wants to know. `manifests` are the files that the pod was read from; a pod that is to
+    /// have a network of its own has no addresses before it is made.
     ///
     /// # Errors
     /// A file that cannot be written, or is something else as well: nothing has been started.
@@ -68,8 +70,8 @@ impl Reporter {
         pod: &Pod,
         environment: &mut Environment,
         manifests: &[PathBuf],
-        status: Option<PathBuf>,
-        events: Option<PathBuf>,
+        (status, events): (Option<PathBuf>, Option<PathBuf>),
+        has_network: bool,
     ) -> io::Result<Option<Self>> {
         if status.is_none() && events.is_none() {
             return Ok(None);
@@ -80,13 +82,20 @@ impl Reporter {
             uid: host.uid.as_str().into(),
             node_name: host.node_name.as_str().into(),
             qos_class: plan::qos_class(pod).name(),
-            host_ips: host.addresses.iter().map(|address| address.to_string().into()).collect(),
+            host_ips: texts(&host.addresses),
+            pod_ips: if has_network { Vec::new() } else { texts(&host.pod_addresses) },
         };
         Ok(Some(Self {
             status: status.map(StatusFile::new).transpose()?,
             events: events.map(EventFile::new).transpose()?,
             identity,
         }))
+    }
+
+    /// The pod has a network of its own, with these addresses.
+    pub(super) fn set_pod_addresses(&mut self, addresses: &[IpAddr]) {
+        self.identity.pod_ips = texts(addresses);
+        self.status_changed();
     }
 
     /// From now on it is about another pod.
@@ -136,6 +145,10 @@ impl Reporter {
     pub(super) fn timeout(&self) -> Option<Time> {
         self.status.as_ref()?.retry.map(|retry| retry.at)
     }
+}
+
+fn texts(addresses: &[IpAddr]) -> Vec<Text> {
+    addresses.iter().map(|address| address.to_string().into()).collect()
 }
 
 /// Refuses a file that would be written over what else it is.

@@ -3,6 +3,7 @@
 //! Nothing in a turn waits for anything.
 
 mod groups;
+mod network;
 mod open_files;
 mod runs;
 mod start;
@@ -91,15 +92,16 @@ impl Supervisor {
         }
         let containers = job.pod.iter().count();
         let mut environment = Environment::new();
-        let reporter =
-            Reporter::new(&job.pod, &mut environment, &job.manifests, job.status_file, job.event_file)?;
+        let has_network = job.isolation.network;
+        let files = (job.status_file, job.event_file);
+        let reporter = Reporter::new(&job.pod, &mut environment, &job.manifests, files, has_network)?;
         let watch = job.watched.map(Watch::new).transpose()?;
         if let Some(watch) = &watch {
             epoll.add(watch.fd(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Watch.into()))?;
         }
         let now = clock::now();
         // Now, while /proc and the file are certainly there.
-        let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.shares_processes();
+        let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.has_processes();
         let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { open_files::raise(&job.pod) };
         let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;
@@ -120,7 +122,7 @@ impl Supervisor {
             oom_scores,
             runs: Runs::default(),
             own_program,
-            sandbox: Sandbox::new(job.isolation),
+            sandbox: Sandbox::new(job.isolation, job.network),
             credentials: BTreeMap::new(),
             output: None,
             has_terminal: terminal::is_controlled(),
@@ -195,6 +197,9 @@ impl Supervisor {
         }
         for run in ready.runs {
             self.advance_run(run);
+        }
+        if ready.network {
+            self.hear_of_network();
         }
         self.look_at_manifest(ready.watch);
         if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now.mono) {
@@ -391,8 +396,9 @@ impl Supervisor {
             Action::Record(event) => self.record(&event),
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
             Action::Resize { run, attempt } => self.resize(run, attempt),
-            // The machine asks for neither.
-            Action::RefreshVolumes | Action::RestartNetworkHelper => {}
+            Action::RestartNetworkHelper => self.restart_network_helper(),
+            // The machine does not ask for it.
+            Action::RefreshVolumes => {}
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) enum Token {
     Watch,
     /// The control group of its attempt has lost its last process.
     Group(ContainerId),
+    /// What carries the pod's network has something to say.
+    Network,
 }
 
 /// What one wait for events brought, sorted by what comes first.
@@ -30,6 +32,7 @@ pub(super) struct Ready {
     pub(super) notified: Vec<ContainerId>,
     pub(super) watch: bool,
     pub(super) groups: bool,
+    pub(super) network: bool,
 }
 
 impl Ready {
@@ -44,6 +47,7 @@ impl Ready {
                 Token::Notify(container) => ready.notified.push(container),
                 Token::Watch => ready.watch = true,
                 Token::Group(_) => ready.groups = true,
+                Token::Network => ready.network = true,
                 // Sinks are flushed every turn.
                 Token::Sink(_) => {}
             }
@@ -67,6 +71,7 @@ impl From<Token> for u64 {
             Token::Notify(container) => (5, container.position() as Self),
             Token::Watch => (6, 0),
             Token::Group(container) => (7, container.position() as Self),
+            Token::Network => (8, 0),
         };
         kind << KIND | about
     }
@@ -82,6 +87,7 @@ impl Token {
             3 => Self::Sink(kind),
             4 => Self::Run(RunId(about)),
             6 => Self::Watch,
+            8 => Self::Network,
             7 => Self::Group(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             5 => Self::Notify(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             _ => Self::Signals,

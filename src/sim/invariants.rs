@@ -203,7 +203,7 @@ impl Invariants {
             | Event::ResizeDone { .. }
             | Event::ResizeFailed { .. }
             | Event::EphemeralAdded(_)
-            | Event::NetworkHelperDied
+            | Event::NetworkHelperDied { .. }
             | Event::ActionFailed { .. } => {}
         }
         self.pass(now);

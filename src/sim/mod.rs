@@ -319,7 +319,7 @@ fn attempt_of(event: &Event) -> Option<AttemptId> {
         | Event::ResizeDone { .. }
         | Event::ResizeFailed { .. }
         | Event::EphemeralAdded(_)
-        | Event::NetworkHelperDied
+        | Event::NetworkHelperDied { .. }
         | Event::ActionFailed { .. } => None,
     }
 }

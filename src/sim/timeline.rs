@@ -292,7 +292,7 @@ impl Timeline {
             | Event::ResizeDone { .. }
             | Event::ResizeFailed { .. }
             | Event::EphemeralAdded(_)
-            | Event::NetworkHelperDied
+            | Event::NetworkHelperDied { .. }
             | Event::ActionFailed { .. } => {}
         }
     }
@@ -471,6 +471,7 @@ impl What {
             | PodEvent::ResizeError(..)
             | PodEvent::FailedCreatePodSandBox(_)
             | PodEvent::SandboxChanged
+            | PodEvent::NetworkNotReady(_)
             | PodEvent::FailedValidation(_)
             | PodEvent::FailedSync(_) => None,
         }

@@ -110,7 +110,7 @@ impl Trace {
             | Event::ResizeDone { .. }
             | Event::ResizeFailed { .. }
             | Event::EphemeralAdded(_)
-            | Event::NetworkHelperDied
+            | Event::NetworkHelperDied { .. }
             | Event::ActionFailed { .. } => return,
         };
         self.push(now, entry);

@@ -59,8 +59,19 @@ pub(crate) struct CommandLine {
     variables: Vec<*const c_char>,
     /// As `pointers`, for a script without `#!` that the shell reads: [1] is set by the child.
     shell: Vec<*const c_char>,
+    /// Executed in place of a program that loses the signal of its parent's death.
+    keeper: Option<Keeper>,
     /// What is pointed to.
     _strings: (Vec<CString>, Vec<Cow<'static, CStr>>),
+}
+
+/// A program that keeps another one as its child.
+#[derive(Debug)]
+struct Keeper {
+    /// Open, as [`Program::Open`].
+    program: RawFd,
+    pointers: Vec<*const c_char>,
+    _strings: Vec<CString>,
 }
 
 /// Where the program is.
@@ -115,7 +126,17 @@ impl CommandLine {
         let shell = [SHELL.as_ptr(), null].into_iter().chain(after_name).chain([null]).collect();
         let pointers = arguments.iter().map(|argument| argument.as_ptr()).chain([null]).collect();
         let variables = environment.iter().map(|variable| variable.as_ptr()).chain([null]).collect();
-        Self { program, pointers, variables, shell, _strings: (arguments, environment) }
+        let keeper = None;
+        Self { program, pointers, variables, shell, keeper, _strings: (arguments, environment) }
+    }
+
+    /// Executes this open program with these words and the arguments where the program would change its user
+    /// or gain capabilities: the kernel takes the signal of its parent's death from such (prctl(2)).
+    pub(crate) fn kept_by(mut self, program: BorrowedFd<'_>, words: Vec<CString>) -> Self {
+        let own = self.pointers.iter().copied().filter(|pointer| !pointer.is_null());
+        let pointers = words.iter().map(|word| word.as_ptr()).chain(own).chain([std::ptr::null()]).collect();
+        self.keeper = Some(Keeper { program: program.as_raw_fd(), pointers, _strings: words });
+        self
     }
 
     /// Executes the first program that can be. Returns why none could.
@@ -137,6 +158,16 @@ impl CommandLine {
             }
         };
         for program in programs {
+            if let Some(keeper) = &self.keeper
+                // SAFETY: as this function's.
+                && unsafe { changes_rights(program) }
+            {
+                let (number, flags) = (libc::SYS_execveat, libc::AT_EMPTY_PATH);
+                let (path, arguments) = (c"".as_ptr(), keeper.pointers.as_ptr());
+                // SAFETY: path, arguments and environment are null-terminated and live: `_strings` own them.
+                unsafe { libc::syscall(number, keeper.program, path, arguments, environment, flags) };
+                return errno();
+            }
             // SAFETY: program, arguments and environment are null-terminated and live: `_strings` owns them.
             unsafe { libc::execve(program.as_ptr(), self.pointers.as_ptr(), environment) };
             match errno() {
@@ -155,6 +186,21 @@ impl CommandLine {
         }
         if denied { libc::EACCES } else { libc::ENOENT }
     }
+}
+
+/// Whether the program becomes somebody else or gains capabilities when it is executed.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn changes_rights(program: &CStr) -> bool {
+    // SAFETY: stat is plain old data that the kernel fills.
+    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: a null-terminated path, and a stat that lives and may be filled.
+    let is_there = unsafe { libc::stat(program.as_ptr(), &raw mut status) == 0 };
+    let has_bits = status.st_mode & (libc::S_ISUID | libc::S_ISGID) != 0;
+    let (name, none) = (c"security.capability".as_ptr(), std::ptr::null_mut());
+    // SAFETY: null-terminated strings; nothing is written where the size is 0.
+    is_there && (has_bits || unsafe { libc::getxattr(program.as_ptr(), name, none, 0) > 0 })
 }
 
 impl StartReport {

@@ -55,6 +55,18 @@ pub(crate) fn close_from(first: RawFd) {
     }
 }
 
+/// Closes every descriptor but the standard ones and this one. Only in a copy of this process that ends
+/// without destructors: what else owns one there is never used again.
+pub(crate) fn close_others(but: BorrowedFd<'_>) {
+    let kept = but.as_raw_fd();
+    if kept > 3 {
+        // SAFETY: takes numbers only.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, kept - 1, 0) };
+    }
+    // SAFETY: takes numbers only.
+    unsafe { libc::syscall(libc::SYS_close_range, kept + 1, libc::c_uint::MAX, 0) };
+}
+
 /// How many bytes a read from the pipe would give now.
 pub(crate) fn bytes_available(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     let mut count: libc::c_int = 0;

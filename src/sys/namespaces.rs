@@ -43,8 +43,9 @@ pub(crate) fn unshare(namespaces: Namespaces) -> Result<(), Errno> {
     done(unsafe { libc::syscall(libc::SYS_unshare, namespaces.0) })
 }
 
-/// The mount, process and control group namespaces that a child has sent; `None` where it has not (yet).
-pub(crate) fn receive_namespaces(socket: BorrowedFd<'_>) -> Option<[OwnedFd; 3]> {
+/// So many namespaces that another process has sent, at most three: of a container's child these are those of
+/// mounts, processes and control groups. `None` where it has not (yet).
+pub(crate) fn receive_namespaces<const COUNT: usize>(socket: BorrowedFd<'_>) -> Option<[OwnedFd; COUNT]> {
     let mut byte = [0];
     let mut data = [IoSliceMut::new(&mut byte)];
     let mut space = nix::cmsg_space!([std::os::fd::RawFd; 3]);

@@ -22,6 +22,7 @@ fn planned(pod: &Pod) -> Result<CommandPlan, String> {
         uid: "5ad2f9c4-1c8e-4f4e-8a47-0a1f4c2b9e61".to_owned(),
         node_name: "node-1".to_owned(),
         addresses: vec!["192.168.1.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
+        pod_addresses: vec!["192.168.1.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
         processors: 8,
         memory: Some(16 << 30),
     };

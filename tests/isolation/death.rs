@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{Directory, PODINIT, Running, until};
-use crate::pod::{Pod, STAY, Who};
+use crate::pod::{Pod, STAY, UP, Who};
 
 /// Within this everything is gone.
 const SOON: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ fn whole(who: Who, mark: &str) -> Pod {
         .volume("memory", "emptyDir.medium = \"Memory\"")
         .init("init", &format!(": {mark}; [ ! -e /disk/old ] || exit 9; touch /disk/old"), mounts)
         .init("side", &format!(": {mark}; {child}; {STAY}"), &format!("{mounts}\nrestartPolicy = \"Always\""))
-        .main("main", &format!(": {mark}; {child}; echo up; {STAY}"), &keys)
+        .main("main", &format!(": {mark}; {child}; {UP}"), &keys)
         .main("short", &format!(": {mark}; sleep 0.02"), mounts)
 }
 
@@ -132,33 +133,34 @@ fn sigkill_at_any_moment_leaves_nothing_that_the_next_run_does_not_clear() {
     }
 }
 
-/// DEATH-03, DEATH-10: what loses the signal of its parent's death when it is executed, because it changes the
-/// user, ends with podinit all the same: profile pod has a process namespace around it.
+/// DEATH-03: a container whose user is another than podinit's ends with podinit, though a change of user clears
+/// the signal of a parent's death; so does one that executes a program which changes its user, where that may
+/// gain nothing, and where the first process of the pod's process namespace is podinit's own.
 #[test]
-fn programs_that_change_their_user_end_with_podinit() {
+fn containers_of_other_users_end_with_podinit() {
+    let cases = [
+        ("", "", 0o755, false),
+        ("", ", allowPrivilegeEscalation = false", 0o4755, false),
+        ("shareProcessNamespace = true", "", 0o4755, true),
+    ];
     for who in Who::among(&[Who::Root, Who::Ranged]) {
-        for keys in ["", "shareProcessNamespace = true"] {
+        for (keys, context, mode, changes) in cases {
             let mark = format!("1{}77", std::process::id());
-            let pod = Pod::new(who).with(keys).words(
-                "containers",
-                "main",
-                &format!("[\"/bin/probe\", \"wait\", \"{mark}\"]"),
-                "securityContext.runAsUser = 1001",
-            );
-            let pod = pod.with_probe();
-            let probe = pod.root("bin/probe");
-            fs::set_permissions(&probe, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+            let words = format!("[\"/bin/probe\", \"wait\", \"{mark}\"]");
+            let context = format!("securityContext = {{ runAsUser = 1001{context} }}");
+            let pod = Pod::new(who).with(keys).words("containers", "main", &words, &context).with_probe();
+            fs::set_permissions(pod.root("bin/probe"), fs::Permissions::from_mode(mode)).unwrap();
             let running = pod.start();
             until("it runs", || !is_alive(&mark).is_empty());
             let process = &is_alive(&mark)[0];
             let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
             let ids = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
-            let real_and_effective: Vec<_> = ids.split_ascii_whitespace().skip(1).take(2).collect();
-            assert_ne!(real_and_effective[0], real_and_effective[1], "{who:?}: it has not changed its user");
+            let ids: Vec<_> = ids.split_ascii_whitespace().collect();
+            assert_eq!(ids[1] != ids[2], changes, "{who:?}: {keys}: {ids:?}");
             running.signal(Signal::SIGKILL);
             let killed = Instant::now();
             while !is_alive(&mark).is_empty() {
-                assert!(killed.elapsed() < SOON, "{who:?}: {keys}: it is left");
+                assert!(killed.elapsed() < SOON, "{who:?}: {keys}, {context}: it is left");
             }
             drop(running);
         }
@@ -219,7 +221,7 @@ fn a_second_pod_of_the_name_is_refused_while_the_first_runs() {
     for who in Who::among(&Who::ALL) {
         let pod = Pod::new(who).volume("disk", "emptyDir = {}").main(
             "main",
-            &format!("echo up; {STAY}"),
+            UP,
             "volumeMounts = [{ name = \"disk\", mountPath = \"/disk\" }]",
         );
         let first = pod.start();
@@ -241,4 +243,58 @@ fn a_second_pod_of_the_name_is_refused_while_the_first_runs() {
 fn is_alive_pid(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+/// DEATH-02, PID1-15: podinit has one thread, also while it starts, probes and restarts, so that none can end before
+/// it, and no lock can be held by another when a child is made.
+#[test]
+fn podinit_has_one_thread() {
+    for who in Who::among(&[Who::Root, Who::User]) {
+        let pod = whole(who, &format!("threads-{}", std::process::id()));
+        let running = pod.start();
+        running.wait_for("main | up");
+        for _ in 0..200 {
+            let tasks = fs::read_dir(format!("/proc/{}/task", running.pid())).unwrap().count();
+            assert_eq!(tasks, 1, "{who:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        running.signal(Signal::SIGTERM);
+        assert_eq!(running.end().code(), 143, "{who:?}");
+    }
+}
+
+/// DEATH-07: while a pod runs podinit's program is replaced by another: what has to be started of podinit's own is
+/// what the pod began with.
+#[test]
+fn a_pod_goes_on_when_podinit_s_program_is_replaced() {
+    for who in Who::among(&[Who::User]) {
+        let keys = "readinessProbe = { exec.command = [\"touch\", \"/tmp/probed\"], periodSeconds = 0.05 }";
+        let script = "until [ -e /tmp/go ] || [ -e /shared/go ]; do sleep 0.01; done; rm -f /tmp/probed
+                      until [ -e /tmp/probed ]; do sleep 0.01; done; echo probed; exit 1";
+        let pod = Pod::new(who);
+        let shared = pod.host_directory("shared");
+        let volume = format!("hostPath.path = {}", crate::pod::quoted(&shared));
+        let keys = format!("{keys}\nvolumeMounts = [{{ name = \"shared\", mountPath = \"/shared\" }}]");
+        let pod = pod
+            .with(
+                "shareProcessNamespace = true\nrestartPolicy = \"Always\"\n\
+                   crashLoopBackOff.initialDelaySeconds = 0\ncrashLoopBackOff.maxDelaySeconds = 0",
+            )
+            .volume("shared", &volume)
+            .main("main", script, &keys)
+            .main("first", "echo up; sleep 1000", "");
+        let running = pod.start();
+        running.wait_for("first | up");
+        let program = pod.directory.path("podinit");
+        let other = pod.directory.path("other");
+        fs::write(&other, "#!/bin/sh\necho replaced\n").unwrap();
+        fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&other, &program).unwrap();
+        fs::write(shared.join("go"), "").unwrap();
+        running.wait_for("main | probed");
+        running.wait_for("main | probed");
+        running.signal(Signal::SIGTERM);
+        let ended = running.end();
+        assert!(!ended.stdout.iter().any(|line| line.contains("replaced")), "{ended:#?}");
+    }
 }

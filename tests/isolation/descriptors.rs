@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use crate::harness::{Running, until};
-use crate::pod::{Pod, STAY, Who, printed, quoted};
+use crate::pod::{Pod, UP, Who, printed, quoted};
 
 /// Every descriptor of the shell that runs it, and what is behind it.
 const LIST: &str = "me=$$; for n in $(ls /proc/$me/fd); do [ -e /proc/$me/fd/$n ] && echo $n $(readlink /proc/$me/fd/$n); done";
@@ -153,7 +153,7 @@ fn podinit_shows_nothing_to_its_own_user() {
 #[test]
 fn podinit_of_an_ordinary_user_is_closed_while_its_pod_runs() {
     for who in Who::among(&Who::ROOTLESS) {
-        let pod = Pod::script(who, &format!("echo up; {STAY}"));
+        let pod = Pod::script(who, UP);
         let running = pod.start();
         running.wait_for("main | up");
         let process = format!("/proc/{}", running.pid());

@@ -40,7 +40,7 @@ fn what_is_masked_is_empty() {
     }
 }
 
-/// CONT-08, CVE-2023-25809: root of the container changes nothing of the kernel, of devices, or of groups.
+/// CONT-08, CONT-09, CVE-2023-25809: root of the container changes nothing of the kernel, of devices, or of groups.
 #[test]
 fn what_is_the_kernel_s_cannot_be_written_to() {
     let script = "

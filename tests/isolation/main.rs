@@ -5,6 +5,9 @@
 //! A test that needs what the machine lacks says so and passes, unless `PODINIT_TESTS_MUST_RUN=1`.
 #![allow(
     clippy::unwrap_used,
+    clippy::exit,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::wildcard_enum_match_arm,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
@@ -23,11 +26,13 @@ mod hidden;
 mod inherited;
 mod links;
 mod namespaces;
+mod nested;
 mod pod;
 mod probe;
 #[path = "../it/pty.rs"]
 #[allow(dead_code, reason = "the terminals of the tests of the program")]
 mod pty;
+mod refused;
 mod rights;
 mod rootless;
 mod roots;

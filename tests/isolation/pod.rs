@@ -177,7 +177,7 @@ impl Pod {
     /// The program that does what busybox cannot: this one, under another name.
     pub fn with_probe(self) -> Self {
         let path = self.root("bin/probe");
-        fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+        copy_program(&std::env::current_exe().unwrap(), &path);
         self.give(&path);
         self
     }
@@ -197,7 +197,7 @@ impl Pod {
             self.give(&path);
         }
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists());
-        fs::copy(busybox.unwrap(), self.root("bin/busybox")).unwrap();
+        copy_program(Path::new(busybox.unwrap()), &self.root("bin/busybox"));
         self.give(&self.root("bin/busybox"));
         for name in APPLETS.split_ascii_whitespace() {
             symlink("busybox", self.root("bin").join(name)).unwrap();
@@ -216,7 +216,7 @@ impl Pod {
             // Where everybody may look.
             let copy = self.directory.path("podinit");
             if !copy.exists() {
-                fs::copy(PODINIT, &copy).unwrap();
+                copy_program(Path::new(PODINIT), &copy);
             }
             copy
         };
@@ -283,8 +283,10 @@ impl Pod {
     }
 }
 
-/// The end of a script that runs until it is told to stop.
+/// The end of a script that runs until it is told to stop, with 143.
 pub const STAY: &str = "trap 'exit 143' TERM; sleep 1000 & wait";
+/// As [`STAY`], saying `up` when it can be told.
+pub const UP: &str = "trap 'exit 143' TERM; echo up; sleep 1000 & wait";
 
 /// What containers printed, without their names.
 pub fn printed(ended: &Ended) -> Vec<String> {
@@ -294,6 +296,12 @@ pub fn printed(ended: &Ended) -> Vec<String> {
 /// A line of a container without the container's name.
 pub fn text(line: &str) -> &str {
     line.split_once(" | ").map_or(line, |(_, text)| text)
+}
+
+/// Copies a program by another one: of a file that is open for writing here a child that another thread starts
+/// would have a copy for a moment, and it could not be executed.
+fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").args([from, to]).status().unwrap().success());
 }
 
 /// A string of TOML.

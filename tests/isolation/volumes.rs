@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use crate::harness::until;
-use crate::pod::{FIRST_ID, Pod, STAY, USER, Who, printed, quoted};
+use crate::pod::{FIRST_ID, Pod, UP, USER, Who, printed, quoted};
 
 fn mount_keys(name: &str, path: &str, more: &str) -> String {
     format!("volumeMounts = [{{ name = \"{name}\", mountPath = \"{path}\"{more} }}]")
@@ -195,7 +195,7 @@ fn what_is_cleared_is_never_behind_a_mount() {
     for who in Who::among(&[Who::Root]) {
         let pod = Pod::new(who).volume("disk", "emptyDir = {}").main(
             "main",
-            &format!("ls /disk; mkdir /disk/busy; touch /disk/file; echo up; {STAY}"),
+            &format!("ls /disk; mkdir /disk/busy; touch /disk/file; {UP}"),
             &mount_keys("disk", "/disk", ""),
         );
         let running = pod.start();

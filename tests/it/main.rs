@@ -28,6 +28,7 @@ mod kinds;
 mod lifecycle;
 mod manifest;
 mod names;
+mod network;
 mod notify;
 mod options;
 mod output;

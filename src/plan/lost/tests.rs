@@ -1,4 +1,4 @@
-//! What a host lacks against what a pod asks for, and what is left when a loss was accepted.
+//! What is lost on hosts that lack something, by the data alone.
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,27 @@ use crate::runtime::oom::{By, OomScore};
 use crate::runtime::sandbox::Enclosure;
 use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, StartReport};
 
+/// Whether podinit's own program, which is open, runs the container's as its child.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::runtime) enum Reaper<'a> {
+    /// It was asked for.
+    Always(BorrowedFd<'a>),
+    /// Where the program would not end with podinit (DEATH-10).
+    IfNeeded(BorrowedFd<'a>),
+    /// The program is executed itself.
+    #[default]
+    Never,
+}
+
+impl Reaper<'_> {
+    pub(in crate::runtime) fn descriptor(self) -> Option<RawFd> {
+        match self {
+            Self::Always(program) | Self::IfNeeded(program) => Some(program.as_raw_fd()),
+            Self::Never => None,
+        }
+    }
+}
+
 /// A command that runs beside a container.
 #[derive(Debug)]
 pub(in crate::runtime) struct Executed {
@@ -197,12 +218,16 @@ pub(in crate::runtime) fn why_not_executed(program: &str, errno: i32) -> String 
     }
 }
 
-pub(in crate::runtime) fn command_line(plan: CommandPlan, reaper: Option<BorrowedFd<'_>>) -> CommandLine {
-    if let Some(program) = reaper {
-        let words = [c"podinit", c"--"].map(CStr::to_owned).into_iter().chain(plan.arguments).collect();
-        return CommandLine::of_open(program, words, plan.environment);
+pub(in crate::runtime) fn command_line(plan: CommandPlan, reaper: Reaper<'_>) -> CommandLine {
+    let words = || [c"podinit", c"--"].map(CStr::to_owned).into_iter();
+    match reaper {
+        Reaper::Always(program) => {
+            CommandLine::of_open(program, words().chain(plan.arguments).collect(), plan.environment)
+        }
+        Reaper::IfNeeded(program) => CommandLine::new(plan.programs, plan.arguments, plan.environment)
+            .kept_by(program, words().collect()),
+        Reaper::Never => CommandLine::new(plan.programs, plan.arguments, plan.environment),
     }
-    CommandLine::new(plan.programs, plan.arguments, plan.environment)
 }
 
 /// A process, or what one needs, could not be made.

@@ -3,6 +3,7 @@
 //! decided in `plan`.
 
 mod mounts;
+mod network;
 mod place;
 mod processes;
 mod rights;
@@ -12,12 +13,14 @@ mod written;
 
 use std::fs;
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use nix::fcntl::{AT_FDCWD, OFlag};
 
 use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
+use self::network::Network;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
 pub(crate) use processes::{REAPER, reap};
@@ -25,7 +28,7 @@ pub(crate) use processes::{REAPER, reap};
 use super::cause;
 use crate::plan::{
     self, Accounts, ContainerIsolation, Credentials, Hostname, Ids, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
-    ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
+    NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
 use crate::spec::{Container, ContainerId, Pod};
@@ -38,6 +41,7 @@ const MOST_MESSAGE: u64 = 8 << 10;
 #[derive(Debug)]
 pub(super) struct Sandbox {
     isolation: Isolation,
+    network: Network,
     ids: Ids,
     /// Namespaces that stay for good have been entered.
     has_entered: bool,
@@ -66,10 +70,11 @@ pub(super) struct Enclosure {
 }
 
 impl Sandbox {
-    pub(super) fn new(isolation: Isolation) -> Self {
+    pub(super) fn new(isolation: Isolation, network: NetworkPlan) -> Self {
         place::remember_user();
         Self {
             isolation,
+            network: Network::new(network),
             ids: Ids::Host,
             has_entered: false,
             place: None,
@@ -103,12 +108,16 @@ impl Sandbox {
         if self.isolation.mounts && self.place.is_none() {
             self.place = Some(Place::find()?);
         }
+        if let (true, Some(place)) = (self.isolation.network, &self.place) {
+            self.network.find(place, !users::is_privileged(), self.has_entered)?;
+        }
         self.enter()?;
+        // It takes its time, in which the rest is made.
+        self.network.begin()?;
         if let Some(place) = &self.place {
             place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
         }
         self.check_ids(pod)?;
-        self.write_names(pod)?;
         self.set_up_network(pod)?;
         if let Some(place) = &self.place {
             let at = volumes::Places { place, ids: self.ids };
@@ -118,7 +127,10 @@ impl Sandbox {
             let place = self.place.as_ref();
             self.processes = Some(PodProcesses::start(own_program, place)?);
         }
-        Ok(())
+        if self.isolation.network {
+            self.network.wait()?;
+        }
+        self.write_names(pod)
     }
 
     /// Leaves the host's namespaces. Those of users and mounts once; the others anew for each try of a Job.
@@ -189,12 +201,12 @@ impl Sandbox {
         let Some(place) = &self.place else { return Ok(()) };
         let read = |path: &str| fs::read(path).unwrap_or_default();
         let hosts = if self.isolation.network {
-            plan::hosts(pod, &self.hostname, &[std::net::Ipv4Addr::LOCALHOST.into()]).into_bytes()
+            plan::hosts(pod, &self.hostname, self.network.addresses()).into_bytes()
         } else {
             plan::hosts_with_host_network(pod, &read("/etc/hosts"))
         };
         let of_host = String::from_utf8_lossy(&read("/etc/resolv.conf")).into_owned();
-        let (resolv_conf, warnings) = plan::resolv_conf(&of_host, pod)?;
+        let (resolv_conf, warnings) = plan::resolv_conf(&of_host, pod, self.network.name_server())?;
         for warning in warnings {
             log::warn!("{warning}");
         }
@@ -233,12 +245,23 @@ impl Sandbox {
     /// Ends what was made for the pod. Nothing of any container is left.
     pub(super) fn tear_down(&mut self) {
         self.processes = None;
+        self.network.stop();
         self.volumes.clear();
         if let Some(disk) = self.disk.take()
             && let Err(error) = disk.remove()
         {
             log::warn!("cannot remove the pod's directories: {}", cause(error));
         }
+    }
+
+    /// The addresses of the pod's own network; `None` where it has the host's.
+    pub(super) fn addresses(&self) -> Option<&[IpAddr]> {
+        self.isolation.network.then(|| self.network.addresses())
+    }
+
+    /// What carries the pod's network.
+    pub(super) fn network(&mut self) -> &mut Network {
+        &mut self.network
     }
 
     /// What a container is called on its network, and in HOSTNAME.
