@@ -286,7 +286,7 @@ impl Judge<'_> {
         let Some(identity) = &made.identity else { return };
         let field = format!("{path}.securityContext.runAsUser");
         let (user, group) = (identity.user, identity.group);
-        let what = format!("user {user} and group {group} for container {}", container.name);
+        let what = format!("container {} as {user}:{group}", container.name);
         let groups = "securityContext.supplementalGroups";
         let of_groups = format!("supplementary groups for container {}", container.name);
         if self.is_inside() {

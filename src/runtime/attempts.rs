@@ -45,6 +45,10 @@ pub(super) struct Attempt {
     is_first_process: bool,
     /// Where its namespaces come from.
     handed_over: Option<OwnedFd>,
+    /// Those of its mounts and control group that are its own.
+    own: Namespaces,
+    /// Its process namespace is its own or the pod's.
+    has_processes: bool,
     /// What who runs beside it joins: mounts, processes, control group.
     namespaces: OnceCell<Option<[OwnedFd; 3]>>,
     main_ended: bool,
@@ -182,6 +186,7 @@ impl Attempts {
         }
         let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
         let (namespaces, is_first_process) = (enclosure.namespaces, enclosure.is_first_process);
+        let has_processes = is_first_process || inside.is_some();
         let kept = [notify.map(|(_, to)| to), reaper.descriptor()];
         way.add_enclosed(&plan, open_files, enclosure, kept);
         let memory = match stdio {
@@ -215,6 +220,8 @@ impl Attempts {
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             is_first_process,
             handed_over: handed_over.map(|(ours, _)| ours),
+            own: namespaces,
+            has_processes,
             namespaces: OnceCell::new(),
             main_ended: false,
             killed: false,
@@ -247,13 +254,12 @@ impl Attempts {
         let [mounts, processes, cgroup] = attempt.namespaces().ok_or_else(not_running)?;
         // Joining what it has of the host is nothing to do, and takes a right that is the host's.
         let kinds = [(Namespaces::MOUNT, mounts), (Namespaces::CGROUP, cgroup)];
-        for (_, namespace) in kinds.into_iter().filter(|(kind, _)| enclosure.namespaces.has(*kind)) {
+        for (_, namespace) in kinds.into_iter().filter(|(kind, _)| attempt.own.has(*kind)) {
             let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
             way.add(join, Step::Own("join the container"));
         }
-        let has_processes = enclosure.has_processes;
         way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 2]);
-        let inside = has_processes.then(|| processes.as_fd());
+        let inside = attempt.has_processes.then(|| processes.as_fd());
         way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth })
     }
 

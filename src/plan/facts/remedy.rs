@@ -130,10 +130,10 @@ fn namespaces(fact: Fact, errno: i32, signs: &Signs) -> String {
         }
     };
     match signs.knob {
-        Some(Knob::MaxUserNamespaces) => "set user.max_user_namespaces, which is 0, to some thousands".to_owned(),
-        Some(Knob::UnprivilegedUserNamespaces) => "set kernel.unprivileged_userns_clone to 1".to_owned(),
+        Some(Knob::MaxUserNamespaces) => "user.max_user_namespaces is 0: set it to some thousands".to_owned(),
+        Some(Knob::UnprivilegedUserNamespaces) => "kernel.unprivileged_userns_clone is 0: set it to 1".to_owned(),
         Some(Knob::AppArmorRestricts) => {
-            "set kernel.apparmor_restrict_unprivileged_userns to 0, or give podinit an AppArmor profile with `userns,`"
+            "kernel.apparmor_restrict_unprivileged_userns is 1: set it to 0, or give podinit an AppArmor profile with `userns,`"
                 .to_owned()
         }
         None if signs.is_filtered => container.to_owned(),
@@ -181,9 +181,9 @@ mod tests {
             user(|signs| signs.knob = Some(Knob::MaxUserNamespaces)).contains("user.max_user_namespaces")
         );
         let debian = user(|signs| signs.knob = Some(Knob::UnprivilegedUserNamespaces));
-        assert!(debian.contains("kernel.unprivileged_userns_clone to 1"));
+        assert!(debian.contains("kernel.unprivileged_userns_clone is 0: set it to 1"));
         let ubuntu = user(|signs| signs.knob = Some(Knob::AppArmorRestricts));
-        assert!(ubuntu.contains("kernel.apparmor_restrict_unprivileged_userns to 0"));
+        assert!(ubuntu.contains("kernel.apparmor_restrict_unprivileged_userns is 1: set it to 0"));
         let docker = user(|signs| (signs.is_filtered, signs.around) = (true, Around::Docker));
         assert!(docker.contains("--security-opt seccomp=unconfined"), "{docker}");
         let kubernetes = user(|signs| (signs.is_filtered, signs.around) = (true, Around::Kubernetes));

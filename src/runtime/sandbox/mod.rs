@@ -67,8 +67,6 @@ pub(super) struct Enclosure {
     pub(super) is_closed: bool,
     /// Its main process is the first of its process namespace: nothing outlives it.
     pub(super) is_first_process: bool,
-    /// Its process namespace is not the host's: its own, or the pod's.
-    pub(super) has_processes: bool,
 }
 
 impl Sandbox {
@@ -356,7 +354,6 @@ impl Sandbox {
         let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
         let mut enclosure =
             rights::enclosure(credentials, isolation.surroundings, self.ids).map_err(config)?;
-        enclosure.has_processes = isolation.processes != ProcessNamespace::Host;
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
             enclosure.is_first_process = true;
