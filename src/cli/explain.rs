@@ -15,8 +15,9 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::source::Manifests;
 use super::{colors_errors, files, print, refuse_usage, run, source, wants_color};
+use crate::plan::{self, Images, Loss};
 use crate::runtime;
-use crate::spec;
+use crate::spec::{self, Pod};
 use report::Report;
 
 const AFTER_HELP: &str = "\
@@ -66,6 +67,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         problems: &loaded.problems,
         host_memory: runtime::host_memory(),
         not_enforced: runtime::not_enforced(pod),
+        lost: lost(pod),
     };
     let report = Report::of(pod, &told);
     match matches.get_one::<String>("output").map(String::as_str) {
@@ -73,4 +75,13 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         _ => print(&text::render(&report, wants_color() && std::io::stdout().is_terminal())),
     }
     0
+}
+
+/// What this host cannot honour of the pod, where the containers without a root of their own have the host's
+/// files.
+fn lost(pod: &Pod) -> Vec<Loss> {
+    let images = Images { host_rootfs: true, ..Images::default() };
+    // What cannot be on any host is `run`'s to say, which knows the images.
+    let Ok(isolation) = plan::isolation(pod, &images) else { return Vec::new() };
+    plan::lost(pod, &isolation, &runtime::tried_facts(&plan::asked_of_host(pod, &isolation)))
 }

@@ -5,6 +5,8 @@ mod check;
 mod command;
 mod completion;
 mod convert;
+mod degrade;
+mod doctor;
 mod explain;
 mod init;
 mod man;
@@ -44,6 +46,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     tells("check", check::definition, check::run),
     tells("convert", convert::definition, convert::run),
     tells("explain", explain::definition, explain::run),
+    tells("doctor", doctor::definition, doctor::run),
     tells("simulate", simulate::definition, simulate::run),
     Subcommand { runs_nothing: false, ..tells("probe", probe::definition, probe::run) },
     tells("schema", schema::definition, schema::run),

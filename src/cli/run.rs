@@ -1,12 +1,13 @@
 //! `podinit run`: a pod from manifests.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::source::Manifests;
-use super::{cannot, colors_errors, files, level, source, value, verbose, wants_color};
-use crate::plan::{self, Images, Published, SignalPolicy};
+use super::{cannot, colors_errors, degrade, files, level, source, value, verbose, wants_color};
+use crate::plan::{self, Images, Protection, Published, SignalPolicy};
 use crate::runtime::{self, Commands, Format, Job, Reading, Watched};
 use crate::spec::{self, ContainerId, Network, Pod, Profile, Severity};
 
@@ -60,6 +61,7 @@ pub(super) fn definition() -> Command {
                 .help("Refuse a pod whose limits this host cannot enforce"),
         )
         .arg(kube_strict())
+        .arg(degrade::argument())
         .args(network())
         .arg(
             Arg::new("exit-code-from")
@@ -186,10 +188,15 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Ok(images) => images,
         Err(message) => return cannot(&message),
     };
-    let isolation = match plan::isolation(&pod, &images) {
-        Ok(isolation) => isolation,
+    let fitted = match fitted(matches, &pod, &images) {
+        Ok(fitted) => fitted,
         Err(problems) => return cannot(&problems.join("\npodinit: ")),
     };
+    for loss in &fitted.lost {
+        log::warn!("{}", degrade::told(loss));
+    }
+    let watched = watched.map(|watched| watched_without(watched, &fitted.without));
+    let plan::Fitted { pod, isolation, .. } = fitted;
     let network = match published(matches).and_then(|published| plan::network(&pod, &published)) {
         Ok(network) => network,
         Err(problems) => return cannot(&problems.join("\npodinit: ")),
@@ -220,6 +227,33 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Ok(code) => code,
         Err(error) => cannot(&format!("cannot run the pod: {}", runtime::cause(error))),
     }
+}
+
+/// The pod as this host can run it. Nothing has been done by then.
+fn fitted(matches: &ArgMatches, pod: &Pod, images: &Images) -> Result<plan::Fitted, Vec<String>> {
+    let accepted = degrade::accepted(matches).map_err(|message| vec![message])?;
+    let isolation = plan::isolation(pod, images)?;
+    let asked = plan::asked_of_host(pod, &isolation);
+    let facts = if accepted.is_empty() { runtime::facts(&asked) } else { runtime::tried_facts(&asked) };
+    plan::fitted(pod, images, &facts, &accepted).map_err(|unfit| match unfit {
+        plan::Unfit::Problems(problems) => problems,
+        plan::Unfit::Losses(losses) => {
+            let sentences = losses.iter().map(degrade::sentence);
+            sentences.chain([degrade::refused(&losses).trim_end().to_owned()]).collect()
+        }
+    })
+}
+
+/// What is read again is run without what was given up as well.
+fn watched_without(watched: Watched, without: &BTreeSet<Protection>) -> Watched {
+    let (mut read_again, without) = (watched.read_again, without.clone());
+    let own = runtime::own_ids();
+    let read_again = move || {
+        let reading = read_again();
+        let pod = reading.pod.map(|pod| plan::reduced(&pod, &without, own));
+        Reading { pod, ..reading }
+    };
+    Watched { read_again: Box::new(read_again), ..watched }
 }
 
 /// The files of the manifest, and what reads them again in the same way.

@@ -37,6 +37,16 @@ pub struct Identity {
     pub groups: Vec<u32>,
 }
 
+impl Identity {
+    /// Whether these are its supplementary groups, in any order. Its own group may be among them.
+    pub fn has_groups(&self, groups: &[u32]) -> bool {
+        let of = |groups: &[u32]| -> std::collections::BTreeSet<u32> {
+            groups.iter().copied().filter(|group| *group != self.group).collect()
+        };
+        of(&self.groups) == of(groups)
+    }
+}
+
 /// Whether the container runs as somebody, so that its accounts have to be read.
 pub fn asks_for_identity(pod: &Pod, container: &Container) -> bool {
     let (all, own) = (&pod.security_context, &container.security_context);

@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal as NixSignal, killpg};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
-pub(super) use way::{Executed, cannot_create, why_not_executed};
+pub(super) use way::{Executed, Reaper, cannot_create, why_not_executed};
 use way::{Step, Way, command_line};
 
 use super::cgroup::AttemptGroup;
@@ -118,6 +118,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) is_joined: bool,
     /// What the kernel is told of it as a whole.
     pub(super) limits: Limits,
+    /// Who runs the container's program.
+    pub(super) reaper: Reaper<'a>,
 }
 
 impl Attempts {
@@ -157,7 +159,7 @@ impl Attempts {
         stdio: &Stdio<'_>,
         surroundings: Surroundings<'_>,
     ) -> Result<(), StartFailure> {
-        let Surroundings { open_files, notify, enclosure, inside, is_joined, limits } = surroundings;
+        let Surroundings { open_files, notify, enclosure, inside, is_joined, limits, reaper } = surroundings;
         let mut way = Way::new(&plan);
         way.add_oom_score(limits.oom_score);
         match stdio {
@@ -180,7 +182,8 @@ impl Attempts {
         }
         let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
         let (namespaces, is_first_process) = (enclosure.namespaces, enclosure.is_first_process);
-        way.add_enclosed(&plan, open_files, enclosure, notify.map(|(_, to)| to));
+        let kept = [notify.map(|(_, to)| to), reaper.descriptor()];
+        way.add_enclosed(&plan, open_files, enclosure, kept);
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
@@ -192,7 +195,7 @@ impl Attempts {
             cgroup: limits.group.as_ref().map(AsFd::as_fd),
             ..Birth::plain(memory)
         };
-        let spawned = match sys::spawn(&way.ops, &mut command_line(plan), birth) {
+        let spawned = match sys::spawn(&way.ops, &mut command_line(plan, reaper), birth) {
             Ok(spawned) => spawned,
             Err(error) => {
                 self.retire(limits.group);
@@ -236,18 +239,22 @@ impl Attempts {
         let output = way.add_pipe(null)?;
         let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {
-            way.add_enclosed(&plan, open_files, enclosure, None);
-            return way.execute(&mut command_line(plan), output, birth);
+            way.add_enclosed(&plan, open_files, enclosure, [None; 2]);
+            return way.execute(&mut command_line(plan, Reaper::Never), output, birth);
         }
         let attempt = self.live.get(&id.container).filter(|attempt| attempt.id == id);
         let attempt = attempt.filter(|attempt| !attempt.main_ended).ok_or_else(not_running)?;
         let [mounts, processes, cgroup] = attempt.namespaces().ok_or_else(not_running)?;
-        for namespace in [mounts, cgroup] {
+        // Joining what it has of the host is nothing to do, and takes a right that is the host's.
+        let kinds = [(Namespaces::MOUNT, mounts), (Namespaces::CGROUP, cgroup)];
+        for (_, namespace) in kinds.into_iter().filter(|(kind, _)| enclosure.namespaces.has(*kind)) {
             let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
             way.add(join, Step::Own("join the container"));
         }
-        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, None);
-        way.execute(&mut command_line(plan), output, Birth { inside: Some(processes.as_fd()), ..birth })
+        let has_processes = enclosure.has_processes;
+        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 2]);
+        let inside = has_processes.then(|| processes.as_fd());
+        way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth })
     }
 
     /// A command runs that ends with the attempt.

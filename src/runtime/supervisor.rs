@@ -101,7 +101,7 @@ impl Supervisor {
         }
         let now = clock::now();
         // Now, while /proc and the file are certainly there.
-        let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.shares_processes();
+        let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.has_processes();
         let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { open_files::raise(&job.pod) };
         let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;

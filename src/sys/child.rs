@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 
-pub(crate) use credentials::{CredentialOp, FilterInstruction};
+pub(crate) use credentials::{CredentialOp, FilterInstruction, give_away};
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
 
@@ -38,9 +38,9 @@ pub(crate) enum ChildOp {
     JoinNamespace { namespace: RawFd },
     /// Writes to a file of /proc/self.
     Write { path: &'static CStr, bytes: Vec<u8> },
-    /// Closes every descriptor above the standard ones but the report and this one. Before the working
+    /// Closes every descriptor from this one up, but the report and these. Before the working
     /// directory is changed: a path such as /proc/self/fd/7 would lead out of the container (CVE-2024-21626).
-    CloseOthers { but: Option<RawFd> },
+    CloseOthers { from: RawFd, but: [Option<RawFd>; 2] },
     /// Fails unless the working directory is below the root: getcwd(2) then begins with `/`.
     CheckDirectory,
     /// Waits until somebody counts this eventfd(2) up.
@@ -59,8 +59,19 @@ pub(crate) struct CommandLine {
     variables: Vec<*const c_char>,
     /// As `pointers`, for a script without `#!` that the shell reads: [1] is set by the child.
     shell: Vec<*const c_char>,
+    /// Executed in place of a program that loses the signal of its parent's death.
+    keeper: Option<Keeper>,
     /// What is pointed to.
     _strings: (Vec<CString>, Vec<Cow<'static, CStr>>),
+}
+
+/// A program that keeps another one as its child.
+#[derive(Debug)]
+struct Keeper {
+    /// Open, as [`Program::Open`].
+    program: RawFd,
+    pointers: Vec<*const c_char>,
+    _strings: Vec<CString>,
 }
 
 /// Where the program is.
@@ -101,8 +112,12 @@ impl CommandLine {
     }
 
     /// The same for a program that is open, not a script: execveat(2) finds it whatever its name is by now.
-    pub(crate) fn of_open(program: BorrowedFd<'_>, arguments: Vec<CString>) -> Self {
-        Self::with(Program::Open(program.as_raw_fd()), arguments, Vec::new())
+    pub(crate) fn of_open(
+        program: BorrowedFd<'_>,
+        arguments: Vec<CString>,
+        environment: Vec<Cow<'static, CStr>>,
+    ) -> Self {
+        Self::with(Program::Open(program.as_raw_fd()), arguments, environment)
     }
 
     fn with(program: Program, arguments: Vec<CString>, environment: Vec<Cow<'static, CStr>>) -> Self {
@@ -111,7 +126,17 @@ impl CommandLine {
         let shell = [SHELL.as_ptr(), null].into_iter().chain(after_name).chain([null]).collect();
         let pointers = arguments.iter().map(|argument| argument.as_ptr()).chain([null]).collect();
         let variables = environment.iter().map(|variable| variable.as_ptr()).chain([null]).collect();
-        Self { program, pointers, variables, shell, _strings: (arguments, environment) }
+        let keeper = None;
+        Self { program, pointers, variables, shell, keeper, _strings: (arguments, environment) }
+    }
+
+    /// Executes this open program with these words and the arguments where the program would change its user
+    /// or gain capabilities: the kernel takes the signal of its parent's death from such (prctl(2)).
+    pub(crate) fn kept_by(mut self, program: BorrowedFd<'_>, words: Vec<CString>) -> Self {
+        let own = self.pointers.iter().copied().filter(|pointer| !pointer.is_null());
+        let pointers = words.iter().map(|word| word.as_ptr()).chain(own).chain([std::ptr::null()]).collect();
+        self.keeper = Some(Keeper { program: program.as_raw_fd(), pointers, _strings: words });
+        self
     }
 
     /// Executes the first program that can be. Returns why none could.
@@ -133,6 +158,16 @@ impl CommandLine {
             }
         };
         for program in programs {
+            if let Some(keeper) = &self.keeper
+                // SAFETY: as this function's.
+                && unsafe { changes_rights(program) }
+            {
+                let (number, flags) = (libc::SYS_execveat, libc::AT_EMPTY_PATH);
+                let (path, arguments) = (c"".as_ptr(), keeper.pointers.as_ptr());
+                // SAFETY: path, arguments and environment are null-terminated and live: `_strings` own them.
+                unsafe { libc::syscall(number, keeper.program, path, arguments, environment, flags) };
+                return errno();
+            }
             // SAFETY: program, arguments and environment are null-terminated and live: `_strings` owns them.
             unsafe { libc::execve(program.as_ptr(), self.pointers.as_ptr(), environment) };
             match errno() {
@@ -151,6 +186,21 @@ impl CommandLine {
         }
         if denied { libc::EACCES } else { libc::ENOENT }
     }
+}
+
+/// Whether the program becomes somebody else or gains capabilities when it is executed.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn changes_rights(program: &CStr) -> bool {
+    // SAFETY: stat is plain old data that the kernel fills.
+    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: a null-terminated path, and a stat that lives and may be filled.
+    let is_there = unsafe { libc::stat(program.as_ptr(), &raw mut status) == 0 };
+    let has_bits = status.st_mode & (libc::S_ISUID | libc::S_ISGID) != 0;
+    let (name, none) = (c"security.capability".as_ptr(), std::ptr::null_mut());
+    // SAFETY: null-terminated strings; nothing is written where the size is 0.
+    is_there && (has_bits || unsafe { libc::getxattr(program.as_ptr(), name, none, 0) > 0 })
 }
 
 impl StartReport {
@@ -216,7 +266,7 @@ unsafe fn take(op: &ChildOp, slots: &mut Slots, report: RawFd) -> bool {
         // SAFETY: the rule of `run`.
         ChildOp::Write { path, bytes } => unsafe { write_file(path, bytes) },
         // SAFETY: the rule of `run`.
-        ChildOp::CloseOthers { but } => unsafe { close_others(*but, report) },
+        ChildOp::CloseOthers { from, but } => unsafe { close_others(*from, *but, report) },
         ChildOp::CheckDirectory => {
             let mut path = [0_u8; libc::PATH_MAX as usize];
             // SAFETY: as many bytes as given, which live and may be filled.
@@ -247,10 +297,10 @@ fn told(done: Result<(), Errno>) -> bool {
 
 /// # Safety
 /// As [`run`].
-unsafe fn close_others(but: Option<RawFd>, report: RawFd) -> bool {
-    let mut kept = [report, but.unwrap_or(report)];
+unsafe fn close_others(mut from: RawFd, but: [Option<RawFd>; 2], report: RawFd) -> bool {
+    let [one, other] = but;
+    let mut kept = [report, one.unwrap_or(report), other.unwrap_or(report)];
     kept.sort_unstable();
-    let mut from = 3;
     for kept in kept {
         // SAFETY: numbers only; the child's descriptors are its own.
         if kept > from && unsafe { libc::syscall(libc::SYS_close_range, from, kept - 1, 0) } != 0 {
@@ -367,6 +417,13 @@ unsafe fn reset_signals(not_default: u64) {
     for signal in (1..=64).filter(|signal| not_default & (1 << (signal - 1)) != 0) {
         // SAFETY: SIG_DFL is always a valid disposition; refusals (SIGKILL, SIGSTOP) do not matter.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // The C library keeps its own two to itself, and would hand on that somebody ignores them.
+    let default = [0_u64; 4];
+    for signal in [32, 33] {
+        let (number, none) = (libc::SYS_rt_sigaction, std::ptr::null_mut::<u64>());
+        // SAFETY: the kernel's sigaction, of which all zeroes is the default, and the size of its mask.
+        unsafe { libc::syscall(number, signal, default.as_ptr(), none, size_of::<u64>()) };
     }
     // SAFETY: sigset_t is plain old data for which all zeroes is the empty set on Linux.
     let none: libc::sigset_t = unsafe { std::mem::zeroed() };

@@ -14,11 +14,12 @@ mod namespaces;
 mod output;
 mod signals;
 mod spawn;
+mod trial;
 mod wait;
 
 pub(crate) use child::{
     ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MakeKind, MountOp, Slot,
-    StartReport,
+    StartReport, give_away,
 };
 pub(crate) use datagram::{Datagram, receive};
 pub(crate) use descriptors::{bytes_available, close_from, close_others, has_attribute};
@@ -32,6 +33,7 @@ pub(crate) use signals::{Signals, allow_signals, block_signals, stop};
 pub(crate) use spawn::{
     Birth, Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,
 };
+pub(crate) use trial::{landlock_version, try_clone_into_cgroup, try_clone3, try_close_range};
 pub(crate) use wait::{
     ChildEvent, Wait, has_children, is_still_stopped, next_child_event, reap_without_looking,
 };

@@ -230,8 +230,9 @@ unsafe fn copy_inside(child: &mut Child<'_>, pidfd: &mut RawFd, inside: Borrowed
     // SAFETY: one past the end of the allocation, from where a stack grows down.
     let top = unsafe { stack.as_mut_ptr().add(stack.capacity()) };
     let mut argument = Middle { child, pidfd, inside: inside.as_raw_fd(), errno: 0 };
-    // Without an exit signal: nobody but the wait below reaps it.
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
+    // With the signal that its sibling inherits: of one without, which is killed before it executes anything,
+    // nobody would hear, and the process namespace whose first process has ended would wait for it for ever.
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::SIGCHLD;
     let pointer = (&raw mut argument).cast();
     // SAFETY: `middle` gets its argument and a stack that outlive it: the parent waits.
     let pid = result(unsafe { libc::clone(middle, top.cast(), flags, pointer) }.into())?;

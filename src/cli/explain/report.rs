@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::order::{end, start, stop};
 use super::values;
-use crate::plan::{self, Effective, QosClass};
+use crate::cli::degrade;
+use crate::plan::{self, Effective, Loss, LossClass, Protection, QosClass};
 use crate::spec::{Options, Origins, Pod, Problem, Profile, Quantity, Resources, Source};
 
 /// What is known besides the pod.
@@ -19,6 +20,8 @@ pub(super) struct Told<'a> {
     pub(super) host_memory: Option<u64>,
     /// Limits that this host does not enforce, and why.
     pub(super) not_enforced: Vec<String>,
+    /// What this host cannot honour.
+    pub(super) lost: Vec<Loss>,
 }
 
 /// The whole answer.
@@ -36,6 +39,8 @@ pub(super) struct Report {
     pub(super) qos: QosClass,
     /// What this host, this profile or podinit does not honour.
     pub(super) not_honoured: Vec<String>,
+    /// Of that, what this host cannot, in its parts.
+    pub(super) lost: Vec<Loss>,
 }
 
 /// A container's place in an order.
@@ -88,6 +93,9 @@ impl Report {
             not_honoured.push(format!("nobody sets the condition {gates}: the pod is never Ready"));
         }
         not_honoured.extend(told.not_enforced.iter().cloned());
+        // Limits have been told of in one sentence each.
+        let refused = told.lost.iter().filter(|loss| loss.class == LossClass::Security);
+        not_honoured.extend(refused.map(degrade::sentence));
         if told.host_memory.is_none() && plan::wants_cgroups(pod) {
             not_honoured.push("cannot tell this host's memory: oom_score_adj is left out".to_owned());
         }
@@ -102,6 +110,7 @@ impl Report {
             resources: resources(pod),
             qos: plan::qos_class(pod),
             not_honoured,
+            lost: told.lost.clone(),
         }
     }
 
@@ -130,6 +139,7 @@ impl Report {
             "groups": groups,
             "resources": resources,
             "notHonoured": self.not_honoured,
+            "lost": self.lost.iter().map(loss).collect::<Vec<_>>(),
         })
     }
 }
@@ -144,6 +154,21 @@ impl Valued {
         };
         json!({"field": self.field, "value": self.value, "from": origin})
     }
+}
+
+fn loss(loss: &Loss) -> Value {
+    let class = match loss.class {
+        LossClass::Security => "security",
+        LossClass::Resource => "resource",
+    };
+    json!({
+        "field": loss.field,
+        "what": loss.what,
+        "class": class,
+        "cause": loss.cause,
+        "remedy": loss.remedy,
+        "degrade": loss.protection.map(Protection::name),
+    })
 }
 
 fn amounts(effective: &Effective) -> Value {

@@ -16,6 +16,27 @@ use crate::runtime::oom::{By, OomScore};
 use crate::runtime::sandbox::Enclosure;
 use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, StartReport};
 
+/// Whether podinit's own program, which is open, runs the container's as its child.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::runtime) enum Reaper<'a> {
+    /// It was asked for.
+    Always(BorrowedFd<'a>),
+    /// Where the program would not end with podinit (DEATH-10).
+    IfNeeded(BorrowedFd<'a>),
+    /// The program is executed itself.
+    #[default]
+    Never,
+}
+
+impl Reaper<'_> {
+    pub(in crate::runtime) fn descriptor(self) -> Option<RawFd> {
+        match self {
+            Self::Always(program) | Self::IfNeeded(program) => Some(program.as_raw_fd()),
+            Self::Never => None,
+        }
+    }
+}
+
 /// A command that runs beside a container.
 #[derive(Debug)]
 pub(in crate::runtime) struct Executed {
@@ -114,7 +135,7 @@ impl Way {
         plan: &CommandPlan,
         open_files: Option<u64>,
         enclosure: Enclosure,
-        kept: Option<RawFd>,
+        kept: [Option<RawFd>; 2],
     ) {
         for (op, what) in enclosure.mounts {
             self.add(op, Step::Named(what));
@@ -123,7 +144,7 @@ impl Way {
             self.add(ChildOp::LimitOpenFiles(soft), Step::Own("set its limit of open files"));
         }
         if enclosure.is_closed {
-            self.add(ChildOp::CloseOthers { but: kept }, Step::Own("close podinit's descriptors"));
+            self.add(ChildOp::CloseOthers { from: 3, but: kept }, Step::Own("close podinit's descriptors"));
         }
         for (op, what) in enclosure.users {
             self.add(op, Step::Named(what));
@@ -177,7 +198,7 @@ impl Executed {
         way.add(ChildOp::DieWithParent, BIND);
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let birth = Birth::plain(Memory::Copied);
-        way.execute(&mut CommandLine::of_open(program, arguments), output, birth)
+        way.execute(&mut CommandLine::of_open(program, arguments, Vec::new()), output, birth)
     }
 
     /// Why the command was not executed, if it was not. Asked after its end.
@@ -197,8 +218,16 @@ pub(in crate::runtime) fn why_not_executed(program: &str, errno: i32) -> String 
     }
 }
 
-pub(in crate::runtime) fn command_line(plan: CommandPlan) -> CommandLine {
-    CommandLine::new(plan.programs, plan.arguments, plan.environment)
+pub(in crate::runtime) fn command_line(plan: CommandPlan, reaper: Reaper<'_>) -> CommandLine {
+    let words = || [c"podinit", c"--"].map(CStr::to_owned).into_iter();
+    match reaper {
+        Reaper::Always(program) => {
+            CommandLine::of_open(program, words().chain(plan.arguments).collect(), plan.environment)
+        }
+        Reaper::IfNeeded(program) => CommandLine::new(plan.programs, plan.arguments, plan.environment)
+            .kept_by(program, words().collect()),
+        Reaper::Never => CommandLine::new(plan.programs, plan.arguments, plan.environment),
+    }
 }
 
 /// A process, or what one needs, could not be made.

@@ -124,6 +124,18 @@ impl Cgroups {
     }
 }
 
+/// Why limits by this controller, or without one control groups at all, are not to be had here, and what
+/// helps; `None` where they are. Changes nothing.
+pub(crate) fn lack(controller: Option<Controller>) -> Option<(String, String)> {
+    match controller {
+        Some(controller) => {
+            let obstacle = tree::judge(controller)?;
+            Some(obstacle.parts(&format!("the {} controller", controller.name())))
+        }
+        None => tree::judge_place().map(|obstacle| obstacle.parts("the controllers")),
+    }
+}
+
 /// The limits of a pod that this host does not enforce, and why, as far as can be told without a try.
 pub(crate) fn not_enforced(pod: &Pod) -> Vec<String> {
     if !plan::wants_cgroups(pod) {

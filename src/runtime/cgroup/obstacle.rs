@@ -29,39 +29,40 @@ pub(super) enum Obstacle {
 impl Obstacle {
     /// Why and what helps. `controllers` are missed, in words.
     fn text(&self, controllers: &str) -> String {
-        let scope = own_scope();
+        let (why, help) = self.parts(controllers);
+        format!("{why}; {help}")
+    }
+
+    /// Why, and what helps.
+    pub(super) fn parts(&self, controllers: &str) -> (String, String) {
+        let start = format!("start podinit with {}", own_scope());
         match self {
-            Self::NotMounted => "there is no cgroup v2 at /sys/fs/cgroup; mount it there, with \
-                `mount -t cgroup2 cgroup2 /sys/fs/cgroup`, or limit podinit itself"
-                .to_owned(),
-            Self::OutOfSight => {
-                format!("podinit's own control group is not below /sys/fs/cgroup; start podinit with {scope}")
-            }
+            Self::NotMounted => (
+                "there is no cgroup v2 at /sys/fs/cgroup".to_owned(),
+                "mount it there, with `mount -t cgroup2 cgroup2 /sys/fs/cgroup`, or limit podinit itself"
+                    .to_owned(),
+            ),
+            Self::OutOfSight => ("podinit's own control group is not below /sys/fs/cgroup".to_owned(), start),
             Self::Refused(what, path, error) => {
                 let help = match error.raw_os_error() {
                     Some(libc::EROFS) => {
                         "make the control groups writable, or limit the container that podinit runs in"
                             .to_owned()
                     }
-                    _ => format!("start podinit with {scope}"),
+                    _ => start,
                 };
-                format!(
-                    "cannot {what} {}: {}; {help}",
-                    path.display(),
-                    cause(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
-                )
+                let why = cause(Errno::from_raw(error.raw_os_error().unwrap_or(0)));
+                (format!("cannot {what} {}: {why}", path.display()), help)
             }
-            Self::OfV1 => format!(
-                "cgroup v1 has {controllers} on this host, and podinit uses v2 alone; boot with \
-                `systemd.unified_cgroup_hierarchy=1`, or limit podinit itself"
+            Self::OfV1 => (
+                format!("cgroup v1 has {controllers} on this host, and podinit uses v2 alone"),
+                "boot with `systemd.unified_cgroup_hierarchy=1`, or limit podinit itself".to_owned(),
             ),
-            Self::Missing(path) => {
-                format!("{} does not have {controllers}; start podinit with {scope}", path.display())
+            Self::Missing(path) => (format!("{} does not have {controllers}", path.display()), start),
+            Self::Occupied(path) => {
+                let path = path.display();
+                (format!("{controllers} cannot be enabled in {path}: other processes are in it"), start)
             }
-            Self::Occupied(path) => format!(
-                "{controllers} cannot be enabled in {}: other processes are in it; start podinit with {scope}",
-                path.display()
-            ),
         }
     }
 }

@@ -232,6 +232,17 @@ impl Tree {
     }
 }
 
+/// What keeps groups from being made at all, as far as can be told without making one.
+pub(super) fn judge_place() -> Option<Obstacle> {
+    match place::find() {
+        Ok(Place { path, .. }) => {
+            let refused = access(&path, AccessFlags::W_OK).err();
+            refused.map(|errno| Obstacle::Refused("make", path.join(BASE), errno.into()))
+        }
+        Err(obstacle) => Some(obstacle),
+    }
+}
+
 /// What keeps the controller from a pod's groups here, as far as can be told without a try.
 pub(super) fn judge(controller: Controller) -> Option<Obstacle> {
     let Place { path, holds_podinit } = match place::find() {

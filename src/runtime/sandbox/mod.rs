@@ -7,7 +7,7 @@ mod network;
 mod place;
 mod processes;
 mod rights;
-mod users;
+pub(super) mod users;
 mod volumes;
 mod written;
 
@@ -23,12 +23,11 @@ use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
 use self::network::Network;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
-use self::users::Ids;
 pub(crate) use processes::{REAPER, reap};
 
 use super::cause;
 use crate::plan::{
-    self, Accounts, ContainerIsolation, Credentials, Hostname, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
+    self, Accounts, ContainerIsolation, Credentials, Hostname, Ids, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
     NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
@@ -68,6 +67,8 @@ pub(super) struct Enclosure {
     pub(super) is_closed: bool,
     /// Its main process is the first of its process namespace: nothing outlives it.
     pub(super) is_first_process: bool,
+    /// Its process namespace is not the host's: its own, or the pod's.
+    pub(super) has_processes: bool,
 }
 
 impl Sandbox {
@@ -95,7 +96,7 @@ impl Sandbox {
         own_program: Option<BorrowedFd<'_>>,
     ) -> Result<(), String> {
         self.hostname = plan::hostname(pod)?;
-        if pod.sandbox.host.network {
+        if pod.sandbox.host.network || !self.isolation.uts {
             // The name of the host is the pod's as well.
             self.hostname.kernel.clone_from(&surroundings.node_name);
         }
@@ -316,7 +317,8 @@ impl Sandbox {
             Accounts::default()
         };
         let own = nix::unistd::geteuid().as_raw();
-        let credentials = credentials(pod, container, &accounts, own).map_err(config)?;
+        let mut credentials = credentials(pod, container, &accounts, own).map_err(config)?;
+        self.keep(&mut credentials);
         if let Some(identity) = &credentials.identity {
             let all = [identity.user, identity.group].into_iter().chain(identity.groups.iter().copied());
             if let Some(id) = all.into_iter().find(|id| !self.ids.has(*id)) {
@@ -324,6 +326,23 @@ impl Sandbox {
             }
         }
         Ok(credentials)
+    }
+
+    /// What was given up stays as podinit has it, and so does who it is already, which it may lack the right
+    /// to become.
+    fn keep(&self, credentials: &mut Credentials) {
+        let is_own = |identity: &plan::Identity| {
+            let (user, group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+            (identity.user, identity.group) == (user, group) && identity.has_groups(&users::own_groups())
+        };
+        // Root has rights to lose: becoming it anew is nothing to save.
+        let is_root = nix::unistd::geteuid().is_root();
+        if self.isolation.keeps_user || !is_root && credentials.identity.as_ref().is_some_and(is_own) {
+            credentials.identity = None;
+        }
+        if self.isolation.keeps_capabilities {
+            credentials.capabilities = None;
+        }
     }
 
     /// The steps of an attempt's child.
@@ -337,6 +356,7 @@ impl Sandbox {
         let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
         let mut enclosure =
             rights::enclosure(credentials, isolation.surroundings, self.ids).map_err(config)?;
+        enclosure.has_processes = isolation.processes != ProcessNamespace::Host;
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
             enclosure.is_first_process = true;

@@ -201,8 +201,9 @@ fn private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what is in a directory, as long as it is of this file system. Iterative: a container can nest
-/// directories deeper than a stack.
+/// Removes what is in a directory, as long as it is of this file system and nothing is mounted there: what is
+/// mounted may be of this file system too, and only the kernel's refusal to remove its place tells (rmdir(2),
+/// EBUSY; FS-14). Iterative: a container can nest directories deeper than a stack.
 fn remove_within(top: &Path, device: u64) -> io::Result<()> {
     let mut open = vec![top.to_owned()];
     while let Some(directory) = open.last().cloned() {
@@ -210,14 +211,15 @@ fn remove_within(top: &Path, device: u64) -> io::Result<()> {
         for entry in fs::read_dir(&directory)? {
             let path = entry?.path();
             let found = fs::symlink_metadata(&path)?;
-            if !found.is_dir() {
-                fs::remove_file(&path)?;
-            } else if found.dev() != device {
+            let removed = if found.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
+            let Err(error) = removed else { continue };
+            if found.dev() != device || error.kind() == io::ErrorKind::ResourceBusy {
                 return Err(io::Error::other(format!("something is mounted at {}", path.display())));
-            } else if fs::remove_dir(&path).is_err() {
-                deeper = Some(path);
-                break;
+            } else if !found.is_dir() {
+                return Err(error);
             }
+            deeper = Some(path);
+            break;
         }
         match deeper {
             Some(path) => open.push(path),

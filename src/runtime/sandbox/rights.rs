@@ -9,8 +9,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 
 use super::Enclosure;
-use super::users::Ids;
-use crate::plan::{self, Credentials};
+use crate::plan::{self, Credentials, Ids};
 use crate::runtime::cause;
 use crate::spec::SecurityProfile;
 use crate::sys::{ChildOp, CredentialOp, FilterInstruction};

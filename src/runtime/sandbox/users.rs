@@ -9,48 +9,27 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getegid, geteuid};
 
-use crate::plan::Accounts;
-use crate::runtime::cause;
+use crate::plan::{self, Accounts, Fact, Ids};
+use crate::runtime::{cause, facts};
 use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces};
 
-/// Which user and group ids there are in the pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ids {
-    /// All of this host's.
-    Host,
-    /// Only 0, which is whoever runs podinit. Supplementary groups cannot be set.
-    Single,
-    /// From 0 up to below this.
-    Below(u32),
-}
-
-impl Ids {
-    /// Whether this id is there.
-    pub(super) fn has(self, id: u32) -> bool {
-        match self {
-            Self::Host => true,
-            Self::Single => id == 0,
-            Self::Below(end) => id < end,
-        }
-    }
-
-    /// Whether supplementary groups can be set.
-    pub(super) fn allows_groups(self) -> bool {
-        self != Self::Single
-    }
-}
-
 /// Whether this process may make namespaces other than of users: CAP_SYS_ADMIN is effective.
-pub(super) fn is_privileged() -> bool {
+pub(crate) fn is_privileged() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let effective = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
     effective & 1 << 21 != 0
 }
 
+/// Supplementary groups of this process.
+pub(crate) fn own_groups() -> Vec<u32> {
+    let groups = nix::unistd::getgroups().unwrap_or_default();
+    groups.into_iter().map(nix::unistd::Gid::as_raw).collect()
+}
+
 /// Leaves this user's namespace for one in which he is root, together with other namespaces. For ever: what
 /// only the user himself can open has to be open.
-pub(super) fn enter(others: Namespaces) -> Result<Ids, String> {
+pub(crate) fn enter(others: Namespaces) -> Result<Ids, String> {
     let (user, group) = (geteuid(), getegid());
     let ranges = subordinate(user.as_raw(), "/etc/subuid").zip(subordinate(user.as_raw(), "/etc/subgid"));
     let mut helpers = match ranges {
@@ -59,7 +38,11 @@ pub(super) fn enter(others: Namespaces) -> Result<Ids, String> {
     };
     if let Err(errno) = sys::unshare(Namespaces::USER.and(others)) {
         drop(helpers.take());
-        return Err(format!("cannot make a user namespace: {}; {}", cause(errno), remedy(errno)));
+        let remedy = plan::remedy(Fact::UserNamespace, errno as i32, &facts::signs());
+        return Err(format!(
+            "cannot make a user namespace: {}; {remedy}; or run the pod without isolation: `--profile process`",
+            cause(errno)
+        ));
     }
     if let Some(helpers) = helpers
         && let Some(count) = helpers.finish()
@@ -71,26 +54,8 @@ pub(super) fn enter(others: Namespaces) -> Result<Ids, String> {
     Ok(Ids::Single)
 }
 
-/// What keeps user namespaces from being made, and what helps.
-fn remedy(errno: nix::errno::Errno) -> String {
-    let is_zero = |path: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == "0");
-    let is_one = |path: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == "1");
-    let knob = if is_zero("/proc/sys/user/max_user_namespaces") {
-        "user.max_user_namespaces is 0: set it to some thousands"
-    } else if is_zero("/proc/sys/kernel/unprivileged_userns_clone") {
-        "kernel.unprivileged_userns_clone is 0: set it to 1"
-    } else if is_one("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") {
-        "kernel.apparmor_restrict_unprivileged_userns is 1: set it to 0, or give podinit an AppArmor profile"
-    } else if errno == nix::errno::Errno::EPERM {
-        "a seccomp filter forbids it, as in a container: run the container with \
-         `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`"
-    } else {
-        "this kernel may have none"
-    };
-    format!("{knob}; or run the pod without isolation: `--profile process`")
-}
-
-fn map_single(user: u32, group: u32) -> io::Result<()> {
+/// This user is root of the user namespace that was just entered, and nobody else is there.
+pub(crate) fn map_single(user: u32, group: u32) -> io::Result<()> {
     // The files of /proc belong to root while this process cannot be dumped (proc(5)). There is nobody yet
     // who could look into it.
     let _ = nix::sys::prctl::set_dumpable(true);
@@ -102,7 +67,7 @@ fn map_single(user: u32, group: u32) -> io::Result<()> {
 }
 
 /// A user's range of ids in a file such as /etc/subuid: its first and how many (subuid(5)).
-fn subordinate(user: u32, file: &str) -> Option<(u32, u32)> {
+pub(crate) fn subordinate(user: u32, file: &str) -> Option<(u32, u32)> {
     let text = fs::read_to_string(file).ok()?;
     let passwd = fs::read("/etc/passwd").unwrap_or_default();
     let name =

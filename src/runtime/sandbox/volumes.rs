@@ -11,9 +11,8 @@ use nix::unistd::{Gid, chown};
 
 use super::mounts::VolumeAt;
 use super::place::{self, Disk, Place};
-use super::users::Ids;
 use super::written;
-use crate::plan::{self, Surroundings, VolumePlace, volume_place};
+use crate::plan::{self, Ids, Surroundings, VolumePlace, volume_place};
 use crate::runtime::cause;
 use crate::spec::{HostPathType, Pod, Volume};
 use crate::sys::MountAttributes;

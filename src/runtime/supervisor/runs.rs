@@ -26,7 +26,7 @@ pub(super) fn needs_own_program(pod: &Pod) -> bool {
         let handlers = kinds.into_iter().filter_map(|kind| Some(&container.hook(kind)?.handler));
         handlers.filter_map(Question::of_hook).any(|question| question.needs_child())
     };
-    pod.iter().any(|(_, _, container)| of_probes(container) || of_hooks(container))
+    pod.iter().any(|(_, _, container)| container.reaper || of_probes(container) || of_hooks(container))
 }
 
 impl Supervisor {

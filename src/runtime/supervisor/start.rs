@@ -11,7 +11,7 @@ use nix::unistd::pipe2;
 use super::{Supervisor, name};
 use crate::plan::{self, CommandPlan, Credentials, MountPlan, NodeVariables};
 use crate::pod::{AttemptId, Event, StartFailure};
-use crate::runtime::attempts::{self, Limits, Stdio, Surroundings};
+use crate::runtime::attempts::{self, Limits, Reaper, Stdio, Surroundings};
 use crate::runtime::environment::{self, Attempted};
 use crate::runtime::notified::Mouth;
 use crate::runtime::output::{Format, Kind};
@@ -109,8 +109,14 @@ impl Supervisor {
             self.credentials.insert(id.container, credentials);
         }
         let inside = self.sandbox.joins(id.container);
+        let wants_reaper = container.is_some_and(|container| container.reaper);
+        let reaper = match self.own_program.as_ref().map(AsFd::as_fd) {
+            Some(program) if wants_reaper => Reaper::Always(program),
+            Some(program) if enclosure.is_first_process => Reaper::IfNeeded(program),
+            Some(_) | None => Reaper::Never,
+        };
         let open_files = self.open_files;
-        let surroundings = Surroundings { open_files, notify, enclosure, inside, is_joined, limits };
+        let surroundings = Surroundings { open_files, notify, enclosure, inside, is_joined, limits, reaper };
         self.attempts.start(id, command, stdio, surroundings)
     }
 

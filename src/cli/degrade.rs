@@ -1,0 +1,58 @@
+//! `--degrade`: what of a pod's isolation may be lost where the host cannot give it, by name; and in words what
+//! is lost, refused or accepted.
+
+use std::collections::BTreeSet;
+
+use clap::{Arg, ArgAction, ArgMatches};
+
+use crate::plan::{Loss, Protection};
+
+pub(super) fn argument() -> Arg {
+    let names = Protection::ALL.map(Protection::name).join(", ");
+    Arg::new("degrade")
+        .long("degrade")
+        .value_name("NAME")
+        .action(ArgAction::Append)
+        .value_delimiter(',')
+        .help(format!("Run without this where the host cannot give it; may be repeated: {names}, or all"))
+}
+
+/// What may be lost.
+pub(super) fn accepted(matches: &ArgMatches) -> Result<BTreeSet<Protection>, String> {
+    let mut accepted = BTreeSet::new();
+    for name in matches.get_many::<String>("degrade").into_iter().flatten() {
+        match (name.as_str(), Protection::named(name)) {
+            ("all", _) => accepted.extend(Protection::ALL),
+            (_, Some(protection)) => {
+                accepted.insert(protection);
+            }
+            (_, None) => {
+                let names = Protection::ALL.map(Protection::name).join(", ");
+                return Err(format!("cannot degrade {name:?}: there are {names}, and all"));
+            }
+        }
+    }
+    Ok(accepted)
+}
+
+/// A loss as a sentence.
+pub(super) fn sentence(loss: &Loss) -> String {
+    format!("cannot have {} ({}): {}; {}", loss.what, loss.field, loss.cause, loss.remedy)
+}
+
+/// A loss that was accepted, as it is told once at the start.
+pub(super) fn told(loss: &Loss) -> String {
+    let name = loss.protection.map_or("", Protection::name);
+    format!("without {} ({}), as --degrade={name} accepts: {}", loss.what, loss.field, loss.cause)
+}
+
+/// What there is to do about losses beside what each says.
+pub(super) fn refused(losses: &[Loss]) -> String {
+    let mut way = "or run it without isolation: `--profile process`".to_owned();
+    if losses.iter().all(|loss| loss.protection.is_some()) {
+        let names: BTreeSet<Protection> = losses.iter().filter_map(|loss| loss.protection).collect();
+        let names: Vec<_> = names.into_iter().map(Protection::name).collect();
+        way.push_str(&format!("; or accept the loss: `--degrade={}`", names.join(",")));
+    }
+    format!("{way}\n")
+}

@@ -1,0 +1,385 @@
+//! What of a pod a host cannot honour, and the pod without what was given up by name. Nothing is dropped that
+//! was not named, and nothing that was named is dropped where the host can honour it (ROOTLESS-07). Pure.
+
+mod protection;
+
+use std::collections::BTreeSet;
+
+pub use protection::Protection;
+
+use super::cgroup::{Controller, limited_by};
+use super::credentials::{asks_for_identity, credentials};
+use super::facts::{Fact, HostFacts, Ids, Lack};
+use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+use super::{Accounts, Credentials};
+use crate::spec::{Capability, CapabilitySet, Container, ContainerKind, Pod, RootfsLayer};
+
+/// What it means that something cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossClass {
+    /// The pod is refused, unless the loss was accepted by name.
+    Security,
+    /// The pod runs, and a warning says so.
+    Resource,
+}
+
+/// One thing that a host cannot honour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Where it is asked for, in Kubernetes' words; where the profile alone does, the field that would undo it.
+    pub field: String,
+    /// What is lost, in words that follow "cannot have".
+    pub what: String,
+    /// Whether the pod can run all the same.
+    pub class: LossClass,
+    /// Why.
+    pub cause: String,
+    /// What helps.
+    pub remedy: String,
+    /// What accepts it; `None`: nothing does.
+    pub protection: Option<Protection>,
+}
+
+/// A pod as this host can run it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// The pod, without what was given up.
+    pub pod: Pod,
+    /// What surrounds it.
+    pub isolation: Isolation,
+    /// What was given up.
+    pub without: BTreeSet<Protection>,
+    /// The same, each with its cause.
+    pub lost: Vec<Loss>,
+}
+
+/// Why a pod cannot run here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// Whatever the host can do.
+    Problems(Vec<String>),
+    /// The host cannot do this, and nobody has accepted it.
+    Losses(Vec<Loss>),
+}
+
+/// The pod as it can run on a host with these facts, where what is lost has been accepted.
+///
+/// # Errors
+/// What keeps it from running.
+pub fn fitted(
+    pod: &Pod,
+    images: &Images,
+    facts: &HostFacts,
+    accepted: &BTreeSet<Protection>,
+) -> Result<Fitted, Unfit> {
+    let mut all = Vec::new();
+    let mut without = BTreeSet::new();
+    // What is given up may make something else impossible; each turn gives up one more, or is the last.
+    loop {
+        let fitted_pod = reduced(pod, &without, facts.own);
+        let isolation = surrounding(&fitted_pod, images, &without).map_err(Unfit::Problems)?;
+        let lost = lost(&fitted_pod, &isolation, facts);
+        let security = lost.into_iter().filter(|loss| loss.class == LossClass::Security);
+        let (given_up, refused): (Vec<_>, Vec<_>) = security.partition(|loss| {
+            loss.protection.is_some_and(|it| accepted.contains(&it) && !without.contains(&it))
+        });
+        if !refused.is_empty() {
+            return Err(Unfit::Losses(refused));
+        }
+        if given_up.is_empty() {
+            return Ok(Fitted { pod: fitted_pod, isolation, without, lost: all });
+        }
+        without.extend(given_up.iter().filter_map(|loss| loss.protection));
+        all.extend(given_up);
+    }
+}
+
+/// What surrounds a pod without these.
+fn surrounding(pod: &Pod, images: &Images, without: &BTreeSet<Protection>) -> Result<Isolation, Vec<String>> {
+    let mut isolation = isolation(pod, images)?;
+    isolation.uts &= !without.contains(&Protection::Hostname);
+    isolation.keeps_user = without.contains(&Protection::User);
+    isolation.keeps_capabilities = without.contains(&Protection::Capabilities);
+    for container in &mut isolation.containers {
+        container.cgroup &= !without.contains(&Protection::Cgroup);
+        if without.contains(&Protection::Mounts) {
+            container.surroundings = false;
+            container.root = container.root.take().filter(|root| *root != Root::Host);
+        }
+    }
+    isolation.mounts = isolation.containers.iter().any(|container| container.root.is_some());
+    Ok(isolation)
+}
+
+/// The pod without these. `own` are the user and group of podinit.
+pub fn reduced(pod: &Pod, without: &BTreeSet<Protection>, own: (u32, u32)) -> Pod {
+    let mut pod = pod.clone();
+    for protection in without {
+        protection.take_from(&mut pod, own);
+    }
+    pod
+}
+
+/// What of a pod in these surroundings a host with these facts cannot honour. What nobody asked about counts
+/// as there: trying it will tell.
+pub fn lost(pod: &Pod, isolation: &Isolation, facts: &HostFacts) -> Vec<Loss> {
+    let mut judge = Judge { pod, isolation, facts, found: Vec::new() };
+    judge.namespaces();
+    judge.sysctls();
+    for (position, (kind, container)) in by_kind(pod) {
+        let list = if kind == ContainerKind::Main { "containers" } else { "initContainers" };
+        let path = format!("{list}[{position}]");
+        let index = pod.iter().position(|(.., other)| std::ptr::eq(other, container));
+        if let Some(of) = index.and_then(|index| isolation.containers.get(index)) {
+            judge.files(container, &path, of);
+        }
+        judge.rights(container, &path);
+    }
+    judge.resources();
+    judge.found
+}
+
+/// Each container with its position in its own list.
+fn by_kind(pod: &Pod) -> impl Iterator<Item = (usize, (ContainerKind, &Container))> {
+    let of = |is_main: bool| {
+        let these = pod.iter().filter(move |(_, kind, _)| (*kind == ContainerKind::Main) == is_main);
+        these.map(|(_, kind, container)| (kind, container)).enumerate()
+    };
+    of(false).chain(of(true))
+}
+
+struct Judge<'a> {
+    pod: &'a Pod,
+    isolation: &'a Isolation,
+    facts: &'a HostFacts,
+    found: Vec<Loss>,
+}
+
+impl Judge<'_> {
+    fn add(&mut self, field: &str, what: &str, lack: &Lack, protection: Option<Protection>) {
+        self.found.push(Loss {
+            field: field.to_owned(),
+            what: what.to_owned(),
+            class: LossClass::Security,
+            cause: lack.cause.clone(),
+            remedy: lack.remedy.clone(),
+            protection,
+        });
+    }
+
+    fn lack(&self, facts: &[Fact]) -> Option<Lack> {
+        facts.iter().find_map(|fact| self.facts.lack(*fact)).cloned()
+    }
+
+    /// What keeps mounts from being made.
+    fn no_mounts(&self) -> Option<Lack> {
+        self.lack(&[Fact::MountNamespace, Fact::MountApi, Fact::MountAttributes, Fact::Openat2])
+    }
+
+    /// podinit becomes root of a user namespace, where it may do all that is done to a container.
+    fn is_inside(&self) -> bool {
+        self.isolation.is_needed()
+            && !self.facts.is_privileged
+            && self.facts.lack(Fact::UserNamespace).is_none()
+    }
+
+    fn namespaces(&mut self) {
+        let (isolation, sandbox) = (self.isolation, &self.pod.sandbox);
+        let processes = isolation.containers.iter().any(|of| of.processes != ProcessNamespace::Host);
+        let field_of_processes =
+            if sandbox.share_process_namespace { "shareProcessNamespace" } else { "hostPID" };
+        let field_of_name = if sandbox.hostname.is_some() { "hostname" } else { "hostNetwork" };
+        let no_processes = self.lack(&[Fact::ProcessNamespace, Fact::Proc]).or_else(|| self.no_mounts());
+        let cgroup = isolation.containers.iter().any(|of| of.cgroup);
+        for (is_asked, field, what, lack, protection) in [
+            (
+                isolation.network,
+                "hostNetwork",
+                "a network of its own",
+                self.lack(&[Fact::NetworkNamespace]),
+                Protection::Network,
+            ),
+            (isolation.ipc, "hostIPC", "IPC of its own", self.lack(&[Fact::IpcNamespace]), Protection::Ipc),
+            (
+                isolation.uts,
+                field_of_name,
+                "a host name of its own",
+                self.lack(&[Fact::Hostname]),
+                Protection::Hostname,
+            ),
+            (processes, field_of_processes, "processes of its own", no_processes, Protection::Processes),
+            (
+                cgroup,
+                "profile",
+                "a view of its own control group alone",
+                self.lack(&[Fact::CgroupNamespace]),
+                Protection::Cgroup,
+            ),
+        ] {
+            if let Some(lack) = lack.filter(|_| is_asked) {
+                self.add(field, what, &lack, Some(protection));
+            }
+        }
+    }
+
+    /// A parameter of a namespace that is not the pod's own would be the host's (rule 156).
+    fn sysctls(&mut self) {
+        let isolation = self.isolation;
+        for (position, sysctl) in self.pod.security_context.sysctls.iter().enumerate() {
+            let (is_own, fact) = match sysctl.name.starts_with("net.") {
+                true => (isolation.network, Fact::NetworkNamespace),
+                false => (isolation.ipc, Fact::IpcNamespace),
+            };
+            let lack = self.lack(&[fact]).or_else(|| (!is_own).then(not_its_own));
+            if let Some(lack) = lack {
+                let field = format!("securityContext.sysctls[{position}]");
+                let what = format!("{} of its own", sysctl.name);
+                self.add(&field, &what, &lack, Some(Protection::Sysctls));
+            }
+        }
+    }
+
+    fn files(&mut self, container: &Container, path: &str, of: &ContainerIsolation) {
+        let root = of.root.as_ref();
+        let no_mounts = self.no_mounts();
+        if let Some(Root::Directory(rootfs)) = root {
+            let no_layer = self.lack(&[Fact::Overlay]).filter(|_| rootfs.layer == RootfsLayer::Ephemeral);
+            if let Some(lack) = no_mounts.clone().or(no_layer) {
+                let what = format!("the root file system {} for container {}", rootfs.path, container.name);
+                self.add(&format!("{path}.rootfs"), &what, &lack, None);
+            }
+        }
+        let is_read_only = container.security_context.read_only_root_filesystem;
+        let lack = no_mounts.or_else(|| root.is_none().then(no_mount_namespace));
+        let Some(lack) = lack else { return };
+        if is_read_only {
+            let field = format!("{path}.securityContext.readOnlyRootFilesystem");
+            let what = format!("a read-only root for container {}", container.name);
+            self.add(&field, &what, &lack, Some(Protection::ReadOnlyRoot));
+        }
+        for (position, mount) in container.volume_mounts.iter().enumerate() {
+            let what = format!("volume {} in container {}", mount.name, container.name);
+            self.add(&format!("{path}.volumeMounts[{position}]"), &what, &lack, Some(Protection::Volumes));
+        }
+        let is_explained =
+            is_read_only || !container.volume_mounts.is_empty() || of.processes == ProcessNamespace::Pod;
+        if root == Some(&Root::Host) && (of.surroundings || !is_explained) {
+            let what = format!("mounts of its own for container {}", container.name);
+            self.add(path, &what, &lack, Some(Protection::Mounts));
+        }
+    }
+
+    fn rights(&mut self, container: &Container, path: &str) {
+        let own = self.facts.own.0;
+        // An account's name is not looked up here: what it comes to is told when the container starts.
+        let Ok(made) = credentials(self.pod, container, &Accounts::default(), own) else { return };
+        if !self.isolation.keeps_user && asks_for_identity(self.pod, container) {
+            self.identity(container, path, &made);
+        }
+        if !self.isolation.keeps_capabilities {
+            self.capabilities(container, path, &made);
+        }
+        self.filters(container, path, &made);
+    }
+
+    fn identity(&mut self, container: &Container, path: &str, made: &Credentials) {
+        let Some(identity) = &made.identity else { return };
+        let field = format!("{path}.securityContext.runAsUser");
+        let (user, group) = (identity.user, identity.group);
+        let what = format!("user {user} and group {group} for container {}", container.name);
+        let groups = "securityContext.supplementalGroups";
+        let of_groups = format!("supplementary groups for container {}", container.name);
+        if self.is_inside() {
+            let lack = self.lack(&[Fact::Ids]).unwrap_or_else(|| outside(self.facts.ids));
+            if !self.facts.ids.has(user) || !self.facts.ids.has(group) {
+                self.add(&field, &what, &lack, Some(Protection::User));
+            } else if !identity.groups.is_empty() && !self.facts.ids.allows_groups() {
+                self.add(groups, &of_groups, &lack, Some(Protection::User));
+            }
+            return;
+        }
+        // Being who one is takes no right.
+        let is_own = (user, group) == self.facts.own;
+        if is_own && identity.has_groups(&self.facts.own_groups) {
+            return;
+        }
+        if let Some(lack) = self.lack(&[Fact::ChangeUser]).filter(|_| !is_own) {
+            self.add(&field, &what, &lack, Some(Protection::User));
+        } else if let Some(lack) = self.lack(&[Fact::Groups]) {
+            self.add(groups, &of_groups, &lack, Some(Protection::User));
+        }
+    }
+
+    fn capabilities(&mut self, container: &Container, path: &str, made: &Credentials) {
+        if made.capabilities.is_none() || self.is_inside() {
+            return;
+        }
+        let field = format!("{path}.securityContext.capabilities");
+        if let Some(lack) = self.lack(&[Fact::DropCapabilities]) {
+            let what = format!("fewer capabilities for container {}", container.name);
+            self.add(&field, &what, &lack, Some(Protection::Capabilities));
+        }
+        let CapabilitySet::These(added) = &container.security_context.capabilities.add else { return };
+        let missing = added.iter().filter(|it| self.facts.capabilities & 1 << it.number() == 0);
+        let missing: Vec<_> = missing.map(|it| Capability::name(*it)).collect();
+        if !missing.is_empty() {
+            let names = missing.join(" and ");
+            let what = format!("{names} for container {}", container.name);
+            let cause = "podinit does not have it itself".to_owned();
+            let remedy = format!("give podinit {names}: `--cap-add` (Docker, Podman), or as root");
+            self.add(&field, &what, &Lack { cause, remedy }, Some(Protection::Capabilities));
+        }
+    }
+
+    fn filters(&mut self, container: &Container, path: &str, made: &Credentials) {
+        let fact = if made.no_new_privileges { Fact::Seccomp } else { Fact::SeccompByRight };
+        let lack = self.lack(&[fact]).filter(|_| made.no_new_privileges || !self.is_inside());
+        if let Some(lack) = lack.filter(|_| made.seccomp.is_some()) {
+            let field = format!("{path}.securityContext.seccompProfile");
+            let what = format!("a filter of system calls for container {}", container.name);
+            self.add(&field, &what, &lack, Some(Protection::Seccomp));
+        }
+    }
+
+    fn resources(&mut self) {
+        for (controller, fact) in [(Controller::Cpu, Fact::Cpu), (Controller::Memory, Fact::Memory)] {
+            let Some(lack) = self.lack(&[fact]) else { continue };
+            for who in limited_by(self.pod, controller) {
+                self.found.push(Loss {
+                    field: format!("resources.limits.{}", controller.name()),
+                    what: format!("the {} limit of {who}", controller.name()),
+                    class: LossClass::Resource,
+                    cause: lack.cause.clone(),
+                    remedy: lack.remedy.clone(),
+                    protection: None,
+                });
+            }
+        }
+    }
+}
+
+fn not_its_own() -> Lack {
+    let cause = "its namespace is this host's".to_owned();
+    Lack { cause, remedy: "leave the pod its own namespaces".to_owned() }
+}
+
+fn no_mount_namespace() -> Lack {
+    let cause = "it has no mounts of its own".to_owned();
+    Lack { cause, remedy: "leave it its mounts".to_owned() }
+}
+
+fn outside(ids: Ids) -> Lack {
+    let there = match ids {
+        Ids::Host => "every id is".to_owned(),
+        Ids::Single => "only 0 is, the user who runs podinit".to_owned(),
+        Ids::Below(end) => format!("those below {end} are"),
+    };
+    Lack {
+        cause: format!("of user and group ids {there} in the pod"),
+        remedy: "give this user a longer range in /etc/subuid and /etc/subgid, or run podinit as root"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

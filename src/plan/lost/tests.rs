@@ -1,0 +1,207 @@
+//! What is lost on hosts that lack something, by the data alone.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::spec::{Profile, SecurityProfile, Sysctl, VolumeMount};
+
+/// A host that lacks these.
+fn host(lacks: &[Fact]) -> HostFacts {
+    let lack = |fact: &Fact| {
+        let lack = Lack { cause: "operation not permitted".into(), remedy: format!("allow {}", fact.name()) };
+        (*fact, Err(lack))
+    };
+    HostFacts {
+        found: lacks.iter().map(lack).collect::<BTreeMap<_, _>>(),
+        is_privileged: false,
+        own: (1000, 1000),
+        own_groups: vec![1000],
+        ids: Ids::Single,
+        capabilities: 0,
+    }
+}
+
+/// What Docker's default profile takes from an unprivileged user.
+const DOCKER: [Fact; 13] = [
+    Fact::UserNamespace,
+    Fact::MountNamespace,
+    Fact::ProcessNamespace,
+    Fact::NetworkNamespace,
+    Fact::IpcNamespace,
+    Fact::Hostname,
+    Fact::CgroupNamespace,
+    Fact::MountApi,
+    Fact::Proc,
+    Fact::ChangeUser,
+    Fact::Groups,
+    Fact::DropCapabilities,
+    Fact::SeccompByRight,
+];
+
+fn pod(profile: Profile, change: impl Fn(&mut Pod, &mut Container)) -> Pod {
+    let mut pod = Pod { profile, ..Pod::named("pod") };
+    let mut main = Container { command: vec!["true".to_owned()], ..Container::named("main") };
+    change(&mut pod, &mut main);
+    pod.containers.push(main);
+    pod
+}
+
+fn images() -> Images {
+    Images { host_rootfs: true, ..Images::default() }
+}
+
+fn lost_by(pod: &Pod, facts: &HostFacts) -> Vec<(String, Option<Protection>)> {
+    let lost = lost(pod, &isolation(pod, &images()).unwrap(), facts);
+    lost.into_iter().map(|loss| (loss.field, loss.protection)).collect()
+}
+
+#[test]
+fn profile_process_loses_nothing_that_it_does_not_ask_for() {
+    assert_eq!(lost_by(&pod(Profile::Process, |_, _| {}), &host(&DOCKER)), []);
+}
+
+#[test]
+fn rootless_07_each_field_that_cannot_be_honoured_is_named_with_what_accepts_it() {
+    let of = |change: fn(&mut Pod, &mut Container)| lost_by(&pod(Profile::Process, change), &host(&DOCKER));
+    let security = "containers[0].securityContext";
+    for (change, field, protection) in [
+        (
+            (|_, main| main.security_context.run_as.user = Some(5)) as fn(&mut Pod, &mut Container),
+            format!("{security}.runAsUser"),
+            Protection::User,
+        ),
+        (
+            |pod, main| {
+                main.security_context.run_as.user = Some(1000);
+                main.security_context.run_as.group = Some(1000);
+                pod.security_context.supplemental_groups = vec![7];
+            },
+            "securityContext.supplementalGroups".to_owned(),
+            Protection::User,
+        ),
+        (
+            |_, main| main.security_context.capabilities.drop = CapabilitySet::All,
+            format!("{security}.capabilities"),
+            Protection::Capabilities,
+        ),
+        (
+            |_, main| main.security_context.profiles.seccomp = Some(SecurityProfile::RuntimeDefault),
+            format!("{security}.seccompProfile"),
+            Protection::Seccomp,
+        ),
+        (
+            |_, main| main.security_context.read_only_root_filesystem = true,
+            format!("{security}.readOnlyRootFilesystem"),
+            Protection::ReadOnlyRoot,
+        ),
+        (
+            |pod, _| pod.sandbox.share_process_namespace = true,
+            "shareProcessNamespace".to_owned(),
+            Protection::Processes,
+        ),
+        (
+            |_, main| {
+                main.volume_mounts.push(VolumeMount {
+                    name: "data".into(),
+                    mount_path: "/data".to_owned(),
+                    read_only: false,
+                    recursive_read_only: Default::default(),
+                    sub_path: Default::default(),
+                    mount_propagation: Default::default(),
+                });
+            },
+            "containers[0].volumeMounts[0]".to_owned(),
+            Protection::Volumes,
+        ),
+        (
+            |pod, _| {
+                let (name, value) = ("net.core.somaxconn".to_owned(), "1".to_owned());
+                pod.security_context.sysctls.push(Sysctl { name, value });
+            },
+            "securityContext.sysctls[0]".to_owned(),
+            Protection::Sysctls,
+        ),
+    ] {
+        assert_eq!(of(change), [(field, Some(protection))]);
+    }
+}
+
+#[test]
+fn being_who_one_is_and_a_filter_without_new_privileges_take_no_right() {
+    let same = pod(Profile::Process, |_, main| {
+        let context = &mut main.security_context;
+        (context.run_as.user, context.run_as.group) = (Some(1000), Some(1000));
+        context.allow_privilege_escalation = Some(false);
+        context.profiles.seccomp = Some(SecurityProfile::RuntimeDefault);
+    });
+    assert_eq!(lost_by(&same, &host(&DOCKER)), []);
+}
+
+#[test]
+fn a_user_namespace_of_one_id_has_no_other_users() {
+    let user = |id| {
+        let pod = pod(Profile::Pod, |pod, _| pod.security_context.run_as.user = Some(id));
+        lost_by(&pod, &host(&[Fact::Ids, Fact::ChangeUser, Fact::DropCapabilities]))
+    };
+    assert_eq!(user(0), []);
+    let field = "containers[0].securityContext.runAsUser".to_owned();
+    assert_eq!(user(5), [(field, Some(Protection::User))]);
+}
+
+#[test]
+fn rootless_07_what_is_accepted_by_name_is_given_up_and_nothing_else() {
+    let plain = pod(Profile::Pod, |_, _| {});
+    let fit =
+        |names: &[Protection]| fitted(&plain, &images(), &host(&DOCKER), &names.iter().copied().collect());
+    let Err(Unfit::Losses(all)) = fit(&[]) else { panic!("it was not refused") };
+    let names: BTreeSet<_> = all.iter().filter_map(|loss| loss.protection).collect();
+    let all: Vec<_> = names.into_iter().collect();
+    let fitted_pod = fit(&all).unwrap();
+    assert!(!fitted_pod.isolation.is_needed(), "{:?}", fitted_pod.isolation);
+    assert!(fitted_pod.isolation.keeps_user && fitted_pod.isolation.keeps_capabilities);
+    assert_eq!(fitted_pod.pod.security_context.run_as.user, Some(1000));
+    // Each of them was needed.
+    for left_out in &all {
+        let others: Vec<_> = all.iter().copied().filter(|it| it != left_out).collect();
+        let Err(Unfit::Losses(losses)) = fit(&others) else { panic!("{left_out:?} was given up unasked") };
+        assert!(losses.iter().any(|loss| loss.protection == Some(*left_out)), "{left_out:?}: {losses:?}");
+    }
+}
+
+#[test]
+fn what_the_host_can_honour_is_kept_whatever_is_accepted() {
+    let plain = pod(Profile::Pod, |_, main| main.security_context.read_only_root_filesystem = true);
+    let kept = fitted(&plain, &images(), &host(&[]), &Protection::ALL.into()).unwrap();
+    assert_eq!((kept.pod, kept.without), (plain.clone(), BTreeSet::new()));
+    assert_eq!(kept.isolation, isolation(&plain, &images()).unwrap());
+}
+
+#[test]
+fn a_parameter_of_the_network_is_never_the_host_s() {
+    let with = pod(Profile::Pod, |pod, _| {
+        let (name, value) = ("net.core.somaxconn".to_owned(), "1".to_owned());
+        pod.security_context.sysctls.push(Sysctl { name, value });
+    });
+    let accepted = [Protection::Network, Protection::Hostname].into();
+    let Err(Unfit::Losses(losses)) = fitted(&with, &images(), &host(&[Fact::NetworkNamespace]), &accepted)
+    else {
+        panic!("it would be the host's")
+    };
+    assert_eq!(losses[0].protection, Some(Protection::Sysctls));
+}
+
+#[test]
+fn a_root_file_system_cannot_be_given_up() {
+    let with = pod(Profile::Process, |_, main| {
+        main.rootfs = Some(crate::spec::Rootfs { path: "/srv".into(), layer: RootfsLayer::Directory });
+    });
+    assert_eq!(lost_by(&with, &host(&DOCKER)), [("containers[0].rootfs".to_owned(), None)]);
+}
+
+#[test]
+fn names_of_protections_are_found_again() {
+    for protection in Protection::ALL {
+        assert_eq!(Protection::named(protection.name()), Some(protection));
+    }
+    assert_eq!(Protection::named("all"), None);
+}

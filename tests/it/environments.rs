@@ -1,0 +1,381 @@
+//! What a pod can and cannot have as root, as an ordinary user and in containers of others (ROOTLESS-05,
+//! ROOTLESS-06, ROOTLESS-07). The containers are made without a container runtime: namespaces and mounts by
+//! unshare(1), Docker's filter of system calls by podinit's own copy of it, rights by setpriv(1).
+//!
+//! `PODINIT_BLESS=1` writes the tables of docs/isolation.md anew.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use podinit::plan::{Protection, runtime_default};
+use podinit::spec::Capability;
+use serde_json::Value;
+
+use crate::harness::{Directory, Ended, PODINIT, Running, has};
+
+/// Where podinit runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Environment {
+    /// Root of a host.
+    Root,
+    /// An ordinary user of a host, without a range of ids.
+    User,
+    /// Root of a container of Docker's, as it is by default.
+    Docker,
+    /// An ordinary user in one.
+    DockerUser,
+    /// Kubernetes' standard "restricted": an ordinary user, no capabilities, no_new_privs, a read-only root.
+    Restricted,
+    /// Root of a container without a filter, but with parts of /proc covered: Podman's default, Docker's
+    /// `seccomp=unconfined`.
+    Unfiltered,
+}
+
+use Environment::{Docker, DockerUser, Restricted, Root, Unfiltered, User};
+
+const NEEDS: [&str; 4] = ["root", "unshare", "setpriv", "python3"];
+
+/// Installs filters without no_new_privs, as container runtimes do, and executes the rest.
+const INSTALL: &str = r#"
+import ctypes, os, sys
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+for path in sys.argv[1].split(":"):
+    data = open(path, "rb").read()
+    buffer = ctypes.create_string_buffer(data, len(data))
+    program = Program(len(data) // 8, ctypes.addressof(buffer))
+    if libc.prctl(22, 2, ctypes.byref(program), 0, 0) != 0:
+        sys.exit("cannot install the filter: %d" % ctypes.get_errno())
+os.execvp(sys.argv[2], sys.argv[2:])
+"#;
+
+impl Environment {
+    const ALL: [Self; 6] = [Root, User, Docker, DockerUser, Restricted, Unfiltered];
+
+    fn is_container(self) -> bool {
+        !matches!(self, Root | User)
+    }
+
+    fn has_filter(self) -> bool {
+        self.is_container() && self != Unfiltered
+    }
+
+    /// A shell's commands that make the file systems what they are there.
+    fn mounts(self) -> String {
+        let mut script = "set -e; mount -t tmpfs tmpfs /run; ".to_owned();
+        for file in ["/etc/subuid", "/etc/subgid"] {
+            script.push_str(&format!("[ ! -e {file} ] || mount --bind /dev/null {file}; "));
+        }
+        if self.is_container() {
+            script.push_str("mount --bind /dev/null /proc/interrupts; mount --bind /proc/sys /proc/sys; ");
+            script.push_str("mount -o remount,bind,ro /proc/sys; ");
+        }
+        if self == Restricted {
+            script.push_str("mount --bind / /; cd /; mount -o remount,bind,ro /; ");
+        }
+        script
+    }
+
+    fn rights(self) -> String {
+        let usual: Vec<_> = Capability::usual().map(|it| format!("+{}", it.name().to_lowercase())).collect();
+        let usual = format!("--inh-caps=-all --bounding-set=-all,{}", usual.join(","));
+        let user = "--reuid 1000 --regid 1000 --clear-groups --inh-caps=-all";
+        match self {
+            Root => "--reuid 0".to_owned(),
+            User => user.to_owned(),
+            Docker | Unfiltered => usual,
+            DockerUser => format!("{usual} --reuid 1000 --regid 1000 --clear-groups"),
+            Restricted => format!("{user} --bounding-set=-all --no-new-privs"),
+        }
+    }
+}
+
+/// One of them, with a copy of podinit that everybody can execute.
+struct Host {
+    environment: Environment,
+    directory: Directory,
+}
+
+impl Host {
+    fn new(environment: Environment) -> Self {
+        let directory = Directory::new();
+        let podinit = directory.path("podinit");
+        fs::copy(PODINIT, &podinit).unwrap();
+        for name in ["state", "home"] {
+            fs::create_dir(directory.path(name)).unwrap();
+            fs::set_permissions(directory.path(name), Permissions::from_mode(0o777)).unwrap();
+        }
+        directory.file("install.py", INSTALL);
+        let usual = Capability::usual().fold(0, |bits, capability| bits | 1 << capability.number());
+        let filter = runtime_default(usual).unwrap();
+        for (number, program) in filter.programs().iter().enumerate() {
+            let bytes = program.iter().flat_map(|it| {
+                let [a, b] = it.code.to_ne_bytes();
+                let [c, d, e, f] = it.operand.to_ne_bytes();
+                [a, b, it.jump_true, it.jump_false, c, d, e, f]
+            });
+            fs::write(directory.path(&format!("filter-{number}")), bytes.collect::<Vec<_>>()).unwrap();
+        }
+        Self { environment, directory }
+    }
+
+    fn filters(&self) -> String {
+        let paths = (0..).map(|number| self.directory.path(&format!("filter-{number}")));
+        let paths: Vec<_> = paths.take_while(|path| path.exists()).collect();
+        paths.iter().map(|path| path.to_str().unwrap()).collect::<Vec<_>>().join(":")
+    }
+
+    /// Runs a script there, to its end. `$PODINIT` is podinit.
+    fn sh(&self, script: &str) -> Ended {
+        let directory = self.directory.path(".");
+        let install = match self.environment.has_filter() {
+            true => format!("python3 {}/install.py {}", directory.display(), self.filters()),
+            false => "env".to_owned(),
+        };
+        let inside = format!(
+            "{}exec {install} setpriv {} sh -c \"$SCRIPT\"",
+            self.environment.mounts(),
+            self.environment.rights()
+        );
+        let mut command = Command::new("unshare");
+        let namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+        command.args(namespaces).args(["sh", "-c", &inside]).current_dir("/");
+        command.env("SCRIPT", format!("cd {}; {script}", directory.display()));
+        command.env("PODINIT", self.directory.path("podinit"));
+        command.env("XDG_RUNTIME_DIR", self.directory.path("state"));
+        command.env("HOME", self.directory.path("home")).env_remove("XDG_DATA_HOME");
+        Running::start(&mut command).end()
+    }
+
+    fn json(&self, command: &str) -> Value {
+        let ended = self.sh(&format!("\"$PODINIT\" {command}"));
+        serde_json::from_str(&ended.stdout.join("\n")).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+    }
+
+    /// Runs a pod.
+    fn run(&self, options: &str, manifest: &str) -> Ended {
+        self.directory.file("pod.yaml", manifest);
+        self.sh(&format!("\"$PODINIT\" run {options} pod.yaml"))
+    }
+}
+
+/// A sidecar and a main container, with this in the pod and in the main container.
+fn pod(of_pod: &str, of_main: &str) -> String {
+    format!(
+        r#"{{apiVersion: v1, kind: Pod, metadata: {{name: env-two}}, spec: {{restartPolicy: Never, {of_pod}
+        volumes: [{{name: data, emptyDir: {{}}}}],
+        initContainers: [{{name: side, image: x, restartPolicy: Always, 
+          startupProbe: {{exec: {{command: ["true"]}}, periodSeconds: 1}},
+          command: [sh, -c, 'trap "exit 0" TERM; while :; do sleep 0.1 & wait $!; done']}}],
+        containers: [{{name: main, image: x, {of_main}
+          command: [sh, -c, 'echo "$(id -u) $(hostname) $(cut -d" " -f1 /proc/self/stat | wc -l)"; exit 3']}}]}}}}"#
+    )
+}
+
+/// Every protection that the profile has or a field asks for.
+fn everything(profile: &str) -> (String, &'static [Protection]) {
+    let in_pod = "securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: '0'}]},";
+    let in_process = "shareProcessNamespace: true, hostname: other,";
+    let main = "volumeMounts: [{name: data, mountPath: /mnt}],
+         securityContext: {runAsUser: 1234, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]},
+         seccompProfile: {type: RuntimeDefault}},";
+    use Protection::{Capabilities, Hostname, Processes, ReadOnlyRoot, Seccomp, User, Volumes};
+    match profile {
+        "pod" => (pod(in_pod, main), &Protection::ALL),
+        _ => (
+            pod(in_process, main),
+            &[User, Capabilities, Seccomp, ReadOnlyRoot, Processes, Hostname, Volumes],
+        ),
+    }
+}
+
+fn lost(host: &Host, options: &str, manifest: &str) -> BTreeSet<String> {
+    host.directory.file("pod.yaml", manifest);
+    let explained = host.json(&format!("explain -o json {options} pod.yaml"));
+    let lost = explained["lost"].as_array().unwrap().iter();
+    let lost = lost.filter(|loss| loss["class"] == "security");
+    lost.map(|loss| loss["degrade"].as_str().unwrap().to_owned()).collect()
+}
+
+fn facts(host: &Host) -> Vec<(String, bool)> {
+    let doctor = host.json("doctor --format json");
+    let facts = doctor["facts"].as_array().unwrap().iter();
+    facts.map(|fact| (fact["name"].as_str().unwrap().to_owned(), fact["ok"] == true)).collect()
+}
+
+/// What depends on the machine and not on the environment.
+const OF_THE_MACHINE: [&str; 8] =
+    ["pasta", "cgroup", "cpu", "memory", "landlock", "apparmor", "selinux", "lower-oom-score"];
+
+#[test]
+fn the_environments_are_as_they_say() {
+    if !has(&NEEDS) {
+        return;
+    }
+    let script = "id -u; sed -n 's/^\\(CapEff\\|CapBnd\\|NoNewPrivs\\|Seccomp\\):.//p' /proc/self/status; \
+                  touch /env-two 2>/dev/null && rm /env-two && echo writes || echo no; \
+                  unshare -U true 2>/dev/null && echo user || echo no";
+    for (environment, user, effective, bounding, rest) in [
+        (Docker, "0", "00000000a80425fb", "00000000a80425fb", ["0", "2", "writes", "no"]),
+        (DockerUser, "1000", "0000000000000000", "00000000a80425fb", ["0", "2", "no", "no"]),
+        (Restricted, "1000", "0000000000000000", "0000000000000000", ["1", "2", "no", "no"]),
+        (Unfiltered, "0", "00000000a80425fb", "00000000a80425fb", ["0", "0", "writes", "user"]),
+    ] {
+        let ended = Host::new(environment).sh(script);
+        let expected = [&[user, effective, bounding][..], &rest].concat();
+        assert_eq!(ended.stdout, expected, "{environment:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn rootless_07_the_matrix_of_the_documentation_is_what_is_found() {
+    if !has(&NEEDS) {
+        return;
+    }
+    let hosts = Environment::ALL.map(Host::new);
+    let found: Vec<_> = hosts.iter().map(facts).collect();
+    let row = |name: &str, cells: Vec<bool>| {
+        let cells = cells.iter().map(|is_there| if *is_there { "yes" } else { "no" });
+        format!("| `{name}` | {} |\n", cells.collect::<Vec<_>>().join(" | "))
+    };
+    let head = |what: &str| {
+        format!(
+            "| {what} | root | user | Docker | Docker, user | restricted | no filter |\n|---|---|---|---|---|---|---|\n"
+        )
+    };
+    let mut table = head("`podinit doctor`");
+    for (index, (name, _)) in found[0].iter().enumerate() {
+        if !OF_THE_MACHINE.contains(&name.as_str()) {
+            table.push_str(&row(name, found.iter().map(|facts| facts[index].1).collect()));
+        }
+    }
+    for profile in ["pod", "process"] {
+        let (manifest, protections) = everything(profile);
+        let lost: Vec<_> =
+            hosts.iter().map(|host| lost(host, &format!("--profile {profile}"), &manifest)).collect();
+        table.push_str(&format!("\n{}", head(&format!("profile `{profile}`"))));
+        for name in protections.iter().map(|it| it.name()) {
+            table.push_str(&row(name, lost.iter().map(|lost| !lost.contains(name)).collect()));
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/isolation.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let [start, end] = ["<!-- found by tests/it/environments.rs -->\n", "<!-- until here -->"];
+    let (before, rest) = text.split_once(start).unwrap();
+    let (recorded, after) = rest.split_once(end).unwrap();
+    if std::env::var_os("PODINIT_BLESS").is_some() {
+        fs::write(&path, format!("{before}{start}{table}{end}{after}")).unwrap();
+    } else {
+        assert!(recorded == table, "found:\n{table}");
+    }
+}
+
+/// ROOTLESS-05, ROOTLESS-06: pods run everywhere, as what the profile says.
+#[test]
+fn a_pod_of_two_containers_runs_everywhere_in_profile_process() {
+    if !has(&NEEDS) {
+        return;
+    }
+    for environment in Environment::ALL {
+        let host = Host::new(environment);
+        let ended = host.run("--profile process", &pod("", ""));
+        assert_eq!(ended.code(), 3, "{environment:?}: {ended:?}");
+        let user =
+            if matches!(environment, Root | Docker | Unfiltered) { "main | 0 " } else { "main | 1000 " };
+        assert!(ended.stdout.iter().any(|line| line.starts_with(user)), "{environment:?}: {ended:?}");
+    }
+}
+
+/// What "restricted" wants to be written is honoured there: it takes no right.
+#[test]
+fn rootless_06_the_restricted_standard_s_own_fields_are_honoured_there() {
+    if !has(&NEEDS) {
+        return;
+    }
+    let context = "securityContext: {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, \
+                   allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, \
+                   seccompProfile: {type: RuntimeDefault}},";
+    let ended = Host::new(Restricted).run("--profile process", &pod("", context));
+    assert_eq!(ended.code(), 3, "{ended:?}");
+    // On a host as well, but there the read-only root is honoured too.
+    let host = Host::new(Restricted);
+    let ended = host.run("--profile process", &pod("", "securityContext: {readOnlyRootFilesystem: true},"));
+    assert_eq!((ended.code(), &ended.stdout[..]), (125, &[][..]), "{ended:?}");
+    let message = ended.stderr.join("\n");
+    assert!(message.contains("containers[0].securityContext.readOnlyRootFilesystem"), "{message}");
+    assert!(message.contains("--degrade=read-only-root"), "{message}");
+}
+
+#[test]
+fn profile_pod_runs_where_namespaces_are_and_is_refused_elsewhere_before_anything_is_done() {
+    if !has(&NEEDS) {
+        return;
+    }
+    for environment in Environment::ALL {
+        let host = Host::new(environment);
+        let ended = host.run("--host-rootfs", &pod("", ""));
+        if environment.is_container() {
+            assert_eq!((ended.code(), &ended.stdout[..]), (125, &[][..]), "{environment:?}: {ended:?}");
+            let message = ended.stderr.join("\n");
+            let remedy = "--security-opt systempaths=unconfined";
+            assert!(message.contains(remedy) && message.contains("--profile process"), "{message}");
+            assert!(message.contains("processes of its own (hostPID)"), "{message}");
+            let left = fs::read_dir(host.directory.path("state")).unwrap().count();
+            assert_eq!(left, 0, "{environment:?}");
+        } else {
+            assert_eq!(ended.code(), 3, "{environment:?}: {ended:?}");
+            assert!(ended.stdout.iter().any(|line| line.starts_with("main | 0 env-two")), "{ended:?}");
+        }
+    }
+}
+
+/// Each loss is told once, with the name that accepted it.
+#[test]
+fn rootless_07_what_was_given_up_by_name_is_told_and_the_pod_runs() {
+    if !has(&NEEDS) {
+        return;
+    }
+    for environment in Environment::ALL {
+        let host = Host::new(environment);
+        let plain = pod("", "");
+        let names = lost(&host, "--profile pod", &plain);
+        assert_eq!(names.is_empty(), !environment.is_container(), "{environment:?}: {names:?}");
+        let option = match names.is_empty() {
+            true => "--degrade=all".to_owned(),
+            false => format!("--degrade={}", names.iter().cloned().collect::<Vec<_>>().join(",")),
+        };
+        let ended = host.run(&format!("--host-rootfs {option}"), &plain);
+        assert_eq!(ended.code(), 3, "{environment:?}: {ended:?}");
+        let told = ended.stderr.iter().filter(|line| line.contains("as --degrade="));
+        let told: Vec<_> = told.collect();
+        let of_name = |name: &String| told.iter().any(|line| line.contains(&format!("--degrade={name} ")));
+        assert!(names.iter().all(of_name), "{environment:?}: {names:?}: {told:?}");
+        assert_eq!(told.is_empty(), names.is_empty(), "{environment:?}: {told:?}");
+    }
+}
+
+#[test]
+fn doctor_says_by_its_exit_code_whether_profile_pod_can_run_and_leaves_nothing() {
+    if !has(&NEEDS) {
+        return;
+    }
+    let script = "cat /proc/self/mountinfo >/dev/shm/env-before; cat /proc/sys/kernel/hostname; \"$PODINIT\" doctor; \
+                  echo code $?; cat /proc/sys/kernel/hostname; \
+                  cat /proc/self/mountinfo | cmp - /dev/shm/env-before && echo same; \
+                  echo processes $(ls /proc | grep -c '^[0-9]'); rm /dev/shm/env-before";
+    for environment in Environment::ALL {
+        let ended = Host::new(environment).sh(script);
+        let code = if environment.is_container() { "code 1" } else { "code 0" };
+        assert!(ended.stdout.iter().any(|line| line == code), "{environment:?}: {ended:?}");
+        assert!(ended.stdout.iter().any(|line| line == "same"), "{environment:?}: {ended:?}");
+        // The shell, and the pipe that counts.
+        let processes = ended.stdout.last().unwrap();
+        assert!(["processes 3", "processes 4"].contains(&processes.as_str()), "{environment:?}: {processes}");
+        let (first, names) = (&ended.stdout[0], ended.stdout.iter());
+        assert_eq!(names.filter(|line| *line == first).count(), 2, "{environment:?}: {ended:?}");
+    }
+}
