@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::harness::{Directory, Ended, PODINIT, Running, has};
 
@@ -216,7 +217,10 @@ impl Pod {
             // Where everybody may look.
             let copy = self.directory.path("podinit");
             if !copy.exists() {
-                copy_program(Path::new(PODINIT), &copy);
+                // Not a copy of 20 MB for each of some hundred pods, where one file system allows it.
+                if fs::hard_link(PODINIT, &copy).is_err() {
+                    copy_program(Path::new(PODINIT), &copy);
+                }
             }
             copy
         };
@@ -280,6 +284,25 @@ impl Pod {
         let ended = self.run();
         assert_eq!(ended.code(), 0, "{:?}: {ended:#?}", self.who);
         printed(&ended)
+    }
+}
+
+impl Drop for Pod {
+    /// A podinit that was killed leaves what the next run of its pod would clear, and there is none.
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.disk());
+        for tree in ["/sys/fs/cgroup/podinit", "/sys/fs/cgroup/unified/podinit"] {
+            for entry in fs::read_dir(tree).into_iter().flatten().filter_map(Result::ok) {
+                let is_own = entry.file_name().to_string_lossy().split(':').next() == Some(&self.name);
+                // Who was killed is in it until the kernel is done with him.
+                let began = Instant::now();
+                while is_own && entry.path().exists() && began.elapsed() < Duration::from_secs(1) {
+                    let below = fs::read_dir(entry.path()).into_iter().flatten().filter_map(Result::ok);
+                    below.for_each(|group| drop(fs::remove_dir(group.path())));
+                    let _ = fs::remove_dir(entry.path());
+                }
+            }
+        }
     }
 }
 

@@ -278,6 +278,7 @@ fn claim(place: &Group, name: &str) -> nix::Result<Claim> {
     let mut number = 1;
     for _ in 0..CLAIMS {
         let (base, _) = place.child_or_new(BASE)?;
+        let pod = name;
         // No pod's name has a colon.
         let name = if number == 1 { name.to_owned() } else { format!("{name}:{number}") };
         let group = match base.child_or_new(&name) {
@@ -296,7 +297,10 @@ fn claim(place: &Group, name: &str) -> nix::Result<Claim> {
             continue;
         }
         match empty(&group) {
-            Ok(()) => return Ok(Claim { base, name, group, lock }),
+            Ok(()) => {
+                sweep(&base, pod, &name);
+                return Ok(Claim { base, name, group, lock });
+            }
             Err(errno) => {
                 let path = group.path().display();
                 log::warn!("cannot clear control group {path} of an earlier run: {}", cause(errno));
@@ -305,6 +309,22 @@ fn claim(place: &Group, name: &str) -> nix::Result<Claim> {
         }
     }
     Err(Errno::EBUSY)
+}
+
+/// Clears the groups of earlier runs of a pod of this name that had another number, since nobody may ever ask
+/// for that again. Who still holds one is let alone; what cannot be cleared is told of where it is in the way.
+fn sweep(base: &Group, pod: &str, own: &str) {
+    let is_another = |name: &&String| {
+        let of_pod = name.strip_prefix(pod).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        of_pod && name.as_str() != own
+    };
+    for name in base.names().iter().filter(is_another) {
+        let Ok(group) = base.child(name) else { continue };
+        let Ok(descriptor) = group.as_fd().try_clone_to_owned() else { continue };
+        if let Ok(_lock) = Flock::lock(descriptor, FlockArg::LockExclusiveNonblock) {
+            let _ = clear(base, name, &group);
+        }
+    }
 }
 
 /// Kills everything in the group and removes the groups below it.
