@@ -88,8 +88,8 @@ fn carry_out(name: OsString, arguments: Vec<OsString>) -> u8 {
     if arguments == runtime::OWN_CHILD {
         return runtime::answer();
     }
-    if arguments == runtime::REAPER {
-        return runtime::reap();
+    if arguments == runtime::FIRST_PROCESS {
+        return runtime::be_first_process();
     }
     let typed = [name].into_iter().chain(arguments.iter().cloned());
     match definition().try_get_matches_from(typed) {

@@ -18,10 +18,6 @@ pub struct Credentials {
     pub no_new_privileges: bool,
     /// Which system calls it may make; `None`: all that podinit may.
     pub seccomp: Option<SecurityProfile>,
-    /// What the kernel refuses beside the rights above; `None`: nothing is asked for.
-    pub app_armor: Option<SecurityProfile>,
-    /// All rights: devices can be opened, nothing is masked.
-    pub privileged: bool,
     /// Value of HOME where nothing else sets it.
     pub home: Option<Vec<u8>>,
 }
@@ -35,6 +31,17 @@ pub struct Identity {
     pub group: u32,
     /// Supplementary groups, each once.
     pub groups: Vec<u32>,
+}
+
+impl Credentials {
+    /// Capabilities that the program begins with, as bits; `None`: those that podinit has. Who is not root has
+    /// none, whatever the container may have (capabilities(7)).
+    pub fn held(&self) -> Option<u64> {
+        match &self.identity {
+            Some(identity) if identity.user != 0 => Some(0),
+            Some(_) | None => self.capabilities,
+        }
+    }
 }
 
 impl Identity {
@@ -95,29 +102,22 @@ pub fn credentials(
         }
         Identity { user, group, groups }
     });
-    let (seccomp, app_armor) = profiles(pod, container);
     Ok(Credentials {
         identity,
         capabilities: capabilities(pod, container),
         no_new_privileges: own.allow_privilege_escalation == Some(false),
-        seccomp,
-        app_armor,
-        privileged: own.privileged,
+        seccomp: seccomp(pod, container),
         home: (pod.profile == Profile::Pod).then(|| accounts.home_of(user).unwrap_or(b"/").to_vec()),
     })
 }
 
-/// The profiles of seccomp and AppArmor: the container's, the pod's, then the profile's own (rule 161).
-fn profiles(pod: &Pod, container: &Container) -> (Option<SecurityProfile>, Option<SecurityProfile>) {
+/// The container's profile, the pod's, then what profile `pod` has by itself (rule 161).
+fn seccomp(pod: &Pod, container: &Container) -> Option<SecurityProfile> {
     let (all, own) = (&pod.security_context.profiles, &container.security_context);
-    if own.privileged {
-        return (None, None);
-    }
-    let seccomp = own.profiles.seccomp.as_ref().or(all.seccomp.as_ref()).cloned();
-    let seccomp =
-        seccomp.or_else(|| (pod.profile == Profile::Pod).then_some(SecurityProfile::RuntimeDefault));
-    let app_armor = own.profiles.app_armor.as_ref().or(all.app_armor.as_ref()).cloned();
-    (seccomp.filter(|profile| *profile != SecurityProfile::Unconfined), app_armor)
+    let written = own.profiles.seccomp.as_ref().or(all.seccomp.as_ref()).cloned();
+    let usual = || (pod.profile == Profile::Pod).then_some(SecurityProfile::RuntimeDefault);
+    let profile = written.or_else(usual).filter(|_| !own.privileged);
+    profile.filter(|profile| *profile != SecurityProfile::Unconfined)
 }
 
 /// Dropping comes before adding, and `ALL` before names (rule 160).
@@ -257,7 +257,7 @@ mod tests {
             pod.security_context.profiles.seccomp = Some(SecurityProfile::RuntimeDefault);
         })
         .unwrap();
-        assert_eq!((all.capabilities, all.seccomp, all.privileged), (Some(u64::MAX), None, true));
+        assert_eq!((all.capabilities, all.seccomp), (Some(u64::MAX), None));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use remedy::{Around, Knob, Signs, remedy};
 
 use super::isolation::{Isolation, ProcessNamespace, Root};
-use crate::spec::{Pod, Profile, RootfsLayer};
+use crate::spec::{Pod, Profile};
 
 /// One thing that a host may allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,6 +193,16 @@ impl Ids {
         }
     }
 
+    /// Which are there, in words.
+    pub fn words(self) -> String {
+        let there = match self {
+            Self::Host => "every id is".to_owned(),
+            Self::Single => "only 0 is, the user who runs podinit".to_owned(),
+            Self::Below(end) => format!("those below {end} are"),
+        };
+        format!("of user and group ids {there} in the pod")
+    }
+
     /// Whether supplementary groups can be set.
     pub fn allows_groups(self) -> bool {
         self != Self::Single
@@ -232,14 +242,13 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
         }
     };
     let containers = || isolation.containers.iter();
-    let has_layer = |root: &Option<Root>| matches!(root, Some(Root::Directory(rootfs)) if rootfs.layer == RootfsLayer::Ephemeral);
     ask(isolation.is_needed(), &[Fact::UserNamespace]);
     ask(isolation.network, &[Fact::NetworkNamespace]);
     ask(isolation.ipc, &[Fact::IpcNamespace]);
     ask(isolation.uts, &[Fact::Hostname]);
     let mounts = [Fact::MountNamespace, Fact::MountApi, Fact::MountAttributes, Fact::Openat2];
     ask(isolation.mounts, &mounts);
-    ask(containers().any(|of| has_layer(&of.root)), &[Fact::Overlay]);
+    ask(containers().any(|of| of.root.as_ref().is_some_and(Root::has_layer)), &[Fact::Overlay]);
     let has_processes = containers().any(|of| of.processes != ProcessNamespace::Host);
     ask(has_processes, &[Fact::ProcessNamespace, Fact::Proc]);
     ask(containers().any(|of| of.cgroup), &[Fact::CgroupNamespace]);

@@ -46,7 +46,7 @@ pub struct ContainerIsolation {
     /// Its part of the control groups is all it sees.
     pub cgroup: bool,
     /// What a container of a node has beside its files: /dev, /proc and /sys of its own, /etc/hosts.
-    pub surroundings: bool,
+    pub as_on_node: bool,
 }
 
 /// What a container has for a root.
@@ -68,6 +68,13 @@ pub enum ProcessNamespace {
     Own,
     /// Those of the pod.
     Pod,
+}
+
+impl Root {
+    /// Whether what is written to it goes to a layer of the attempt's own.
+    pub fn has_layer(&self) -> bool {
+        matches!(self, Self::Directory(rootfs) if rootfs.layer == RootfsLayer::Ephemeral)
+    }
 }
 
 impl Isolation {
@@ -122,7 +129,7 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
             };
             // A process namespace without a /proc of its own would show the wrong processes.
             let root = root.or_else(|| (processes != ProcessNamespace::Host).then_some(Root::Host));
-            ContainerIsolation { root, processes, cgroup: is_pod, surroundings: is_pod }
+            ContainerIsolation { root, processes, cgroup: is_pod, as_on_node: is_pod }
         })
         .collect();
     if is_pod {
@@ -266,7 +273,7 @@ mod tests {
         let shared = of(|pod| pod.sandbox.share_process_namespace = true);
         assert_eq!(shared.containers[0].root, Some(Root::Host), "a /proc of its own");
         let read_only = of(|pod| pod.containers[0].security_context.read_only_root_filesystem = true);
-        assert!(read_only.mounts && !read_only.network && !read_only.containers[0].surroundings);
+        assert!(read_only.mounts && !read_only.network && !read_only.containers[0].as_on_node);
     }
 
     #[test]

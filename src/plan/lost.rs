@@ -103,7 +103,7 @@ fn surrounding(pod: &Pod, images: &Images, without: &BTreeSet<Protection>) -> Re
     for container in &mut isolation.containers {
         container.cgroup &= !without.contains(&Protection::Cgroup);
         if without.contains(&Protection::Mounts) {
-            container.surroundings = false;
+            container.as_on_node = false;
             container.root = container.root.take().filter(|root| *root != Root::Host);
         }
     }
@@ -185,6 +185,9 @@ impl Judge<'_> {
 
     fn namespaces(&mut self) {
         let (isolation, sandbox) = (self.isolation, &self.pod.sandbox);
+        if !sandbox.host.users && self.facts.is_privileged {
+            self.add("hostUsers", "users of its own", &no_users_for_root(), None);
+        }
         let processes = isolation.containers.iter().any(|of| of.processes != ProcessNamespace::Host);
         let field_of_processes =
             if sandbox.share_process_namespace { "shareProcessNamespace" } else { "hostPID" };
@@ -263,7 +266,7 @@ impl Judge<'_> {
         }
         let is_explained =
             is_read_only || !container.volume_mounts.is_empty() || of.processes == ProcessNamespace::Pod;
-        if root == Some(&Root::Host) && (of.surroundings || !is_explained) {
+        if root == Some(&Root::Host) && (of.as_on_node || !is_explained) {
             let what = format!("mounts of its own for container {}", container.name);
             self.add(path, &what, &lack, Some(Protection::Mounts));
         }
@@ -368,14 +371,14 @@ fn no_mount_namespace() -> Lack {
     Lack { cause, remedy: "leave it its mounts".to_owned() }
 }
 
+fn no_users_for_root() -> Lack {
+    let cause = "podinit makes a user namespace only where it needs one".to_owned();
+    Lack { cause, remedy: "run podinit as an ordinary user, whose pods have one".to_owned() }
+}
+
 fn outside(ids: Ids) -> Lack {
-    let there = match ids {
-        Ids::Host => "every id is".to_owned(),
-        Ids::Single => "only 0 is, the user who runs podinit".to_owned(),
-        Ids::Below(end) => format!("those below {end} are"),
-    };
     Lack {
-        cause: format!("of user and group ids {there} in the pod"),
+        cause: ids.words(),
         remedy: "give this user a longer range in /etc/subuid and /etc/subgid, or run podinit as root"
             .to_owned(),
     }

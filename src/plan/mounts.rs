@@ -4,7 +4,7 @@
 use super::isolation::{ContainerIsolation, ProcessNamespace, Root};
 use crate::spec::{
     Container, EmptyDir, HostPathType, MountPropagation, Pod, ProcMount, Projected, RecursiveReadOnly,
-    RootfsLayer, SubPath, VolumeMount, VolumeSource, expand,
+    SubPath, VolumeMount, VolumeSource, expand,
 };
 
 /// What a container's mount namespace is made of.
@@ -129,13 +129,13 @@ pub fn mounts<'v>(
     let Some(root) = &isolation.root else { return Ok(None) };
     let mut mounts = Vec::new();
     let privileged = container.security_context.privileged;
-    let has_network = isolation.surroundings && !pod.sandbox.host.network;
+    let has_network = isolation.as_on_node && !pod.sandbox.host.network;
     if isolation.processes != ProcessNamespace::Host {
         mounts.push(own("/proc", MountSource::Proc));
     } else if matches!(root, Root::Directory(_)) {
         mounts.push(own("/proc", MountSource::HostProc));
     }
-    if isolation.surroundings || matches!(root, Root::Directory(_)) {
+    if isolation.as_on_node || matches!(root, Root::Directory(_)) {
         let sys = if has_network { MountSource::Sys } else { MountSource::HostSys };
         mounts.push(Mount { read_only: !privileged, ..own("/sys", sys) });
         mounts.push(own("/dev", if privileged { MountSource::HostDev } else { MountSource::Dev }));
@@ -144,7 +144,7 @@ pub fn mounts<'v>(
     for (path, name) in names {
         // A volume of the container's own at this path is meant to be seen (rule 153).
         let is_covered = container.volume_mounts.iter().any(|mount| mount.mount_path == path);
-        if isolation.surroundings && !is_covered {
+        if isolation.as_on_node && !is_covered {
             mounts.push(own(path, MountSource::PodFile(name)));
         }
     }
@@ -157,7 +157,7 @@ pub fn mounts<'v>(
         mounts.push(volume(pod, container, mount, &known)?);
     }
     mounts.sort_by_key(|mount| mount.path.split('/').filter(|part| !part.is_empty()).count());
-    let hides = isolation.surroundings && !privileged;
+    let hides = isolation.as_on_node && !privileged;
     let unmasked = container.security_context.proc_mount == ProcMount::Unmasked;
     let shown = |paths: &[&'static str]| -> Vec<&'static str> {
         let is_shown = |path: &&&'static str| hides && !(unmasked && path.starts_with("/proc"));
@@ -166,18 +166,11 @@ pub fn mounts<'v>(
     Ok(Some(MountPlan {
         root: root.clone(),
         read_only_root: container.security_context.read_only_root_filesystem,
-        devices: privileged || !isolation.surroundings,
+        devices: privileged || !isolation.as_on_node,
         mounts,
         masked: shown(&MASKED),
         read_only: shown(&READ_ONLY),
     }))
-}
-
-impl MountPlan {
-    /// Whether what is written to the root goes to a layer of the attempt's own.
-    pub fn has_layer(&self) -> bool {
-        matches!(&self.root, Root::Directory(rootfs) if rootfs.layer == RootfsLayer::Ephemeral)
-    }
 }
 
 /// A mount of podinit's own.

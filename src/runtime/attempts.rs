@@ -41,11 +41,9 @@ pub(super) struct Attempt {
     marker: String,
     /// It leads a process group; otherwise it is in podinit's.
     leads_group: bool,
-    /// With its main process everything of it ends: that is the first of a process namespace.
-    is_first_process: bool,
     /// Where its namespaces come from.
     handed_over: Option<OwnedFd>,
-    /// Those of its mounts and control group that are its own.
+    /// Namespaces of its own.
     own: Namespaces,
     /// Its process namespace is its own or the pod's.
     has_processes: bool,
@@ -107,9 +105,9 @@ pub(super) enum Stdio<'a> {
     HandedOver,
 }
 
-/// What surrounds an attempt.
+/// What an attempt is given on its way.
 #[derive(Default)]
-pub(super) struct Surroundings<'a> {
+pub(super) struct Provisions<'a> {
     /// What its limit of open files is.
     pub(super) open_files: Option<u64>,
     /// A descriptor of the supervisor's, and what it is to the container.
@@ -161,9 +159,9 @@ impl Attempts {
         id: AttemptId,
         plan: CommandPlan,
         stdio: &Stdio<'_>,
-        surroundings: Surroundings<'_>,
+        provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
-        let Surroundings { open_files, notify, enclosure, inside, is_joined, limits, reaper } = surroundings;
+        let Provisions { open_files, notify, enclosure, inside, is_joined, limits, reaper } = provisions;
         let mut way = Way::new(&plan);
         way.add_oom_score(limits.oom_score);
         match stdio {
@@ -185,8 +183,8 @@ impl Attempts {
             way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
         }
         let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
-        let (namespaces, is_first_process) = (enclosure.namespaces, enclosure.is_first_process);
-        let has_processes = is_first_process || inside.is_some();
+        let namespaces = enclosure.namespaces;
+        let has_processes = enclosure.has_first_process() || inside.is_some();
         let kept = [notify.map(|(_, to)| to), reaper.descriptor()];
         way.add_enclosed(&plan, open_files, enclosure, kept);
         let memory = match stdio {
@@ -218,7 +216,6 @@ impl Attempts {
             way,
             marker,
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
-            is_first_process,
             handed_over: handed_over.map(|(ours, _)| ours),
             own: namespaces,
             has_processes,
@@ -330,11 +327,12 @@ impl Attempts {
         if ended().next().is_none() {
             return Vec::new();
         }
-        let by_traces = || ended().any(|attempt| attempt.limits.group.is_none() && !attempt.is_first_process);
+        let by_traces =
+            || ended().any(|attempt| attempt.limits.group.is_none() && !attempt.ends_as_a_whole());
         let others =
             if no_children || !by_traces() { Some(Vec::new()) } else { self.unknown_children(is_probe) };
         let is_empty = |attempt: &&Attempt| match (&attempt.limits.group, &others) {
-            (None, _) if attempt.is_first_process => true,
+            (None, _) if attempt.ends_as_a_whole() => true,
             (Some(group), _) => {
                 let is_populated = group.is_populated();
                 if attempt.killed && is_populated {
@@ -513,6 +511,11 @@ impl Attempts {
 }
 
 impl Attempt {
+    /// With its main process everything of it ends: that is the first of a process namespace.
+    fn ends_as_a_whole(&self) -> bool {
+        self.own.has(Namespaces::PROCESS)
+    }
+
     /// What the child has sent before it executed its program.
     fn namespaces(&self) -> Option<&[OwnedFd; 3]> {
         self.namespaces.get_or_init(|| sys::receive_namespaces(self.handed_over.as_ref()?.as_fd())).as_ref()

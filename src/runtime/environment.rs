@@ -7,6 +7,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
+use std::path::Path;
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -122,7 +123,7 @@ fn read_all<'a>(paths: impl Iterator<Item = &'a str>) -> FilesRead {
         if files.contains_key(path) {
             continue;
         }
-        let read = match read(path) {
+        let read = match read(Path::new(path), MOST) {
             Ok(_) if together > MOST_TOGETHER => Err("the container's files have more than 8 MiB".to_owned()),
             Ok(bytes) => {
                 together += bytes.len();
@@ -137,16 +138,16 @@ fn read_all<'a>(paths: impl Iterator<Item = &'a str>) -> FilesRead {
 
 /// The bytes of a regular file. Anything else is refused, and does not hold the supervisor up: a pipe that
 /// nobody writes to is opened at once.
-fn read(path: &str) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let file = File::from(open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
     let mut bytes = Vec::new();
-    file.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST {
-        return Err(io::Error::other("it has more than 1 MiB"));
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more than {} MiB", most >> 20)));
     }
     Ok(bytes)
 }
@@ -163,7 +164,7 @@ mod tests {
         std::fs::write(path("small"), "A=1\n").unwrap();
         std::fs::write(path("large"), vec![b'x'; MOST as usize + 1]).unwrap();
         nix::unistd::mkfifo(path("pipe").as_str(), Mode::S_IRWXU).unwrap();
-        let said = |name: &str| read(&path(name)).map_err(cause);
+        let said = |name: &str| read(Path::new(&path(name)), MOST).map_err(cause);
         assert_eq!(said("small"), Ok(b"A=1\n".to_vec()));
         assert_eq!(said("large"), Err("it has more than 1 MiB".to_owned()));
         assert_eq!(said("pipe"), Err("it is no regular file".to_owned()));

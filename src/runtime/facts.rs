@@ -11,12 +11,12 @@ use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
 use super::sandbox::users::{is_privileged, own_groups, subordinate};
-use super::{cause, cgroup};
+use super::{cause, cgroup, network};
 use crate::plan::{self, Around, Controller, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs};
 use crate::sys;
 use trials::{Look, Way};
 
-/// Where programs are that podinit starts for itself.
+/// Where programs are that podinit starts for itself, but for pasta.
 const PROGRAMS: [&str; 4] = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"];
 
 /// All that there is to be known.
@@ -107,7 +107,10 @@ impl HostFacts {
                 here(reads("/sys/module/apparmor/parameters/enabled").is_some_and(|text| text == "Y"))
             }
             Look::SeLinux => here(Path::new("/sys/fs/selinux/enforce").exists()),
-            Look::Pasta => program("pasta").ok_or_else(|| missing("there is no program of this name")),
+            Look::Pasta => {
+                let found = network::program().map(|path| path.display().to_string());
+                found.ok_or_else(|| missing("there is no program of this name"))
+            }
             Look::Cgroups(controller) => of_cgroups(controller),
         }
     }
@@ -179,11 +182,13 @@ fn status(name: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-fn status_bits(name: &str) -> u64 {
+/// A line of it that has capabilities, as bits.
+pub(super) fn status_bits(name: &str) -> u64 {
     status(name).and_then(|bits| u64::from_str_radix(&bits, 16).ok()).unwrap_or(0)
 }
 
-fn program(name: &str) -> Option<String> {
+/// Where a program is that podinit starts for itself.
+pub(super) fn program(name: &str) -> Option<String> {
     let paths = PROGRAMS.into_iter().map(|directory| format!("{directory}/{name}"));
     paths.into_iter().find(|path| Path::new(path).exists())
 }

@@ -42,7 +42,7 @@ pub(crate) use init::Machine;
 pub(crate) use input::read_standard_input;
 pub(crate) use output::Format;
 pub(crate) use probe::{OWN_CHILD, Question, Verdict};
-pub(crate) use sandbox::{REAPER, reap};
+pub(crate) use sandbox::{FIRST_PROCESS, be_first_process};
 pub(crate) use watch::{Reading, Watched};
 
 use crate::plan::{Isolation, NetworkPlan, SignalPolicy};

@@ -60,14 +60,14 @@ pub(crate) struct CommandLine {
     /// As `pointers`, for a script without `#!` that the shell reads: [1] is set by the child.
     shell: Vec<*const c_char>,
     /// Executed in place of a program that loses the signal of its parent's death.
-    keeper: Option<Keeper>,
+    reaper: Option<Reaper>,
     /// What is pointed to.
     _strings: (Vec<CString>, Vec<Cow<'static, CStr>>),
 }
 
-/// A program that keeps another one as its child.
+/// A program that runs another one as its child.
 #[derive(Debug)]
-struct Keeper {
+struct Reaper {
     /// Open, as [`Program::Open`].
     program: RawFd,
     pointers: Vec<*const c_char>,
@@ -126,16 +126,16 @@ impl CommandLine {
         let shell = [SHELL.as_ptr(), null].into_iter().chain(after_name).chain([null]).collect();
         let pointers = arguments.iter().map(|argument| argument.as_ptr()).chain([null]).collect();
         let variables = environment.iter().map(|variable| variable.as_ptr()).chain([null]).collect();
-        let keeper = None;
-        Self { program, pointers, variables, shell, keeper, _strings: (arguments, environment) }
+        let reaper = None;
+        Self { program, pointers, variables, shell, reaper, _strings: (arguments, environment) }
     }
 
     /// Executes this open program with these words and the arguments where the program would change its user
     /// or gain capabilities: the kernel takes the signal of its parent's death from such (prctl(2)).
-    pub(crate) fn kept_by(mut self, program: BorrowedFd<'_>, words: Vec<CString>) -> Self {
+    pub(crate) fn with_reaper(mut self, program: BorrowedFd<'_>, words: Vec<CString>) -> Self {
         let own = self.pointers.iter().copied().filter(|pointer| !pointer.is_null());
         let pointers = words.iter().map(|word| word.as_ptr()).chain(own).chain([std::ptr::null()]).collect();
-        self.keeper = Some(Keeper { program: program.as_raw_fd(), pointers, _strings: words });
+        self.reaper = Some(Reaper { program: program.as_raw_fd(), pointers, _strings: words });
         self
     }
 
@@ -158,14 +158,14 @@ impl CommandLine {
             }
         };
         for program in programs {
-            if let Some(keeper) = &self.keeper
+            if let Some(reaper) = &self.reaper
                 // SAFETY: as this function's.
                 && unsafe { changes_rights(program) }
             {
                 let (number, flags) = (libc::SYS_execveat, libc::AT_EMPTY_PATH);
-                let (path, arguments) = (c"".as_ptr(), keeper.pointers.as_ptr());
+                let (path, arguments) = (c"".as_ptr(), reaper.pointers.as_ptr());
                 // SAFETY: path, arguments and environment are null-terminated and live: `_strings` own them.
-                unsafe { libc::syscall(number, keeper.program, path, arguments, environment, flags) };
+                unsafe { libc::syscall(number, reaper.program, path, arguments, environment, flags) };
                 return errno();
             }
             // SAFETY: program, arguments and environment are null-terminated and live: `_strings` owns them.

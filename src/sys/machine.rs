@@ -5,11 +5,10 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use super::mount::{MountAttributes, mount_new};
+
 /// The initial PID namespace's inode (linux/nsfs.h, PID_NS_INIT_INO).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
-
-/// linux/mount.h.
-const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
 
 /// Whether the kernel itself started this process, as the first of the machine: PID 1 of a container is in
 /// another PID namespace. Changes nothing, whatever is mounted.
@@ -20,9 +19,12 @@ pub(crate) fn is_first_process() -> bool {
     match pid_namespace(libc::AT_FDCWD, c"/proc/self/ns/pid") {
         Ok(inode) => inode == INITIAL_PID_NAMESPACE,
         // A machine that nothing has been mounted in. Who may not make a /proc of its own is in a container.
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => detached_proc()
-            .and_then(|proc| pid_namespace(proc.as_raw_fd(), c"self/ns/pid"))
-            .is_ok_and(|inode| inode == INITIAL_PID_NAMESPACE),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+            mount_new(c"proc", &[], MountAttributes::default())
+                .map_err(io::Error::from)
+                .and_then(|proc| pid_namespace(proc.as_raw_fd(), c"self/ns/pid"))
+                .is_ok_and(|inode| inode == INITIAL_PID_NAMESPACE)
+        }
         Err(_) => false,
     }
 }
@@ -33,22 +35,6 @@ fn pid_namespace(directory: libc::c_int, path: &CStr) -> io::Result<u64> {
     // SAFETY: a null-terminated string and a stat, which live.
     let result = unsafe { libc::fstatat(directory, path.as_ptr(), &raw mut status, 0) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(status.st_ino) }
-}
-
-/// A proc file system that is mounted nowhere and goes with its descriptor.
-fn detached_proc() -> io::Result<OwnedFd> {
-    let cloexec: libc::c_uint = 1;
-    // SAFETY: a null-terminated string that lives, and a number.
-    let context = descriptor(unsafe { libc::syscall(libc::SYS_fsopen, c"proc".as_ptr(), cloexec) })?;
-    let nothing = std::ptr::null::<libc::c_char>();
-    let fd = context.as_raw_fd();
-    // SAFETY: an open context; this command takes neither key nor value.
-    let made = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, nothing, nothing, 0) };
-    if made == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: an open context and numbers.
-    descriptor(unsafe { libc::syscall(libc::SYS_fsmount, fd, cloexec, 0) })
 }
 
 fn descriptor(result: libc::c_long) -> io::Result<OwnedFd> {

@@ -59,7 +59,7 @@ static WITHOUT_CLONE3: AtomicBool = AtomicBool::new(false);
 
 /// linux/sched.h; libc has it as an int, into which it does not fit.
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+pub(super) const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// What a child with lent memory has for its own stack.
 const STACK: usize = 64 * 1024;

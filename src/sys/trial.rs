@@ -5,9 +5,7 @@ use std::os::fd::RawFd;
 use nix::errno::Errno;
 
 use super::mount::done;
-
-/// linux/sched.h; libc has it as an int, into which it does not fit.
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+use super::spawn::CLONE_INTO_CGROUP;
 
 /// linux/landlock.h.
 const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;

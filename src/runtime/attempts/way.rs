@@ -233,7 +233,7 @@ pub(in crate::runtime) fn command_line(plan: CommandPlan, reaper: Reaper<'_>) ->
             CommandLine::of_open(program, words().chain(plan.arguments).collect(), plan.environment)
         }
         Reaper::IfNeeded(program) => CommandLine::new(plan.programs, plan.arguments, plan.environment)
-            .kept_by(program, words().collect()),
+            .with_reaper(program, words().collect()),
         Reaper::Never => CommandLine::new(plan.programs, plan.arguments, plan.environment),
     }
 }

@@ -274,13 +274,12 @@ struct Claim {
 }
 
 /// Claims a group for a pod of this name: one that nobody holds. What an earlier run has left in it is killed.
-fn claim(place: &Group, name: &str) -> nix::Result<Claim> {
+fn claim(place: &Group, pod: &str) -> nix::Result<Claim> {
     let mut number = 1;
     for _ in 0..CLAIMS {
         let (base, _) = place.child_or_new(BASE)?;
-        let pod = name;
         // No pod's name has a colon.
-        let name = if number == 1 { name.to_owned() } else { format!("{name}:{number}") };
+        let name = if number == 1 { pod.to_owned() } else { format!("{pod}:{number}") };
         let group = match base.child_or_new(&name) {
             Ok((group, _)) => group,
             // The last pod in it has ended, and removed it.

@@ -207,7 +207,7 @@ impl Drop for NetworkHelper {
 }
 
 /// Where pasta is.
-fn program() -> Option<PathBuf> {
+pub(super) fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsStr::new(PATH).to_owned());
     let files = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
     let mut files = files.map(|directory| directory.join("pasta"));

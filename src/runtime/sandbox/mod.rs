@@ -15,7 +15,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, OFlag};
 
@@ -23,7 +23,7 @@ use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
 use self::network::Network;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
-pub(crate) use processes::{REAPER, reap};
+pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 
 use super::cause;
 use crate::plan::{
@@ -46,6 +46,8 @@ pub(super) struct Sandbox {
     /// Namespaces that stay for good have been entered.
     has_entered: bool,
     place: Option<Place>,
+    /// Where podinit keeps what has to be on disk, where there is such a place.
+    base: Option<PathBuf>,
     disk: Option<Disk>,
     volumes: Vec<VolumeAt>,
     hostname: Hostname,
@@ -65,19 +67,24 @@ pub(super) struct Enclosure {
     pub(super) rights: Vec<(ChildOp, String)>,
     /// There is something around it: descriptors are closed, and the working directory is looked at.
     pub(super) is_closed: bool,
+}
+
+impl Enclosure {
     /// Its main process is the first of its process namespace: nothing outlives it.
-    pub(super) is_first_process: bool,
+    pub(super) fn has_first_process(&self) -> bool {
+        self.namespaces.has(Namespaces::PROCESS)
+    }
 }
 
 impl Sandbox {
     pub(super) fn new(isolation: Isolation, network: NetworkPlan) -> Self {
-        place::remember_user();
         Self {
             isolation,
             network: Network::new(network),
             ids: Ids::Host,
             has_entered: false,
             place: None,
+            base: None,
             disk: None,
             volumes: Vec::new(),
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
@@ -98,18 +105,15 @@ impl Sandbox {
             // The name of the host is the pod's as well.
             self.hostname.kernel.clone_from(&surroundings.node_name);
         }
-        if !pod.sandbox.host.users && users::is_privileged() {
-            return Err(
-                "cannot give the pod users of its own (hostUsers: false) as root: run podinit as an \
-                        ordinary user, whose pods have a user namespace"
-                    .to_owned(),
-            );
-        }
         if self.isolation.mounts && self.place.is_none() {
             self.place = Some(Place::find()?);
         }
         if let (true, Some(place)) = (self.isolation.network, &self.place) {
             self.network.find(place, !users::is_privileged(), self.has_entered)?;
+        }
+        if !self.has_entered {
+            // Whoever podinit is now, before it is root of a namespace.
+            self.base = place::base();
         }
         self.enter()?;
         // It takes its time, in which the rest is made.
@@ -117,10 +121,9 @@ impl Sandbox {
         if let Some(place) = &self.place {
             place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
         }
-        self.check_ids(pod)?;
         self.set_up_network(pod)?;
         if let Some(place) = &self.place {
-            let at = volumes::Places { place, ids: self.ids };
+            let at = volumes::Places { place, ids: self.ids, base: self.base.as_deref() };
             self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
         }
         if self.isolation.shares_processes() {
@@ -167,33 +170,8 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Ids that are written must be there; those of accounts are looked at when a container starts.
-    fn check_ids(&self, pod: &Pod) -> Result<(), String> {
-        for (_, _, container) in pod.iter() {
-            let own = container.security_context.run_as;
-            let all = pod.security_context.run_as;
-            let written = [own.user.or(all.user), own.group.or(all.group)].into_iter().flatten();
-            let missing = written.into_iter().find(|id| !self.ids.has(*id));
-            if let Some(id) = missing {
-                return Err(self.missing_id(&container.name, id));
-            }
-            if !self.ids.allows_groups() && !pod.security_context.supplemental_groups.is_empty() {
-                return Err(format!(
-                    "cannot give container {} supplementary groups: an ordinary user without a range of ids has none; {IDS}",
-                    container.name
-                ));
-            }
-        }
-        Ok(())
-    }
-
     fn missing_id(&self, container: &str, id: u32) -> String {
-        let there = match self.ids {
-            Ids::Host => "every id is".to_owned(),
-            Ids::Single => "only 0 is, the user who runs podinit".to_owned(),
-            Ids::Below(end) => format!("those below {end} are"),
-        };
-        format!("cannot run container {container} as {id}: of user and group ids {there} in the pod; {IDS}")
+        format!("cannot run container {container} as {id}: {}; {IDS}", self.ids.words())
     }
 
     /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
@@ -352,11 +330,9 @@ impl Sandbox {
         working_dir: Option<&std::ffi::CStr>,
     ) -> Result<Enclosure, StartFailure> {
         let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
-        let mut enclosure =
-            rights::enclosure(credentials, isolation.surroundings, self.ids).map_err(config)?;
+        let mut enclosure = rights::enclosure(credentials, isolation.as_on_node, self.ids).map_err(config)?;
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
-            enclosure.is_first_process = true;
         }
         if isolation.cgroup {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::CGROUP);

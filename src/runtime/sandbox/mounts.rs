@@ -461,6 +461,6 @@ impl Steps<'_> {
 }
 
 /// Neither manifests nor our own words have a NUL in them.
-fn c_string(text: &str) -> CString {
+pub(super) fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }

@@ -118,8 +118,8 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Takes the directory of a pod of this name. What an earlier run has left is removed.
-    pub(super) fn take(name: &str) -> Result<Self, String> {
-        let path = base()?.join("pods").join(name);
+    pub(super) fn take(base: Option<&Path>, name: &str) -> Result<Self, String> {
+        let path = in_base(base, "pods", name)?;
         let cannot =
             |what: &str, error: io::Error| format!("cannot {what} {}: {}", path.display(), cause(error));
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| cannot("make", error))?;
@@ -158,34 +158,26 @@ impl Disk {
 }
 
 /// The directory of a claim of this name, which outlives pods.
-pub(super) fn claim(name: &str) -> Result<PathBuf, String> {
-    let path = base()?.join("claims").join(name);
+pub(super) fn claim(base: Option<&Path>, name: &str) -> Result<PathBuf, String> {
+    let path = in_base(base, "claims", name)?;
     let made = DirBuilder::new().recursive(true).mode(0o755).create(&path);
     made.map_err(|error| format!("cannot make {} for a claim: {}", path.display(), cause(error)))?;
     Ok(path)
 }
 
-/// Where podinit keeps what has to be on disk. Asked before the user changes.
-fn base() -> Result<PathBuf, String> {
-    if is_root_outside() {
-        return Ok(PathBuf::from("/var/lib/podinit"));
+/// Where podinit keeps what has to be on disk.
+pub(super) fn base() -> Option<PathBuf> {
+    if geteuid().is_root() {
+        return Some(PathBuf::from("/var/lib/podinit"));
     }
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_DATA_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
-        .map(|directory| directory.join("podinit"))
-        .ok_or_else(|| "cannot find a directory for volumes on disk: set XDG_DATA_HOME or HOME".to_owned())
+    let data = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
+    data.map(|directory| directory.join("podinit"))
 }
 
-/// Whether podinit was started by root, whatever it is in a namespace of its own.
-fn is_root_outside() -> bool {
-    static ROOT: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *ROOT.get_or_init(|| geteuid().is_root())
-}
-
-/// Remembers who started podinit.
-pub(super) fn remember_user() {
-    is_root_outside();
+fn in_base(base: Option<&Path>, kind: &str, name: &str) -> Result<PathBuf, String> {
+    let base = base.ok_or("cannot find a directory for volumes on disk: set XDG_DATA_HOME or HOME")?;
+    Ok(base.join(kind).join(name))
 }
 
 /// Makes a directory that is ours alone, or finds it: nobody else may have put one in its place.

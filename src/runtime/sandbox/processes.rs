@@ -18,12 +18,12 @@ use crate::sys::{
 };
 
 /// What podinit is started with as the first process of a pod's process namespace.
-pub(crate) const REAPER: [&str; 1] = ["reap"];
+pub(crate) const FIRST_PROCESS: [&str; 1] = ["reap"];
 
 /// What that process does until it is killed: nothing. The kernel reaps for it what ends (sigaction(2),
 /// SA_NOCLDWAIT). Returns the exit code that is never asked for.
-pub(crate) fn reap() -> u8 {
-    // Nobody finds a descriptor here that leads anywhere (LEAK-12).
+pub(crate) fn be_first_process() -> u8 {
+    // Those that podinit makes sure of when it is started without.
     sys::close_from(0);
     sys::reap_without_looking();
     0
@@ -45,21 +45,18 @@ impl PodProcesses {
             return Err(cannot("podinit's own program is not to be opened".to_owned()));
         };
         let kind = SockType::SeqPacket;
-        // Not podinit's own, which a container's root could open through /proc/1/fd.
-        let null = std::fs::File::options().read(true).write(true).open("/dev/null");
-        let null = null.map_err(|error| cannot(format!("/dev/null: {}", cause(error))))?;
         let (ours, theirs) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|errno| cannot(cause(errno)))?;
         let mut ops = vec![ChildOp::HandOverNamespaces { socket: theirs.as_raw_fd() }];
-        ops.extend((0..3).map(|to| ChildOp::Redirect { from: null.as_raw_fd(), to }));
         ops.push(ChildOp::NewSession);
         ops.extend(empty_root(place).into_iter().map(ChildOp::Mount));
         ops.push(ChildOp::DieWithParent);
+        // podinit's own, which a container's root could open through /proc/1/fd (LEAK-12).
         ops.push(ChildOp::CloseOthers { from: 0, but: [Some(program.as_raw_fd()), None] });
         ops.push(ChildOp::Credential(CredentialOp::BoundingSet(0)));
         ops.push(ChildOp::Credential(CredentialOp::Capabilities(0)));
         ops.push(ChildOp::Credential(CredentialOp::NoNewPrivileges));
-        let words = std::iter::once("podinit").chain(REAPER);
+        let words = std::iter::once("podinit").chain(FIRST_PROCESS);
         let arguments: Vec<CString> = words.filter_map(|word| CString::new(word).ok()).collect();
         let mut command = CommandLine::of_open(program, arguments, Vec::new());
         let namespaces = Namespaces::PROCESS.and(Namespaces::MOUNT).and(Namespaces::CGROUP);

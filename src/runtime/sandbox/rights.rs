@@ -1,16 +1,11 @@
 //! What a container's processes give away, as steps of a child. The order is the kernel's: what takes a
 //! right to do comes before that right is gone (PRIV-02).
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-
-use nix::fcntl::OFlag;
 
 use super::Enclosure;
 use crate::plan::{self, Credentials, Ids};
-use crate::runtime::cause;
+use crate::runtime::{cause, environment};
 use crate::spec::SecurityProfile;
 use crate::sys::{ChildOp, CredentialOp, FilterInstruction};
 
@@ -39,14 +34,8 @@ pub(super) fn enclosure(credentials: &Credentials, is_node: bool, ids: Ids) -> R
 /// before that is given away (seccomp(2)).
 fn rights(credentials: &Credentials) -> Result<Vec<(ChildOp, String)>, String> {
     let step = |op: CredentialOp, what: &str| (ChildOp::Credential(op), what.to_owned());
-    let capabilities = credentials
-        .capabilities
-        .or(credentials.identity.as_ref().filter(|identity| identity.user != 0).map(|_| 0))
-        .map(|set| {
-            // Who is not root has none, whatever the container may have (capabilities(7)).
-            let is_root = credentials.identity.as_ref().is_none_or(|identity| identity.user == 0);
-            step(CredentialOp::Capabilities(if is_root { set } else { 0 }), "drop capabilities")
-        });
+    let capabilities =
+        credentials.held().map(|set| step(CredentialOp::Capabilities(set), "drop capabilities"));
     let filters = filters(credentials)?.into_iter();
     let filters = filters.map(|filter| step(filter, "install a filter of system calls"));
     Ok(if credentials.no_new_privileges {
@@ -84,14 +73,8 @@ const MOST_PROFILE: u64 = 4 << 20;
 
 fn localhost(path: &str, capabilities: u64) -> Result<plan::Filter, String> {
     let full = Path::new(PROFILES).join(path);
-    let cannot = |error: io::Error| format!("cannot read profile {}: {}", full.display(), cause(error));
-    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&full);
-    let file = file.map_err(cannot)?;
-    if !file.metadata().map_err(cannot)?.is_file() {
-        return Err(cannot(io::Error::other("it is no regular file")));
-    }
-    let mut text = Vec::new();
-    file.take(MOST_PROFILE).read_to_end(&mut text).map_err(cannot)?;
+    let text = environment::read(&full, MOST_PROFILE);
+    let text = text.map_err(|error| format!("cannot read profile {}: {}", full.display(), cause(error)))?;
     let (filter, warnings) = plan::localhost(&text, capabilities, kernel())?;
     for warning in warnings {
         log::warn!("profile {}: {warning}", full.display());

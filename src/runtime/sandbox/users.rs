@@ -11,14 +11,12 @@ use nix::unistd::{Pid, getegid, geteuid};
 
 use crate::plan::{self, Accounts, Fact, Ids};
 use crate::runtime::{cause, facts};
+use crate::spec::Capability;
 use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces};
 
 /// Whether this process may make namespaces other than of users: CAP_SYS_ADMIN is effective.
 pub(crate) fn is_privileged() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
-    effective & 1 << 21 != 0
+    facts::status_bits("CapEff") & 1 << Capability::SYS_ADMIN.number() != 0
 }
 
 /// Supplementary groups of this process.
@@ -91,34 +89,26 @@ struct Helpers {
 impl Helpers {
     /// `None` where one of them cannot be started.
     fn start(user: u32, users: (u32, u32), group: u32, groups: (u32, u32)) -> Option<Self> {
-        let programs = |name: &str| -> Vec<CString> {
-            let paths = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"];
-            let paths = paths.into_iter().map(|directory| format!("{directory}/{name}"));
-            paths
-                .filter(|path| fs::metadata(path).is_ok())
-                .filter_map(|path| CString::new(path).ok())
-                .collect()
-        };
-        let (of_users, of_groups) = (programs("newuidmap"), programs("newgidmap"));
-        if of_users.is_empty() || of_groups.is_empty() {
+        let program = |name: &str| CString::new(facts::program(name)?).ok();
+        let Some((of_users, of_groups)) = program("newuidmap").zip(program("newgidmap")) else {
             log::warn!(
                 "this user has a range of ids in /etc/subuid, but newuidmap is not installed (package uidmap): \
                  only user 0 is in the pod"
             );
             return None;
-        }
+        };
         let count = users.1.min(groups.1).min(65_535);
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_SEMAPHORE;
         let mut helpers =
             Self { begin: EventFd::from_value_and_flags(0, flags).ok()?, children: Vec::new(), count };
-        for (programs, name, own, first) in
+        for (program, name, own, first) in
             [(of_users, "newuidmap", user, users.0), (of_groups, "newgidmap", group, groups.0)]
         {
             let numbers = [std::process::id(), 0, own, 1, 1, first, count];
             let words = std::iter::once(name.to_owned()).chain(numbers.iter().map(u32::to_string));
             let words = words.filter_map(|word| CString::new(word).ok()).collect();
             let ops = [ChildOp::DieWithParent, ChildOp::Await { event: helpers.begin.as_raw_fd() }];
-            let mut command = CommandLine::new(programs, words, Vec::new());
+            let mut command = CommandLine::new(vec![program], words, Vec::new());
             let spawned = sys::spawn(&ops, &mut command, Birth::plain(Memory::Copied)).ok()?;
             helpers.children.push(spawned.pid);
         }

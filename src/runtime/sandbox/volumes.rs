@@ -1,7 +1,6 @@
 //! The pod's volumes, made before the first container starts. What a container sees of them, and where, is
 //! in `mounts`.
 
-use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, chown};
 
-use super::mounts::VolumeAt;
+use super::mounts::{VolumeAt, c_string};
 use super::place::{self, Disk, Place};
 use super::written;
 use crate::plan::{self, Ids, Surroundings, VolumePlace, volume_place};
@@ -21,6 +20,8 @@ use crate::sys::MountAttributes;
 pub(super) struct Places<'a> {
     pub(super) place: &'a Place,
     pub(super) ids: Ids,
+    /// For what has to be on disk.
+    pub(super) base: Option<&'a Path>,
 }
 
 /// Makes every volume.
@@ -70,7 +71,7 @@ fn one(
         VolumePlace::Disk(directory) => {
             let disk = match disk {
                 Some(disk) => disk,
-                None => disk.insert(Disk::take(&pod.metadata.name)?),
+                None => disk.insert(Disk::take(at.base, &pod.metadata.name)?),
             };
             let path = disk.make(&volume.name, directory.mode).map_err(cannot)?;
             give_to(&path, group).map_err(cannot)?;
@@ -78,7 +79,7 @@ fn one(
         }
         VolumePlace::Host(path, type_) => Ok(VolumeAt { path: path.into(), type_, is_ours: false }),
         VolumePlace::Claim(name) => {
-            let path = place::claim(name)?;
+            let path = place::claim(at.base, name)?;
             give_to(&path, group).map_err(cannot)?;
             Ok(ours(path))
         }
@@ -100,8 +101,4 @@ fn give_to(path: &Path, group: Option<u32>) -> io::Result<()> {
     chown(path, None, Some(Gid::from_raw(group)))?;
     let mode = fs::metadata(path)?.permissions().mode();
     fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o2770))
-}
-
-fn c_string(text: &str) -> CString {
-    CString::new(text).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use nix::unistd::pipe2;
 use super::{Supervisor, name};
 use crate::plan::{self, CommandPlan, Credentials, MountPlan, NodeVariables};
 use crate::pod::{AttemptId, Event, StartFailure};
-use crate::runtime::attempts::{self, Limits, Reaper, Stdio, Surroundings};
+use crate::runtime::attempts::{self, Limits, Provisions, Reaper, Stdio};
 use crate::runtime::environment::{self, Attempted};
 use crate::runtime::notified::Mouth;
 use crate::runtime::output::{Format, Kind};
@@ -51,8 +51,8 @@ impl Supervisor {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
                 let stdio = Stdio::Inherited { own_group };
-                let surroundings = Surroundings { limits, ..Surroundings::default() };
-                let started = self.attempts.start(id, plan.command, &stdio, surroundings);
+                let provisions = Provisions { limits, ..Provisions::default() };
+                let started = self.attempts.start(id, plan.command, &stdio, provisions);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
@@ -112,12 +112,12 @@ impl Supervisor {
         let wants_reaper = container.is_some_and(|container| container.reaper);
         let reaper = match self.own_program.as_ref().map(AsFd::as_fd) {
             Some(program) if wants_reaper => Reaper::Always(program),
-            Some(program) if enclosure.is_first_process => Reaper::IfNeeded(program),
+            Some(program) if enclosure.has_first_process() => Reaper::IfNeeded(program),
             Some(_) | None => Reaper::Never,
         };
         let open_files = self.open_files;
-        let surroundings = Surroundings { open_files, notify, enclosure, inside, is_joined, limits, reaper };
-        self.attempts.start(id, command, stdio, surroundings)
+        let provisions = Provisions { open_files, notify, enclosure, inside, is_joined, limits, reaper };
+        self.attempts.start(id, command, stdio, provisions)
     }
 
     fn plan(&mut self, id: AttemptId) -> Result<ContainerPlan, StartFailure> {
