@@ -199,6 +199,37 @@ fn a_reaper_is_the_first_process_where_it_is_asked_for() {
     assert_ne!(lines(&printed, "main"), ["1"], "podinit is the first");
 }
 
+/// A pod on the host's own files that does not start says this.
+fn on_host(spec: &str, words: &[&str]) {
+    let directory = Directory::new();
+    let pod = directory.file("pod.yaml", &manifest("sandbox-on-host", spec));
+    let mut command = Command::new(PODINIT);
+    let ended = Running::start(command.args(["run", "--host-rootfs"]).arg(pod)).end();
+    assert_eq!(ended.code(), 125);
+    let said = ended.stderr.join("\n");
+    for word in words {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+/// A root file system that is not there is told of at once: trying again would not make it.
+#[test]
+fn a_root_file_system_that_is_missing_is_named() {
+    if !is_root() {
+        return;
+    }
+    let directory = Directory::new();
+    let manifest =
+        "profile = \"pod\"\n[[containers]]\nname = \"main\"\ncommand = [\"true\"]\nrootfs = \"/nowhere\"\n";
+    let ended = Running::start(&mut super::harness::run(&directory, manifest)).end();
+    assert_eq!(ended.code(), 125, "{ended:?}");
+    let said = ended.stderr.join("\n");
+    assert!(
+        said.contains("cannot use the root file system /nowhere of container main: no such file"),
+        "{said}"
+    );
+}
+
 /// SPEC-07, ROOTLESS-02: what cannot be had is refused, with what helps.
 #[test]
 fn what_is_not_honoured_is_refused_with_a_remedy() {
@@ -232,6 +263,9 @@ fn what_is_not_honoured_is_refused_with_a_remedy() {
     refused(0, &with("  securityContext: {seLinuxOptions: {level: s0}}\n"), &["SELinux", "remove"]);
     refused(0, &with("  hostUsers: false\n"), &["hostUsers", "ordinary user"]);
     refused(1000, &with("  securityContext: {runAsUser: 5}\n"), &["as 5", "/etc/subuid"]);
+    let elsewhere = with("  volumes: [{name: v, emptyDir: {}}]\n")
+        .replace("['true']}", "['true'], volumeMounts: [{name: v, mountPath: /nowhere}]}");
+    on_host(&elsewhere, &["volume \"v\" at /nowhere", "this host's files, to which nothing is added"]);
     let image = "spec:\n  containers:\n  - {name: main, image: other, command: ['true']}\n";
     refused(0, image, &["image \"other\" is not available", "--image other=DIRECTORY", "--host-rootfs"]);
 }

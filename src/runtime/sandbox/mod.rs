@@ -14,9 +14,10 @@ mod written;
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag};
 
 use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
@@ -100,6 +101,7 @@ impl Sandbox {
         surroundings: &Surroundings,
         own_program: Option<BorrowedFd<'_>>,
     ) -> Result<(), String> {
+        self.check_roots(pod)?;
         self.hostname = plan::hostname(pod)?;
         if pod.sandbox.host.network || !self.isolation.uts {
             // The name of the host is the pod's as well.
@@ -167,6 +169,24 @@ impl Sandbox {
             changed.map_err(|errno| format!("cannot keep mounts to the pod: {}", cause(errno)))?;
         }
         self.has_entered = true;
+        Ok(())
+    }
+
+    /// A root file system that is not there will not be there when a container is tried again.
+    fn check_roots(&self, pod: &Pod) -> Result<(), String> {
+        for (container, isolation) in
+            pod.iter().map(|(.., container)| container).zip(&self.isolation.containers)
+        {
+            let Some(Root::Directory(rootfs)) = &isolation.root else { continue };
+            open_root(Path::new(&rootfs.path)).map_err(|errno| {
+                format!(
+                    "cannot use the root file system {} of container {}: {}",
+                    rootfs.path,
+                    container.name,
+                    cause(errno)
+                )
+            })?;
+        }
         Ok(())
     }
 
@@ -385,19 +405,17 @@ fn config(message: String) -> StartFailure {
     StartFailure { stage: StartStage::Config, errno: 0, message, retry: true }
 }
 
+fn open_root(path: &Path) -> Result<OwnedFd, Errno> {
+    sys::open_path(AT_FDCWD, &place::c_path(path), OFlag::O_PATH | OFlag::O_DIRECTORY, 0, Within::Host)
+}
+
 /// The accounts of a container's files. Links in them lead nowhere else (PRIV-10).
 fn accounts(root: Option<&Root>) -> io::Result<Accounts> {
     let directory = match root {
         Some(Root::Directory(rootfs)) => Path::new(&rootfs.path),
         Some(Root::Host) | None => Path::new("/"),
     };
-    let root = sys::open_path(
-        AT_FDCWD,
-        &place::c_path(directory),
-        OFlag::O_PATH | OFlag::O_DIRECTORY,
-        0,
-        Within::Host,
-    )?;
+    let root = open_root(directory)?;
     let read = |name: &std::ffi::CStr| -> io::Result<Vec<u8>> {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         match sys::open_path(root.as_fd(), name, flags, 0, Within::Root) {
@@ -409,7 +427,7 @@ fn accounts(root: Option<&Root>) -> io::Result<Accounts> {
                 }
                 Ok(text)
             }
-            Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR) => Ok(Vec::new()),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(Vec::new()),
             Err(errno) => Err(errno.into()),
         }
     };

@@ -381,7 +381,11 @@ impl Steps<'_> {
                 MountOp::Make { from: From::Slot(ROOT), path: path.clone(), within, kind: like, mode: 0o755 };
             self.add(make, format!("make a place to {what}"));
         }
-        let place = format!("{what}: cannot use {} of the container's files", mount.path);
+        let whose = match self.plan.root {
+            Root::Host => "this host's files, to which nothing is added",
+            Root::Directory(_) => "the container's files",
+        };
+        let place = format!("{what}: cannot use {} of {whose}", mount.path);
         self.open(From::Slot(ROOT), path, within, kind, TARGET, &place);
         self.add(MountOp::Attach { mount: slot, at: TARGET }, what);
         if mount.source == MountSource::Dev {
