@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use super::harness::{Directory, PODINIT, Running, has};
+use super::harness::{Directory, PODINIT, Running, code, has};
 
 /// Whether these tests can be run here.
 fn is_root() -> bool {
@@ -197,6 +197,54 @@ fn a_reaper_is_the_first_process_where_it_is_asked_for() {
     let (code, printed) = run(&directory, 0, &(head + spec));
     assert_eq!(code, 7, "{printed:#?}");
     assert_ne!(lines(&printed, "main"), ["1"], "podinit is the first");
+}
+
+/// PRIV-01, capabilities(7): who is not root has none of the container's capabilities while his program is looked
+/// for, either: one that he may not reach is not executed.
+#[test]
+fn who_is_not_root_executes_only_what_he_may() {
+    if !is_root() {
+        return;
+    }
+    let directory = Directory::new();
+    let root = root_file_system(&directory, 0);
+    let closed = Path::new(&root).join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::copy("/bin/busybox", closed.join("true")).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    for (user, expected) in [(0, 0), (33, 126)] {
+        let spec = format!(
+            "spec:\n  restartPolicy: Never\n  containers:\n  - name: main\n    image: files\n    command: [/closed/true]\n    securityContext: {{runAsUser: {user}}}\n"
+        );
+        let pod = directory.file("pod.yaml", &manifest("sandbox-closed", &spec));
+        let mut command = Command::new(PODINIT);
+        command.args(["run", &format!("--image=files={root}")]).arg(pod);
+        assert_eq!(code(&mut command), expected, "as user {user}");
+    }
+}
+
+/// LEAK-10: on the host's own files a container sees nothing of the pod's files in podinit's keeping, among them
+/// Secrets that others mount.
+#[test]
+fn on_the_host_s_files_the_pod_s_own_are_hidden() {
+    if !is_root() {
+        return;
+    }
+    let directory = Directory::new();
+    let script = "find /run/podinit/sandbox | wc -l";
+    let text = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{key: x}}\n---\n{}",
+        manifest(
+            "sandbox-hidden",
+            &format!(
+                "spec:\n  restartPolicy: Never\n  volumes: [{{name: s, secret: {{secretName: s}}}}]\n  containers:\n  - name: main\n    command: [sh, -c, '{script}']\n"
+            )
+        )
+    );
+    let pod = directory.file("pod.yaml", &text);
+    let mut command = Command::new(PODINIT);
+    let ended = Running::start(command.args(["run", "--host-rootfs"]).arg(pod)).end();
+    assert_eq!(lines(&ended.stdout, "main"), ["1"], "the place itself: {ended:?}");
 }
 
 /// A pod on the host's own files that does not start says this.
