@@ -247,6 +247,26 @@ fn on_the_host_s_files_the_pod_s_own_are_hidden() {
     assert_eq!(lines(&ended.stdout, "main"), ["1"], "the place itself: {ended:?}");
 }
 
+/// LEAK-03, CVE-2024-21626: on the host's own files, where no root is exchanged, a working directory by way of a
+/// descriptor of podinit's does not lead to the pod's own files either.
+#[test]
+fn a_working_directory_by_way_of_a_descriptor_is_none() {
+    if !is_root() {
+        return;
+    }
+    let directory = Directory::new();
+    // As many as are open when the mounts have been made.
+    for number in 3..64 {
+        let manifest = format!(
+            "profile = \"pod\"\nnetwork = \"none\"\n[[containers]]\nname = \"main\"\nworkingDir = \"/proc/self/fd/{number}\"\ncommand = [\"ls\"]\n"
+        );
+        let mut command =
+            super::harness::run(&directory, &(String::from("restartPolicy = \"Never\"\n") + &manifest));
+        let ended = Running::start(command.arg("--host-rootfs")).end();
+        assert_eq!((ended.code(), ended.stdout), (125, Vec::new()), "{number}");
+    }
+}
+
 /// A pod on the host's own files that does not start says this.
 fn on_host(spec: &str, words: &[&str]) {
     let directory = Directory::new();
