@@ -96,17 +96,23 @@ impl Sandbox {
         }
     }
 
-    /// Makes everything that is the pod's. On an error nothing of it is left but namespaces that end with
+    /// The pod has another name than this host.
+    pub(super) fn has_own_hostname(&self, pod: &Pod) -> bool {
+        self.isolation.uts && !pod.sandbox.host.network
+    }
+
+    /// Makes everything that is the pod's. `surroundings` are needed by a pod that has volumes or this host's
+    /// name. On an error nothing of it is left but namespaces that end with
     /// podinit.
     pub(super) fn set_up(
         &mut self,
         pod: &Pod,
-        surroundings: &Surroundings,
+        surroundings: Option<&Surroundings>,
         own_program: Option<BorrowedFd<'_>>,
     ) -> Result<(), String> {
         self.check_roots(pod)?;
         self.hostname = plan::hostname(pod)?;
-        if pod.sandbox.host.network || !self.isolation.uts {
+        if let Some(surroundings) = surroundings.filter(|_| !self.has_own_hostname(pod)) {
             // The name of the host is the pod's as well.
             self.hostname.kernel.clone_from(&surroundings.node_name);
         }
@@ -127,7 +133,7 @@ impl Sandbox {
             place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
         }
         self.set_up_network(pod)?;
-        if let Some(place) = &self.place {
+        if let (Some(place), Some(surroundings)) = (&self.place, surroundings) {
             let at = volumes::Places { place, ids: self.ids, base: self.base.as_deref() };
             self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
         }
@@ -280,6 +286,11 @@ impl Sandbox {
         self.isolation.of(id)
     }
 
+    /// The container's main process is the first of a process namespace: with it everything ends.
+    pub(super) fn has_own_processes(&self, id: ContainerId) -> bool {
+        self.of(id).is_some_and(|of| of.processes == ProcessNamespace::Own)
+    }
+
     /// The process namespace that an attempt of the container is born into; it is the pod's.
     pub(super) fn joins(&self, id: ContainerId) -> Option<BorrowedFd<'_>> {
         let shares = self.of(id).is_some_and(|of| of.processes == ProcessNamespace::Pod);
@@ -426,9 +437,13 @@ fn accounts(root: Option<&Root>) -> io::Result<Accounts> {
         match sys::open_path(root.as_fd(), name, flags, 0, Within::Root) {
             Ok(file) => {
                 let file = fs::File::from(file);
+                let found = file.metadata()?;
                 let mut text = Vec::new();
-                if file.metadata()?.is_file() {
-                    file.take(MOST_ACCOUNT_BYTES as u64).read_to_end(&mut text)?;
+                if found.is_file() {
+                    let most = MOST_ACCOUNT_BYTES as u64;
+                    // With room for the end, so that one read finds all of it and one the end.
+                    text.reserve(usize::try_from(found.len().min(most)).unwrap_or(0) + 32);
+                    file.take(most).read_to_end(&mut text)?;
                 }
                 Ok(text)
             }
