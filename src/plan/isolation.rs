@@ -96,6 +96,11 @@ impl Isolation {
         self.containers.iter().any(|container| container.processes != ProcessNamespace::Host)
     }
 
+    /// The main process of each container is the first of a process namespace: with it everything ends.
+    pub fn has_own_processes(&self) -> bool {
+        self.containers.iter().all(|container| container.processes == ProcessNamespace::Own)
+    }
+
     /// Of one container.
     pub fn of(&self, id: ContainerId) -> Option<&ContainerIsolation> {
         self.containers.get(id.position())

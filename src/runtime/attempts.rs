@@ -27,7 +27,7 @@ use super::sandbox::Enclosure;
 use crate::plan::CommandPlan;
 use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
 use crate::spec::ContainerId;
-use crate::sys::{self, Birth, ChildOp, Memory, Namespaces, StartReport};
+use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces, StartReport};
 
 /// What exists of one attempt.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub(super) struct Attempt {
     /// Until it is known how the start went.
     report: Option<OwnedFd>,
     way: Way,
+    /// Until the child has it: what it shares with us it would have to copy when we let go of it.
+    command: Option<CommandLine>,
     marker: String,
     /// It leads a process group; otherwise it is in podinit's.
     leads_group: bool,
@@ -204,7 +206,8 @@ impl Attempts {
             cgroup: limits.group.as_ref().map(AsFd::as_fd),
             ..Birth::plain(memory)
         };
-        let spawned = match sys::spawn(&way.ops, &mut command_line(plan, reaper), birth) {
+        let mut command = command_line(plan, reaper);
+        let spawned = match sys::spawn(&way.ops, &mut command, birth) {
             Ok(spawned) => spawned,
             Err(error) => {
                 self.retire(limits.group);
@@ -220,6 +223,7 @@ impl Attempts {
             process: spawned.pidfd,
             report: Some(spawned.report),
             way,
+            command: Some(command),
             marker,
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             handed_over: handed_over.map(|(ours, _)| ours),
@@ -298,6 +302,8 @@ impl Attempts {
                 if let Some(score) = attempt.limits.oom_score {
                     score.give(attempt.pid);
                 }
+                attempt.way.forget();
+                attempt.command = None;
                 Start::Running
             }
             Err(_) => return None,

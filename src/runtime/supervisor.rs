@@ -89,6 +89,9 @@ impl Supervisor {
         // What runs in the containers may be of the same user: it is not to read our memory.
         let _ = nix::sys::prctl::set_dumpable(false);
         let is_command = matches!(job.commands, Commands::Exact(_));
+        if !is_command {
+            sys::show_life();
+        }
         let signals = Signals::install()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for descriptor in signals.descriptors() {
@@ -108,7 +111,9 @@ impl Supervisor {
         let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.has_processes();
         let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { open_files::raise(&job.pod) };
-        let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;
+        let ends_by_itself = job.isolation.has_own_processes();
+        let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict, ends_by_itself);
+        let cgroups = cgroups.map_err(io::Error::other)?;
         let oom_scores = OomScores::open(&job.pod);
         Ok(Self {
             machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),
@@ -151,6 +156,8 @@ impl Supervisor {
                 // A group is empty before those who were in it have been reaped.
                 self.reap();
                 self.last_words(code, cause);
+                // Their memory goes with the process.
+                std::mem::forget((self.machine, self.environment, self.attempts, self.output));
                 return code;
             }
             if let Some(output) = &mut self.output {

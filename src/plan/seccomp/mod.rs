@@ -72,14 +72,16 @@ const X32: u32 = 0x4000_0000;
 /// Where podinit has no filter for this machine's architecture.
 pub fn runtime_default(capabilities: u64) -> Result<Filter, String> {
     let has = |name| holds(capabilities, name);
-    let mut rules = Vec::new();
+    let mut rules: Vec<Rule> = Vec::with_capacity(2 * docker::ALWAYS_HERE.len());
+    let always = docker::ALWAYS_HERE.iter().filter_map(|number| syscalls::is_here(*number));
+    rules.extend(always.map(|number| Rule { number, action: SeccompAction::Allow, conditions: Vec::new() }));
     let mut add = |name, action, conditions| {
         if let Some(number) = syscalls::number(name) {
             rules.push(Rule { number, action, conditions });
         }
     };
     for (capability, names) in docker::ALLOWED {
-        if capability.is_none_or(has) {
+        if has(capability) {
             names.split_whitespace().for_each(|name| add(name, SeccompAction::Allow, Vec::new()));
         }
     }

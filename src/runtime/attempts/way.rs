@@ -1,5 +1,6 @@
 //! A child's way to its program: its steps, what they are in words, and why they fail.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -66,7 +67,7 @@ pub(in crate::runtime) struct Way {
 #[derive(Clone, Debug)]
 pub(in crate::runtime) enum Step {
     Own(&'static str),
-    Named(String),
+    Named(Cow<'static, str>),
     ChangeDirectory(String),
 }
 
@@ -86,6 +87,11 @@ impl Way {
     pub(in crate::runtime) fn add(&mut self, op: ChildOp, step: Step) {
         self.ops.push(op);
         self.steps.push(step);
+    }
+
+    /// It has been gone, and nobody will ask what failed.
+    pub(super) fn forget(&mut self) {
+        (self.ops, self.steps) = (Vec::new(), Vec::new());
     }
 
     /// While /proc is the host's.
@@ -174,7 +180,7 @@ impl Way {
             StartReport::Step { index, errno } => {
                 let what = match self.steps.get(index) {
                     Some(Step::Own(what)) => (*what).to_owned(),
-                    Some(Step::Named(what)) => what.clone(),
+                    Some(Step::Named(what)) => what.clone().into_owned(),
                     Some(Step::ChangeDirectory(directory)) => {
                         format!("change to working directory {directory:?}")
                     }

@@ -54,8 +54,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn make(pod: &Pod) -> Result<Self, Obstacle> {
-        let Place { path, holds_podinit, own } = place::find()?;
+    pub(super) fn make(pod: &Pod, place: Place) -> Result<Self, Obstacle> {
+        let Place { path, holds_podinit, own } = place;
         let refused = |what, path| move |errno: Errno| Obstacle::Refused(what, path, errno.into());
         let place = Group::open(&path).map_err(refused("open", path.clone()))?;
         let Claim { base, name, group, lock } =
@@ -243,6 +243,17 @@ impl Tree {
             let _ = self.base.remove_empty(SUPERVISOR);
         }
     }
+}
+
+/// Why none of the controllers is there, where that is so.
+pub(super) fn without_controllers(
+    Place { path, own, .. }: &Place,
+) -> Result<Option<Vec<(Controller, Obstacle)>>, Obstacle> {
+    let place = Group::open(path).map_err(|errno| Obstacle::Refused("open", path.clone(), errno.into()))?;
+    let offered = place.read("cgroup.controllers").unwrap_or_default();
+    let is_offered = |controller: &Controller| has_word(&offered, controller.name());
+    let missing = |controller| (controller, absent(&place, controller, own));
+    Ok((!Controller::ALL.iter().any(is_offered)).then(|| Controller::ALL.map(missing).into()))
 }
 
 /// What keeps groups from being made at all, as far as can be told without making one.

@@ -11,6 +11,7 @@ pub(super) mod users;
 mod volumes;
 mod written;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -57,17 +58,20 @@ pub(super) struct Sandbox {
     filters: Filters,
 }
 
+/// What a step does, in words that follow "cannot".
+pub(super) type Words = Cow<'static, str>;
+
 /// What surrounds one attempt: the steps of its child beside those that every child takes.
 #[derive(Debug, Default)]
 pub(super) struct Enclosure {
     /// Namespaces of its own.
     pub(super) namespaces: Namespaces,
     /// Mounts, before rights are given away.
-    pub(super) mounts: Vec<(ChildOp, String)>,
+    pub(super) mounts: Vec<(ChildOp, Words)>,
     /// Users and what else may come before the working directory is entered.
-    pub(super) users: Vec<(ChildOp, String)>,
+    pub(super) users: Vec<(ChildOp, Words)>,
     /// Rights and filters, last of all.
-    pub(super) rights: Vec<(ChildOp, String)>,
+    pub(super) rights: Vec<(ChildOp, Words)>,
     /// There is something around it: descriptors are closed, and the working directory is looked at.
     pub(super) is_closed: bool,
 }
