@@ -28,6 +28,8 @@ pub struct Isolation {
     pub uts: bool,
     /// Mounts: where a container has some of its own, or the pod has volumes.
     pub mounts: bool,
+    /// Users of the pod's own (`hostUsers: false`). An ordinary user's podinit needs such a namespace anyway.
+    pub users: bool,
     /// Users and groups stay podinit's own: others were given up.
     pub keeps_user: bool,
     /// Capabilities stay podinit's own: their being fewer was given up.
@@ -142,7 +144,16 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
     let mounts = containers.iter().any(|container| container.root.is_some());
     let uts = network || (sandbox.hostname_override.is_some() || sandbox.hostname.is_some()) && !is_pod;
     let ipc = is_pod && !sandbox.host.ipc;
-    Ok(Isolation { network, ipc, uts, mounts, keeps_user: false, keeps_capabilities: false, containers })
+    Ok(Isolation {
+        network,
+        ipc,
+        uts,
+        mounts,
+        users: !sandbox.host.users,
+        keeps_user: false,
+        keeps_capabilities: false,
+        containers,
+    })
 }
 
 /// Whether files with names, or of name resolution, are asked for beyond what the host has.

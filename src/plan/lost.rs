@@ -11,6 +11,7 @@ use super::cgroup::{Controller, limited_by};
 use super::credentials::{asks_for_identity, credentials};
 use super::facts::{Fact, HostFacts, Ids, Lack};
 use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+use super::users::IDS_OF_POD;
 use super::{Accounts, Credentials};
 use crate::spec::{Capability, CapabilitySet, Container, ContainerKind, Pod, RootfsLayer};
 
@@ -176,17 +177,21 @@ impl Judge<'_> {
         self.lack(&[Fact::MountNamespace, Fact::MountApi, Fact::MountAttributes, Fact::Openat2])
     }
 
-    /// podinit becomes root of a user namespace, where it may do all that is done to a container.
+    /// What is done to a container is done in a user namespace, by root of it, who may do all of that.
     fn is_inside(&self) -> bool {
-        self.isolation.is_needed()
-            && !self.facts.is_privileged
-            && self.facts.lack(Fact::UserNamespace).is_none()
+        let as_user = self.isolation.is_needed() && !self.facts.is_privileged;
+        self.has_own_users() || as_user && self.facts.lack(Fact::UserNamespace).is_none()
+    }
+
+    /// As root podinit stays outside of the pod's user namespace.
+    fn has_own_users(&self) -> bool {
+        self.isolation.users && self.facts.is_privileged
     }
 
     fn namespaces(&mut self) {
         let (isolation, sandbox) = (self.isolation, &self.pod.sandbox);
-        if !sandbox.host.users && self.facts.is_privileged {
-            self.add("hostUsers", "users of its own", &no_users_for_root(), None);
+        if let Some(lack) = self.lack(&[Fact::OwnUsers]).filter(|_| self.has_own_users()) {
+            self.add("hostUsers", "users of its own", &lack, None);
         }
         let processes = isolation.containers.iter().any(|of| of.processes != ProcessNamespace::Host);
         let field_of_processes =
@@ -293,10 +298,11 @@ impl Judge<'_> {
         let groups = "securityContext.supplementalGroups";
         let of_groups = format!("supplementary groups for container {}", container.name);
         if self.is_inside() {
-            let lack = self.lack(&[Fact::Ids]).unwrap_or_else(|| outside(self.facts.ids));
-            if !self.facts.ids.has(user) || !self.facts.ids.has(group) {
+            let ids = if self.has_own_users() { Ids::Below(IDS_OF_POD) } else { self.facts.ids };
+            let lack = self.lack(&[Fact::Ids]).unwrap_or_else(|| outside(ids, self.has_own_users()));
+            if !ids.has(user) || !ids.has(group) {
                 self.add(&field, &what, &lack, Some(Protection::User));
-            } else if !identity.groups.is_empty() && !self.facts.ids.allows_groups() {
+            } else if identity.groups.iter().any(|group| !ids.allows_groups() || !ids.has(*group)) {
                 self.add(groups, &of_groups, &lack, Some(Protection::User));
             }
             return;
@@ -371,17 +377,13 @@ fn no_mount_namespace() -> Lack {
     Lack { cause, remedy: "leave it its mounts".to_owned() }
 }
 
-fn no_users_for_root() -> Lack {
-    let cause = "podinit makes a user namespace only where it needs one".to_owned();
-    Lack { cause, remedy: "run podinit as an ordinary user, whose pods have one".to_owned() }
-}
-
-fn outside(ids: Ids) -> Lack {
-    Lack {
-        cause: ids.words(),
-        remedy: "give this user a longer range in /etc/subuid and /etc/subgid, or run podinit as root"
-            .to_owned(),
-    }
+fn outside(ids: Ids, has_own_users: bool) -> Lack {
+    let remedy = if has_own_users {
+        "use an id below that, or remove `hostUsers: false`"
+    } else {
+        "give this user a longer range in /etc/subuid and /etc/subgid, or run podinit as root"
+    };
+    Lack { cause: ids.words(), remedy: remedy.to_owned() }
 }
 
 #[cfg(test)]

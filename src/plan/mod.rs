@@ -19,6 +19,7 @@ mod projected;
 mod resources;
 mod seccomp;
 mod signals;
+mod users;
 
 pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
 pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
@@ -42,3 +43,4 @@ pub use projected::{VolumeFile, volume_files};
 pub use resources::{CPU_PERIOD, Effective, QosClass, effective, oom_score_adj, qos_class};
 pub use seccomp::{Filter, Instruction, localhost, runtime_default};
 pub use signals::{Meaning, SignalPolicy, Situation};
+pub use users::{IDS_OF_POD, IdFiles, OWNER_OF_RANGES, ranges_for_pods};

@@ -10,10 +10,12 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
+use super::sandbox::own_users;
 use super::sandbox::users::{is_privileged, own_groups, subordinate};
 use super::{cause, cgroup, network};
 use crate::plan::{self, Around, Controller, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs};
 use crate::sys;
+pub(super) use trials::apart;
 use trials::{Look, Way};
 
 /// Where programs are that podinit starts for itself, but for pasta.
@@ -102,6 +104,11 @@ impl HostFacts {
         let here = |is_here: bool| is_here.then(String::new).ok_or_else(|| missing("this kernel has none"));
         match look {
             Look::Ids => self.find_ids(&missing),
+            Look::OwnUsers if !self.is_privileged => Ok("as every pod of an ordinary user".to_owned()),
+            Look::OwnUsers => own_users::try_out().map(|()| String::new()).map_err(|why| match why {
+                Some(errno) => refused(errno),
+                None => missing("no range of ids is free"),
+            }),
             Look::Landlock => sys::landlock_version().map(|abi| format!("ABI {abi}")).map_err(refused),
             Look::AppArmor => {
                 here(reads("/sys/module/apparmor/parameters/enabled").is_some_and(|text| text == "Y"))

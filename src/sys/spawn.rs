@@ -109,6 +109,7 @@ fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
         | ChildOp::Credential(_)
         | ChildOp::HandOverNamespaces { .. }
         | ChildOp::JoinNamespace { .. }
+        | ChildOp::LeaveNamespaces(_)
         | ChildOp::Write { .. }
         | ChildOp::CloseOthers { .. }
         | ChildOp::CheckDirectory

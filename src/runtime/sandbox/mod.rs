@@ -4,6 +4,7 @@
 
 mod mounts;
 mod network;
+pub(super) mod own_users;
 mod place;
 mod processes;
 mod rights;
@@ -14,7 +15,7 @@ mod written;
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -22,14 +23,16 @@ use nix::fcntl::{AT_FDCWD, OFlag};
 
 use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
 use self::network::Network;
+use self::own_users::OwnUsers;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
 pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 
 use super::cause;
 use crate::plan::{
-    self, Accounts, ContainerIsolation, Credentials, Hostname, Ids, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
-    NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
+    self, Accounts, ContainerIsolation, Credentials, Hostname, IDS_OF_POD, Ids, Isolation,
+    MOST_ACCOUNT_BYTES, MountPlan, NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity,
+    credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
 use crate::spec::{Container, ContainerId, Pod};
@@ -44,6 +47,8 @@ pub(super) struct Sandbox {
     isolation: Isolation,
     network: Network,
     ids: Ids,
+    /// Users that are not this host's, where podinit is root; it stays outside.
+    own_users: Option<OwnUsers>,
     /// Namespaces that stay for good have been entered.
     has_entered: bool,
     place: Option<Place>,
@@ -60,6 +65,10 @@ pub(super) struct Sandbox {
 pub(super) struct Enclosure {
     /// Namespaces of its own.
     pub(super) namespaces: Namespaces,
+    /// What is done as the supervisor, before the pod's users are joined.
+    pub(super) before: Vec<(ChildOp, String)>,
+    /// The pod's user namespace, where the supervisor is not in it.
+    pub(super) users_of_pod: Option<RawFd>,
     /// Mounts, before rights are given away.
     pub(super) mounts: Vec<(ChildOp, String)>,
     /// Users and what else may come before the working directory is entered.
@@ -83,6 +92,7 @@ impl Sandbox {
             isolation,
             network: Network::new(network),
             ids: Ids::Host,
+            own_users: None,
             has_entered: false,
             place: None,
             base: None,
@@ -125,8 +135,14 @@ impl Sandbox {
         }
         self.set_up_network(pod)?;
         if let Some(place) = &self.place {
-            let at = volumes::Places { place, ids: self.ids, base: self.base.as_deref() };
+            let at = volumes::Places {
+                place,
+                ids: self.ids,
+                own_users: self.own_users.is_some(),
+                base: self.base.as_deref(),
+            };
             self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
+            self.check_files(pod)?;
         }
         if self.isolation.shares_processes() {
             let place = self.place.as_ref();
@@ -149,6 +165,12 @@ impl Sandbox {
         ];
         let wanted = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
         let wanted = wanted.fold(Namespaces::NONE, |all, (_, one)| all.and(*one));
+        let mut wanted = wanted;
+        if isolation.users && users::is_privileged() {
+            let shared = Namespaces::NETWORK.and(Namespaces::IPC).and(Namespaces::UTS);
+            self.enter_beside_users(wanted.and_only(shared))?;
+            wanted = wanted.without(shared);
+        }
         if !self.has_entered && !users::is_privileged() {
             self.ids = users::enter(wanted)?;
         } else if wanted != Namespaces::NONE {
@@ -172,6 +194,34 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Makes namespaces that belong to users of the pod's own, and enters them, but for that of users.
+    fn enter_beside_users(&mut self, namespaces: Namespaces) -> Result<(), String> {
+        let mut users = match self.own_users.take() {
+            Some(users) => users,
+            None => OwnUsers::claim(&Place::directory()?)?,
+        };
+        users.enter(namespaces)?;
+        self.ids = Ids::Below(IDS_OF_POD);
+        self.own_users = Some(users);
+        Ok(())
+    }
+
+    /// What is mounted for a pod with users of its own has to take their ids.
+    fn check_files(&self, pod: &Pod) -> Result<(), String> {
+        let Some(users) = &self.own_users else { return Ok(()) };
+        let volumes = pod.volumes.iter().zip(&self.volumes);
+        let mut named: Vec<(String, PathBuf)> =
+            volumes.map(|(volume, at)| (format!("volume {:?}", volume.name), at.path.clone())).collect();
+        for (container, isolation) in pod.iter().map(|(.., it)| it).zip(&self.isolation.containers) {
+            if let Some(Root::Directory(rootfs)) = &isolation.root {
+                let what = format!("the root file system {} of container {}", rootfs.path, container.name);
+                named.push((what, PathBuf::from(&rootfs.path)));
+            }
+        }
+        named.extend(self.place.iter().map(|place| ("the pod's own files".to_owned(), place.path(""))));
+        users.check(&named)
+    }
+
     /// A root file system that is not there will not be there when a container is tried again.
     fn check_roots(&self, pod: &Pod) -> Result<(), String> {
         for (container, isolation) in
@@ -191,7 +241,8 @@ impl Sandbox {
     }
 
     fn missing_id(&self, container: &str, id: u32) -> String {
-        format!("cannot run container {container} as {id}: {}; {IDS}", self.ids.words())
+        let remedy = ids_remedy(self.ids, self.own_users.is_some());
+        format!("cannot run container {container} as {id}: {}; {remedy}", self.ids.words())
     }
 
     /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
@@ -277,6 +328,11 @@ impl Sandbox {
         self.isolation.of(id)
     }
 
+    /// The pod's user namespace, where the supervisor is not in it.
+    fn users_of_pod(&self) -> Option<BorrowedFd<'_>> {
+        self.own_users.as_ref().and_then(OwnUsers::namespace)
+    }
+
     /// The process namespace that an attempt of the container is born into; it is the pod's.
     pub(super) fn joins(&self, id: ContainerId) -> Option<BorrowedFd<'_>> {
         let shares = self.of(id).is_some_and(|of| of.processes == ProcessNamespace::Pod);
@@ -333,7 +389,9 @@ impl Sandbox {
         };
         // Root has rights to lose: becoming it anew is nothing to save.
         let is_root = nix::unistd::geteuid().is_root();
-        if self.isolation.keeps_user || !is_root && credentials.identity.as_ref().is_some_and(is_own) {
+        // Who has users of his own is nobody among them before he becomes one.
+        let keeps_user = self.isolation.keeps_user && self.own_users.is_none();
+        if keeps_user || !is_root && credentials.identity.as_ref().is_some_and(is_own) {
             credentials.identity = None;
         }
         if self.isolation.keeps_capabilities {
@@ -351,6 +409,7 @@ impl Sandbox {
     ) -> Result<Enclosure, StartFailure> {
         let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
         let mut enclosure = rights::enclosure(credentials, isolation.as_on_node, self.ids).map_err(config)?;
+        enclosure.users_of_pod = self.users_of_pod().map(|users| users.as_raw_fd());
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
         }
@@ -370,12 +429,15 @@ impl Sandbox {
                 place,
                 volumes: &self.volumes,
                 is_rootless: self.ids != Ids::Host,
+                users: enclosure.users_of_pod,
                 own_ipc: self.isolation.ipc,
                 message: &message,
                 working_dir,
             };
-            let steps = mounts::steps(plan, host).into_iter();
-            enclosure.mounts = steps.map(|(op, what)| (ChildOp::Mount(op), what)).collect();
+            let steps = mounts::steps(plan, host);
+            let [before, mounts] =
+                steps.map(|steps| steps.into_iter().map(|(op, what)| (ChildOp::Mount(op), what)).collect());
+            (enclosure.before, enclosure.mounts) = (before, mounts);
         }
         enclosure.is_closed = enclosure.namespaces != Namespaces::NONE || !enclosure.users.is_empty();
         Ok(enclosure)
@@ -390,6 +452,14 @@ impl Sandbox {
         let read = fs::File::open(&path).and_then(|file| file.take(MOST_MESSAGE).read_to_end(&mut text));
         let _ = fs::remove_file(path);
         read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+    }
+}
+
+/// What helps where a pod lacks an id.
+fn ids_remedy(ids: Ids, own_users: bool) -> &'static str {
+    match ids {
+        Ids::Below(_) if own_users => "use an id below that, or remove `hostUsers: false`",
+        Ids::Host | Ids::Single | Ids::Below(_) => IDS,
     }
 }
 

@@ -2,11 +2,12 @@
 //! mounted later may cover it; then comes the root, then what is below it, the deepest last.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use super::place::Place;
 use crate::plan::{Mount, MountPlan, MountSource, Root};
-use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, RootfsLayer};
+use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, Rootfs, RootfsLayer};
 use crate::sys::{FileKind, From, MakeKind, MountAttributes, MountOp, Propagation, Slot, Within};
 
 /// A step, and what it does in words that follow "cannot".
@@ -30,6 +31,8 @@ pub(super) struct Host<'a> {
     pub(super) volumes: &'a [VolumeAt],
     /// The pod is in a user namespace of its own.
     pub(super) is_rootless: bool,
+    /// The pod's user namespace, which the child joins between opening what it mounts and mounting it.
+    pub(super) users: Option<RawFd>,
     /// The pod has its own System V IPC and message queues.
     pub(super) own_ipc: bool,
     /// The file for the last message, below the place.
@@ -74,17 +77,24 @@ const LINKS: [(&CStr, &CStr); 5] = [
 const INERT: MountAttributes =
     MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_DEVICES).and(MountAttributes::NO_EXECUTION);
 
-/// The steps of one container's mounts.
-pub(super) fn steps(plan: &MountPlan, host: Host<'_>) -> Vec<Step> {
+/// The steps of one container's mounts: those before the pod's users are joined, and those after. Where the
+/// supervisor is among them, or there are none, all come after.
+pub(super) fn steps(plan: &MountPlan, host: Host<'_>) -> [Vec<Step>; 2] {
     let mut steps = Steps { made: Vec::new(), plan, host };
     steps.open_sources();
+    let mut before = Vec::new();
+    if host.users.is_some() {
+        steps.open_root_for_users();
+        before = std::mem::take(&mut steps.made);
+        steps.come_back();
+    }
     steps.root();
     for (position, mount) in plan.mounts.iter().enumerate() {
         steps.attach(mount, source_slot(position));
     }
     steps.hide();
     steps.enter();
-    steps.made
+    [before, steps.made]
 }
 
 struct Steps<'a> {
@@ -145,6 +155,44 @@ impl Steps<'_> {
         self.add(MountOp::Change { mount, recursive, set, propagation }, what);
     }
 
+    /// Files that are mounted for a pod with users of its own belong to these, as their owners say.
+    fn map_ids(&mut self, mount: Slot, what: &str) {
+        if let Some(users) = self.host.users {
+            self.add(MountOp::MapIds { mount, users }, what);
+        }
+    }
+
+    /// What only the supervisor's own rights open. Where the pod's files lie is the working directory from here on,
+    /// as root of the pod cannot find it by its path.
+    fn open_root_for_users(&mut self) {
+        if let Root::Directory(rootfs) = &self.plan.root {
+            let what = format!("use the root file system {}", rootfs.path);
+            self.copy_directory(rootfs, &what);
+            self.map_ids(ROOT, &what);
+        }
+        self.add(MountOp::Enter { directory: PLACE }, "open the pod's own files");
+    }
+
+    /// The same places in the mount namespace of the pod's users.
+    fn come_back(&mut self) {
+        let own = "open the pod's own files";
+        self.open(From::Here, c".", Within::Host, FileKind::Directory, PLACE, own);
+        self.open(From::Slot(PLACE), c"empty", Within::Beneath, FileKind::Directory, EMPTY, own);
+    }
+
+    fn open_directory(&mut self, path: &str, what: &str) {
+        self.open(From::Here, c_string(path), Within::Host, FileKind::Directory, OTHER, what);
+    }
+
+    /// A copy of a directory's mount, which becomes the root or what is below its layer.
+    fn copy_directory(&mut self, rootfs: &Rootfs, what: &str) {
+        self.open_directory(&rootfs.path, what);
+        self.add(MountOp::Copy { from: OTHER, recursive: true, into: ROOT }, what);
+        let is_read_only = self.plan.read_only_root && rootfs.layer == RootfsLayer::Directory;
+        let read_only = if is_read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
+        self.change(ROOT, true, self.no_devices().and(read_only), Propagation::Private, what);
+    }
+
     fn no_devices(&self) -> MountAttributes {
         if self.plan.devices { MountAttributes::default() } else { MountAttributes::NO_DEVICES }
     }
@@ -162,7 +210,9 @@ impl Steps<'_> {
         let what = format!("mount {}", mount.name);
         match &mount.source {
             // Made of nothing, right where they belong.
-            MountSource::Proc | MountSource::Sys => {}
+            MountSource::Proc | MountSource::Sys if self.host.users.is_none() => {}
+            // The process namespace is the supervisor's child's, and not its users'.
+            MountSource::Proc | MountSource::Sys => self.make_kernel_s(mount, slot, &what),
             MountSource::Dev => self.open_devices(),
             MountSource::HostProc => self.copy(From::Here, c"/proc", true, slot, &what),
             MountSource::HostSys => self.copy(From::Here, c"/sys", true, slot, &what),
@@ -186,6 +236,23 @@ impl Steps<'_> {
         self.open(from, path, within, FileKind::Any, OTHER, what);
         self.add(MountOp::Copy { from: OTHER, recursive, into: slot }, what);
         self.change(slot, true, MountAttributes::default(), Propagation::Private, what);
+        if from != From::Here {
+            self.map_ids(slot, what);
+        }
+    }
+
+    /// A file system of the kernel's, made of nothing.
+    fn make_kernel_s(&mut self, mount: &Mount, slot: Slot, what: &str) {
+        match &mount.source {
+            MountSource::Proc => self.make(c"proc", &[], INERT, slot, what),
+            MountSource::Sys => {
+                let read_only =
+                    if mount.read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
+                self.make(c"sysfs", &[], INERT.and(read_only), slot, what);
+            }
+            MountSource::Dev | MountSource::HostProc | MountSource::HostSys | MountSource::HostDev => {}
+            MountSource::PodFile(_) | MountSource::TerminationLog | MountSource::Volume { .. } => {}
+        }
     }
 
     fn open_devices(&mut self) {
@@ -205,6 +272,9 @@ impl Steps<'_> {
             self.open(From::Slot(PLACE), c"shm", Within::Beneath, FileKind::Directory, OTHER, what);
         }
         self.add(MountOp::Copy { from: OTHER, recursive: false, into: SHM }, "open shared memory");
+        if self.host.own_ipc {
+            self.map_ids(SHM, "open the pod's shared memory");
+        }
     }
 
     fn open_volume(&mut self, at: &VolumeAt, sub_path: &str, mount: &Mount, slot: Slot, what: &str) {
@@ -258,6 +328,7 @@ impl Steps<'_> {
             self.open(From::Slot(OTHER), c_string(sub_path), Within::Beneath, FileKind::Any, OTHER, &part);
         }
         self.add(MountOp::Copy { from: OTHER, recursive: true, into: slot }, what);
+        self.map_ids(slot, what);
         let propagation = match mount.propagation {
             MountPropagation::None => Propagation::Private,
             MountPropagation::HostToContainer => Propagation::Slave,
@@ -293,21 +364,17 @@ impl Steps<'_> {
             }
             Root::Directory(rootfs) => {
                 let what = format!("use the root file system {}", rootfs.path);
-                self.open(
-                    From::Here,
-                    c_string(&rootfs.path),
-                    Within::Host,
-                    FileKind::Directory,
-                    OTHER,
-                    &what,
-                );
+                let has_users = self.host.users.is_some();
                 match rootfs.layer {
-                    RootfsLayer::Directory => {
-                        self.add(MountOp::Copy { from: OTHER, recursive: true, into: ROOT }, &*what);
-                        let set = self.no_devices().and(read_only);
-                        self.change(ROOT, true, set, Propagation::Private, &what);
+                    // Opened before the users were joined.
+                    RootfsLayer::Directory if has_users => {}
+                    RootfsLayer::Directory => self.copy_directory(rootfs, &what),
+                    RootfsLayer::Ephemeral => {
+                        if !has_users {
+                            self.open_directory(&rootfs.path, &what);
+                        }
+                        self.overlay(&rootfs.path, &what);
                     }
-                    RootfsLayer::Ephemeral => self.overlay(&rootfs.path, &what),
                 }
                 self.open(From::Slot(PLACE), c"root", Within::Beneath, FileKind::Directory, TARGET, &what);
                 self.add(MountOp::Attach { mount: ROOT, at: TARGET }, &*what);
@@ -328,26 +395,44 @@ impl Steps<'_> {
                 what,
             );
         }
-        let layer = self.host.place.path("layer").to_string_lossy().into_owned();
-        let escaped = lower.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,");
+        let mut layer = self.host.place.path("layer").to_string_lossy().into_owned();
+        let mut lower = lower.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,");
+        if self.host.users.is_some() {
+            self.attach_lower(what);
+            (layer, lower) = (".".to_owned(), "lower".to_owned());
+        }
         let (upper, work) = (format!("{layer}/upper"), format!("{layer}/work"));
-        let mut options = vec![("lowerdir", &*escaped), ("upperdir", &*upper), ("workdir", &*work)];
+        let mut options = vec![("lowerdir", &*lower), ("upperdir", &*upper), ("workdir", &*work)];
         if self.host.is_rootless {
             options.push(("userxattr", ""));
         }
         self.make(c"overlay", &options, self.no_devices(), ROOT, what);
     }
 
+    /// Of a directory with other ids there is a mount and no path. It is found from the layer's own directory.
+    fn attach_lower(&mut self, what: &str) {
+        let (path, within, kind) = (c"lower", Within::Beneath, FileKind::Directory);
+        let make = MountOp::Make {
+            from: From::Slot(TARGET),
+            path: path.to_owned(),
+            within,
+            kind: MakeKind::Directory,
+            mode: 0o700,
+        };
+        self.add(make, what);
+        self.open(From::Slot(TARGET), path, within, kind, OTHER, what);
+        self.add(MountOp::Attach { mount: ROOT, at: OTHER }, what);
+        self.add(MountOp::Enter { directory: TARGET }, what);
+    }
+
     fn attach(&mut self, mount: &Mount, slot: Slot) {
         let what = format!("mount {}", mount.name);
         let path = c_string(&mount.path);
         match &mount.source {
-            MountSource::Proc => self.make(c"proc", &[], INERT, slot, &what),
-            MountSource::Sys => {
-                let read_only =
-                    if mount.read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
-                self.make(c"sysfs", &[], INERT.and(read_only), slot, &what);
+            MountSource::Proc | MountSource::Sys if self.host.users.is_none() => {
+                self.make_kernel_s(mount, slot, &what);
             }
+            MountSource::Proc | MountSource::Sys => {}
             MountSource::HostSys if mount.read_only => {
                 self.change(slot, true, MountAttributes::READ_ONLY, Propagation::Unchanged, &what);
             }
@@ -434,6 +519,11 @@ impl Steps<'_> {
 
     fn enter(&mut self) {
         match &self.plan.root {
+            Root::Host if self.host.users.is_some() => {
+                let what = "hide the pod's own files";
+                self.add(MountOp::Copy { from: EMPTY, recursive: false, into: OTHER }, what);
+                self.add(MountOp::Attach { mount: OTHER, at: PLACE }, what);
+            }
             Root::Host => {
                 // Covered, as taking off waits for every processor (synchronize_rcu in the kernel). Who could
                 // take the cover off is root with CAP_SYS_ADMIN on this host's own files.

@@ -32,6 +32,13 @@ pub(super) struct Place {
 const DIRECTORIES: [&str; 6] = ["root", "layer", "empty", "shm", "volumes", "messages"];
 
 impl Place {
+    /// The directory of this user's podinits, in which each has its mount point.
+    pub(super) fn directory() -> Result<PathBuf, String> {
+        let mut path = Self::find()?.path;
+        path.pop();
+        Ok(path)
+    }
+
     /// Finds the mount point. Before the supervisor leaves its user namespace: as root in one of its own it
     /// may not be able to make directories here.
     pub(super) fn find() -> Result<Self, String> {

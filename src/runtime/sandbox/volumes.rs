@@ -20,6 +20,8 @@ use crate::sys::MountAttributes;
 pub(super) struct Places<'a> {
     pub(super) place: &'a Place,
     pub(super) ids: Ids,
+    /// They are of a user namespace that the supervisor is not in.
+    pub(super) own_users: bool,
     /// For what has to be on disk.
     pub(super) base: Option<&'a Path>,
 }
@@ -50,7 +52,7 @@ fn one(
     if let Some(group) = group.filter(|group| !at.ids.has(*group)) {
         return Err(format!(
             "cannot give volumes to fsGroup {group}: the pod has no such id; {}",
-            super::IDS
+            super::ids_remedy(at.ids, at.own_users)
         ));
     }
     let ours = |path: PathBuf| VolumeAt { path, type_: HostPathType::Directory, is_ours: true };

@@ -75,6 +75,8 @@ pub(crate) enum MountOp {
     },
     /// Changes what a mount allows.
     Change { mount: Slot, recursive: bool, set: MountAttributes, propagation: Propagation },
+    /// The ids of files are seen through a mount as those of a user namespace.
+    MapIds { mount: Slot, users: RawFd },
     /// Attaches a mount at a place that an earlier step opened.
     Attach { mount: Slot, at: Slot },
     /// Makes an entry of a directory that nobody else has, and attaches a mount there.
@@ -84,6 +86,8 @@ pub(crate) enum MountOp {
     Cover { root: Slot, path: CString, directory: Slot, file: Slot },
     /// What is at a path, if it is there, can only be read.
     ReadOnly { root: Slot, path: CString },
+    /// A directory becomes the working directory: paths that a file system is given are found from there.
+    Enter { directory: Slot },
     /// Makes this mount the root, and lets go of the old one.
     Root { mount: Slot },
 }
@@ -130,6 +134,7 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
         MountOp::Change { mount: slot, recursive, set, propagation } => {
             mount::set_attributes(get(slots, *slot), *recursive, *set, *propagation)
         }
+        MountOp::MapIds { mount: slot, users } => mount::map_ids(get(slots, *slot), *users),
         MountOp::Attach { mount: slot, at } => mount::move_mount(get(slots, *slot), get(slots, *at)),
         MountOp::AttachNew { mount: slot, directory, name, is_directory } => {
             attach_new(get(slots, *slot), get(slots, *directory), name, *is_directory)
@@ -138,6 +143,10 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
             cover(get(slots, *root), path, get(slots, *directory), get(slots, *file))
         }
         MountOp::ReadOnly { root, path } => read_only(get(slots, *root), path),
+        MountOp::Enter { directory } => {
+            // SAFETY: a descriptor; one that is none is refused.
+            mount::done(unsafe { libc::fchdir(get(slots, *directory)) }.into())
+        }
         MountOp::Root { mount: slot } => mount::pivot_root(get(slots, *slot)),
     }
 }
