@@ -104,7 +104,8 @@ impl HostFacts {
         let here = |is_here: bool| is_here.then(String::new).ok_or_else(|| missing("this kernel has none"));
         match look {
             Look::Ids => self.find_ids(&missing),
-            Look::OwnUsers if !self.is_privileged => Ok("as every pod of an ordinary user".to_owned()),
+            // Without that there is no pod of his.
+            Look::OwnUsers if !self.is_privileged => self.find(Fact::UserNamespace, signs),
             Look::OwnUsers => own_users::try_out().map(|()| String::new()).map_err(|why| match why {
                 Some(errno) => refused(errno),
                 None => missing("no range of ids is free"),

@@ -56,6 +56,29 @@ fn lost_by(pod: &Pod, facts: &HostFacts) -> Vec<(String, Option<Protection>)> {
 }
 
 #[test]
+fn fs_17_users_of_root_s_pod_are_refused_where_mounts_cannot_have_their_ids() {
+    let own = |user: u32| {
+        pod(Profile::Pod, move |pod, main| {
+            pod.sandbox.host.users = false;
+            main.security_context.run_as.user = Some(user);
+        })
+    };
+    let root = |lacks: &[Fact]| HostFacts {
+        is_privileged: true,
+        own: (0, 0),
+        own_groups: Vec::new(),
+        ids: Ids::Host,
+        ..host(lacks)
+    };
+    assert_eq!(lost_by(&own(7), &root(&[])), []);
+    assert_eq!(lost_by(&own(7), &root(&[Fact::OwnUsers])), [("hostUsers".to_owned(), None)]);
+    let user = "containers[0].securityContext.runAsUser".to_owned();
+    assert_eq!(lost_by(&own(65_536), &root(&[])), [(user, Some(Protection::User))]);
+    // In a namespace of users podinit may give away what it lacks outside.
+    assert_eq!(lost_by(&own(0), &root(&[Fact::DropCapabilities, Fact::SeccompByRight])), []);
+}
+
+#[test]
 fn profile_process_loses_nothing_that_it_does_not_ask_for() {
     assert_eq!(lost_by(&pod(Profile::Process, |_, _| {}), &host(&DOCKER)), []);
 }

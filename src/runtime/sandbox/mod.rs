@@ -35,7 +35,7 @@ use crate::plan::{
     credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
-use crate::spec::{Container, ContainerId, Pod};
+use crate::spec::{Container, ContainerId, Pod, Sysctl};
 use crate::sys::{self, ChildOp, Namespaces, Propagation, Within};
 
 /// Bytes of a last message that are read; more than is shown of it.
@@ -282,13 +282,14 @@ impl Sandbox {
             nix::unistd::sethostname(name)
                 .map_err(|errno| format!("cannot set the pod's host name to {name:?}: {}", cause(errno)))?;
         }
-        for sysctl in &pod.security_context.sysctls {
-            let path = format!("/proc/sys/{}", sysctl.name.replace('.', "/"));
-            fs::write(&path, &sysctl.value).map_err(|error| {
-                format!("cannot set sysctl {} to {:?}: {}", sysctl.name, sysctl.value, cause(error))
-            })?;
-        }
-        Ok(())
+        let sysctls = &pod.security_context.sysctls;
+        let refused = match &self.own_users {
+            Some(users) if !sysctls.is_empty() => users.by_root(|| first_refused(sysctls))?,
+            Some(_) | None => first_refused(sysctls),
+        };
+        let Some((position, errno)) = refused else { return Ok(()) };
+        let Some(Sysctl { name, value }) = sysctls.get(position) else { return Ok(()) };
+        Err(format!("cannot set sysctl {name} to {value:?}: {}", cause(errno)))
     }
 
     /// Ends what was made for the pod. Nothing of any container is left.
@@ -468,6 +469,15 @@ const IDS: &str = "give this user ranges in /etc/subuid and /etc/subgid, with ne
 
 fn message(id: AttemptId) -> String {
     format!("messages/{}-{}", id.container.position(), id.attempt)
+}
+
+/// Sets kernel parameters until one cannot be set: its position, and why.
+fn first_refused(sysctls: &[Sysctl]) -> Option<(usize, Errno)> {
+    sysctls.iter().enumerate().find_map(|(position, sysctl)| {
+        let path = format!("/proc/sys/{}", sysctl.name.replace('.', "/"));
+        let error = fs::write(path, &sysctl.value).err()?;
+        Some((position, Errno::from_raw(error.raw_os_error().unwrap_or(0))))
+    })
 }
 
 /// A container that cannot be configured is tried again (rule 111).

@@ -90,25 +90,37 @@ impl OwnUsers {
         self.namespace.as_ref().map(AsFd::as_fd)
     }
 
+    /// Has a copy of podinit do this as root of the pod's users: some of what is theirs the kernel lets nobody else
+    /// change. Returns what it found to be refused, at which position.
+    pub(crate) fn by_root(
+        &self,
+        work: impl FnOnce() -> Option<(usize, Errno)>,
+    ) -> Result<Option<(usize, Errno)>, String> {
+        let done = facts::apart(|| {
+            setns(self.namespace().ok_or(Errno::ENOENT)?, CloneFlags::CLONE_NEWUSER)?;
+            become_root()?;
+            Ok(work().map_or(0, refusal))
+        });
+        done.map(refused).map_err(|errno| format!("cannot become root of the pod's users: {}", cause(errno)))
+    }
+
     /// Tries whether what lies at these paths can be mounted with the pod's ids; `named` is what each is in words.
     pub(crate) fn check(&self, named: &[(String, PathBuf)]) -> Result<(), String> {
         let Some(users) = self.namespace() else { return Ok(()) };
         let cannot = |what: &str, why: &str| format!("cannot give {what} the pod's users: {why}");
         // By a copy that may hang, as where a server of files is gone.
-        let found = facts::apart(|| Ok(first_refused(named.iter().map(|(_, path)| path.as_path()), users)));
-        let refused = found.map_err(|errno| cannot("the pod's files", &cause(errno)))?;
-        let (position, errno) = (refused >> 8, (refused & 0xff) as i32);
-        let Some((what, path)) = usize::try_from(position).ok().and_then(|position| named.get(position))
-        else {
-            return Ok(());
-        };
-        if errno == 0 {
-            return Ok(());
-        }
+        let found = facts::apart(|| {
+            let paths = named.iter().map(|(_, path)| path.as_path());
+            Ok(first_refused(paths, users).map_or(0, refusal))
+        });
+        let found = found.map_err(|errno| cannot("the pod's files", &cause(errno)))?;
+        let Some((position, errno)) = refused(found) else { return Ok(()) };
+        let Some((what, path)) = named.get(position) else { return Ok(()) };
         let kind = file_system(path);
-        let why = match Errno::from_raw(errno) {
-            Errno::EINVAL => format!("file system {kind} cannot be mounted with other ids here"),
-            other => format!("file system {kind}: {}", cause(other)),
+        let why = if errno == Errno::EINVAL {
+            format!("file system {kind} cannot be mounted with other ids here")
+        } else {
+            format!("file system {kind}: {}", cause(errno))
         };
         let help = "put it on one that can, as ext4, XFS and Btrfs, in memory from Linux 6.3 on, or remove `hostUsers: false`";
         Err(cannot(what, &format!("{why}; {help}")))
@@ -208,15 +220,29 @@ fn make_namespaces(socket: BorrowedFd<'_>, others: Namespaces) -> Result<(), Err
         return Err(Errno::EPIPE);
     }
     // What belongs to nobody in the namespace would be made by nobody.
-    let made = sys::give_away(&CredentialOp::Groups(Vec::new()))
-        .and_then(|()| sys::give_away(&CredentialOp::User { user: 0, group: 0 }))
-        .and_then(|()| sys::unshare(others));
-    tell(made)?;
+    tell(become_root().and_then(|()| sys::unshare(others)))?;
     let open = |name| File::open(format!("/proc/self/ns/{name}")).map_err(|_| Errno::ECHILD);
     let namespaces = [open("user")?, open("net")?, open("ipc")?, open("uts")?];
     let descriptors = namespaces.each_ref().map(|file| file.as_raw_fd());
     let rights = [ControlMessage::ScmRights(&descriptors)];
     sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(b"-")], &rights, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+}
+
+/// Of the user namespace that this process is in.
+fn become_root() -> Result<(), Errno> {
+    sys::give_away(&CredentialOp::Groups(Vec::new()))?;
+    sys::give_away(&CredentialOp::User { user: 0, group: 0 })
+}
+
+/// A position and an error that is not 0 as one number that is not 0.
+fn refusal((position, errno): (usize, Errno)) -> u32 {
+    u32::try_from(position).unwrap_or(0) << 8 | errno as u32 & 0xff
+}
+
+/// What such a number says.
+fn refused(number: u32) -> Option<(usize, Errno)> {
+    let position = usize::try_from(number >> 8).ok()?;
+    (number != 0).then(|| (position, Errno::from_raw((number & 0xff) as i32)))
 }
 
 fn ready(socket: &OwnedFd) -> Result<(), Errno> {
@@ -241,19 +267,14 @@ fn heard(socket: &OwnedFd) -> Result<(), Errno> {
     }
 }
 
-/// The position of the first that cannot be mounted with other ids, and in the last eight bits why not; 0 where all
-/// can. What is not there will be missed when it is used.
-fn first_refused<'p>(paths: impl Iterator<Item = &'p Path>, users: BorrowedFd<'_>) -> u32 {
-    for (position, path) in (0_u32..).zip(paths) {
-        let Ok(at) = sys::open_path(AT_FDCWD, &place::c_path(path), OFlag::O_PATH, 0, Within::Host) else {
-            continue;
-        };
+/// The first that cannot be mounted with other ids, and why not. What is not there will be missed when it is used.
+fn first_refused<'p>(paths: impl Iterator<Item = &'p Path>, users: BorrowedFd<'_>) -> Option<(usize, Errno)> {
+    let mut paths = paths.enumerate();
+    paths.find_map(|(position, path)| {
+        let at = sys::open_path(AT_FDCWD, &place::c_path(path), OFlag::O_PATH, 0, Within::Host).ok()?;
         let tried = sys::copy_mount(at.as_fd()).and_then(|copy| sys::map_ids_of(copy.as_fd(), users));
-        if let Err(errno) = tried {
-            return position << 8 | errno as u32 & 0xff;
-        }
-    }
-    0
+        Some((position, tried.err()?))
+    })
 }
 
 /// What the file system at a path is called.

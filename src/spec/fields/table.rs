@@ -130,7 +130,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "hostNetwork", yes(SO_ALREADY)),
     field(Spec, "hostPID", yes(SO_ALREADY)),
     field(Spec, "hostIPC", yes(SO_ALREADY)),
-    field(Spec, "hostUsers", yes("`false` needs profile `pod`, and namespaces of the pod's own")),
+    field(Spec, "hostUsers", yes("`false` needs profile `pod`, and namespaces of the pod's own; as root 65536 ids that no other pod has")),
     field(Spec, "shareProcessNamespace", yes("not with hostPID")),
     field(Spec, "securityContext", YES),
     field(Spec, "resources", yes(BY_CGROUPS)),
