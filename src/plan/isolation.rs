@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::spec::{
-    Container, ContainerId, DnsConfig, DnsPolicy, MountPropagation, Pod, Profile, Rootfs, RootfsLayer,
-    Sandbox, SecurityProfile, TERMINATION_LOG, VolumeMount,
+    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox,
+    SecurityProfile, TERMINATION_LOG,
 };
 
 /// What the command line says of root file systems.
@@ -215,13 +215,6 @@ fn not_honoured(pod: &Pod) -> Vec<String> {
                     "cannot run container {name} under AppArmor profile {profile:?}: remove appArmorProfile"
                 ));
             }
-        }
-        let both = |mount: &&VolumeMount| mount.mount_propagation == MountPropagation::Bidirectional;
-        if let Some(mount) = container.volume_mounts.iter().find(both) {
-            problems.push(format!(
-                "cannot show mounts of container {name} to the host: use mountPropagation HostToContainer at {}",
-                mount.mount_path
-            ));
         }
     }
     problems.dedup();

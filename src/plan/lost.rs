@@ -13,7 +13,9 @@ use super::facts::{Fact, HostFacts, Ids, Lack};
 use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 use super::users::IDS_OF_POD;
 use super::{Accounts, Credentials};
-use crate::spec::{Capability, CapabilitySet, Container, ContainerKind, Pod, RootfsLayer};
+use crate::spec::{
+    Capability, CapabilitySet, Container, ContainerKind, MountPropagation, Pod, RootfsLayer, VolumeSource,
+};
 
 /// What it means that something cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,6 +259,7 @@ impl Judge<'_> {
                 self.add(&format!("{path}.rootfs"), &what, &lack, None);
             }
         }
+        self.shown_mounts(container, path);
         let is_read_only = container.security_context.read_only_root_filesystem;
         let lack = no_mounts.or_else(|| root.is_none().then(no_mount_namespace));
         let Some(lack) = lack else { return };
@@ -274,6 +277,32 @@ impl Judge<'_> {
         if root == Some(&Root::Host) && (of.as_on_node || !is_explained) {
             let what = format!("mounts of its own for container {}", container.name);
             self.add(path, &what, &lack, Some(Protection::Mounts));
+        }
+    }
+
+    /// Mounts of a container that others are to see: on the host only root's can be.
+    fn shown_mounts(&mut self, container: &Container, path: &str) {
+        for (position, mount) in container.volume_mounts.iter().enumerate() {
+            if mount.mount_propagation != MountPropagation::Bidirectional {
+                continue;
+            }
+            let volume = self.pod.volumes.iter().find(|volume| volume.name == mount.name);
+            let is_of_host = volume.is_some_and(|it| matches!(it.source, VolumeSource::HostPath(_)));
+            let cause = if self.has_own_users() {
+                "whoever has users of his own would mount for others (hostUsers)"
+            } else if is_of_host && !self.facts.is_privileged {
+                "what an ordinary user's pod mounts stays in its user namespace"
+            } else {
+                continue;
+            };
+            let remedy = match self.has_own_users() {
+                true => "remove `hostUsers: false`, or use HostToContainer",
+                false => "run podinit as root, or use HostToContainer",
+            };
+            let lack = Lack { cause: cause.to_owned(), remedy: remedy.to_owned() };
+            let field = format!("{path}.volumeMounts[{position}].mountPropagation");
+            let what = format!("mounts of container {} that others see", container.name);
+            self.add(&field, &what, &lack, None);
         }
     }
 

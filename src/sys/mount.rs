@@ -47,6 +47,8 @@ pub(crate) enum Propagation {
     Unchanged,
     /// In no other.
     Private,
+    /// In all copies of it, and what is mounted there here.
+    Shared,
     /// What is mounted in the place that this was copied from shows here, not the other way round.
     Slave,
 }
@@ -56,6 +58,7 @@ impl Propagation {
         match self {
             Self::Unchanged => 0,
             Self::Private => libc::MS_PRIVATE,
+            Self::Shared => libc::MS_SHARED,
             Self::Slave => libc::MS_SLAVE,
         }
     }

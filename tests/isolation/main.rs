@@ -34,4 +34,5 @@ mod refused;
 mod rights;
 mod rootless;
 mod roots;
+mod shared;
 mod volumes;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::spec::{Profile, SecurityProfile, Sysctl, VolumeMount};
+use crate::spec::{EmptyDir, HostPath, Profile, SecurityProfile, Sysctl, Volume, VolumeMount, VolumeSource};
 
 /// A host that lacks these.
 fn host(lacks: &[Fact]) -> HostFacts {
@@ -76,6 +76,38 @@ fn fs_17_users_of_root_s_pod_are_refused_where_mounts_cannot_have_their_ids() {
     assert_eq!(lost_by(&own(65_536), &root(&[])), [(user, Some(Protection::User))]);
     // In a namespace of users podinit may give away what it lacks outside.
     assert_eq!(lost_by(&own(0), &root(&[Fact::DropCapabilities, Fact::SeccompByRight])), []);
+}
+
+#[test]
+fn fs_09_mounts_that_others_see_are_root_s_to_make_and_not_of_users_of_their_own() {
+    let shows = |of_host: bool, own_users: bool| {
+        pod(Profile::Pod, move |pod, main| {
+            let source = if of_host {
+                VolumeSource::HostPath(HostPath { path: "/srv".into(), type_: Default::default() })
+            } else {
+                VolumeSource::EmptyDir(EmptyDir { in_memory: false, size_limit: None, mode: 0o777 })
+            };
+            pod.volumes.push(Volume { name: "data".into(), source });
+            pod.sandbox.host.users = !own_users;
+            let mount_propagation = MountPropagation::Bidirectional;
+            main.volume_mounts.push(VolumeMount {
+                name: "data".into(),
+                mount_path: "/data".into(),
+                read_only: false,
+                recursive_read_only: Default::default(),
+                sub_path: Default::default(),
+                mount_propagation,
+            });
+            main.security_context.privileged = true;
+        })
+    };
+    let root = HostFacts { is_privileged: true, own: (0, 0), ids: Ids::Host, ..host(&[]) };
+    let refused = [("containers[0].volumeMounts[0].mountPropagation".to_owned(), None)];
+    assert_eq!(lost_by(&shows(true, false), &root), []);
+    assert_eq!(lost_by(&shows(true, true), &root), refused);
+    assert_eq!(lost_by(&shows(false, true), &root), refused);
+    assert_eq!(lost_by(&shows(true, false), &host(&[])), refused);
+    assert_eq!(lost_by(&shows(false, false), &host(&[])), []);
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(super) mod own_users;
 mod place;
 mod processes;
 mod rights;
+mod shared;
 pub(super) mod users;
 mod volumes;
 mod written;
@@ -26,6 +27,7 @@ use self::network::Network;
 use self::own_users::OwnUsers;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
+use self::shared::Shared;
 pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 
 use super::cause;
@@ -56,6 +58,7 @@ pub(super) struct Sandbox {
     base: Option<PathBuf>,
     disk: Option<Disk>,
     volumes: Vec<VolumeAt>,
+    shared: Shared,
     hostname: Hostname,
     processes: Option<PodProcesses>,
 }
@@ -98,6 +101,7 @@ impl Sandbox {
             base: None,
             disk: None,
             volumes: Vec::new(),
+            shared: Shared::default(),
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
             processes: None,
         }
@@ -126,6 +130,7 @@ impl Sandbox {
         if !self.has_entered {
             // Whoever podinit is now, before it is root of a namespace.
             self.base = place::base();
+            self.shared.find(pod)?;
         }
         self.enter()?;
         // It takes its time, in which the rest is made.
@@ -142,6 +147,10 @@ impl Sandbox {
                 base: self.base.as_deref(),
             };
             self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
+            self.shared.make(pod, &self.volumes)?;
+            for (volume, at) in pod.volumes.iter().zip(&mut self.volumes) {
+                at.namespaces = self.shared.namespaces(pod, volume);
+            }
             self.check_files(pod)?;
         }
         if self.isolation.shares_processes() {
@@ -296,6 +305,7 @@ impl Sandbox {
     pub(super) fn tear_down(&mut self) {
         self.processes = None;
         self.network.stop();
+        self.shared.tell_what_is_left();
         self.volumes.clear();
         if let Some(disk) = self.disk.take()
             && let Err(error) = disk.remove()

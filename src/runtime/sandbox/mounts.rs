@@ -22,6 +22,9 @@ pub(super) struct VolumeAt {
     pub(super) type_: HostPathType,
     /// It is a directory that podinit made: a part of it that is missing may be made.
     pub(super) is_ours: bool,
+    /// The mount namespaces that a mount of it is copied from, where that is not the supervisor's: of one that only
+    /// looks on, and of one that shows what its container mounts.
+    pub(super) namespaces: [Option<RawFd>; 2],
 }
 
 /// What is known of the host.
@@ -48,6 +51,7 @@ const PLACE: Slot = Slot(3);
 const EMPTY: Slot = Slot(4);
 const DEV: Slot = Slot(5);
 const SHM: Slot = Slot(6);
+const OWN: Slot = Slot(7);
 /// The first of those for the devices.
 const DEVICES_FROM: u8 = 8;
 /// The first of those for the mounts' sources.
@@ -303,6 +307,14 @@ impl Steps<'_> {
             HostPathType::Unset | HostPathType::Directory | HostPathType::File => {}
             HostPathType::Socket | HostPathType::CharDevice | HostPathType::BlockDevice => {}
         }
+        let [looks_on, shows] = at.namespaces;
+        let namespace = match mount.propagation {
+            MountPropagation::None | MountPropagation::HostToContainer => looks_on,
+            MountPropagation::Bidirectional => shows,
+        };
+        if let Some(namespace) = namespace {
+            self.add(MountOp::Elsewhere { namespace, own: OWN }, what);
+        }
         let kind = match at.type_ {
             HostPathType::Unset => FileKind::Any,
             HostPathType::DirectoryOrCreate | HostPathType::Directory => FileKind::Directory,
@@ -328,6 +340,9 @@ impl Steps<'_> {
             self.open(From::Slot(OTHER), c_string(sub_path), Within::Beneath, FileKind::Any, OTHER, &part);
         }
         self.add(MountOp::Copy { from: OTHER, recursive: true, into: slot }, what);
+        if namespace.is_some() {
+            self.add(MountOp::Back { own: OWN }, what);
+        }
         self.map_ids(slot, what);
         let propagation = match mount.propagation {
             MountPropagation::None => Propagation::Private,
@@ -523,6 +538,8 @@ impl Steps<'_> {
                 let what = "hide the pod's own files";
                 self.add(MountOp::Copy { from: EMPTY, recursive: false, into: OTHER }, what);
                 self.add(MountOp::Attach { mount: OTHER, at: PLACE }, what);
+                // A working directory below it would not be hidden.
+                self.add(MountOp::Enter { directory: ROOT }, what);
             }
             Root::Host => {
                 // Covered, as taking off waits for every processor (synchronize_rcu in the kernel). Who could

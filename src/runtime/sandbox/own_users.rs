@@ -281,9 +281,7 @@ fn first_refused<'p>(paths: impl Iterator<Item = &'p Path>, users: BorrowedFd<'_
 fn file_system(path: &Path) -> String {
     let mount = facts::apart(|| {
         let file = sys::open_path(AT_FDCWD, &place::c_path(path), OFlag::O_PATH, 0, Within::Host)?;
-        let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap_or_default();
-        let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
-        id.ok_or(Errno::ENOENT)
+        place::mount_of(file.as_fd()).ok_or(Errno::ENOENT)
     });
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let kind = mount.ok().and_then(|id| {

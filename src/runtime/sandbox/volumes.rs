@@ -55,7 +55,12 @@ fn one(
             super::ids_remedy(at.ids, at.own_users)
         ));
     }
-    let ours = |path: PathBuf| VolumeAt { path, type_: HostPathType::Directory, is_ours: true };
+    let ours = |path: PathBuf| VolumeAt {
+        path,
+        type_: HostPathType::Directory,
+        is_ours: true,
+        namespaces: [None; 2],
+    };
     match volume_place(&volume.source) {
         VolumePlace::Memory(directory) => {
             let below = format!("volumes/{}", volume.name);
@@ -79,7 +84,9 @@ fn one(
             give_to(&path, group).map_err(cannot)?;
             Ok(ours(path))
         }
-        VolumePlace::Host(path, type_) => Ok(VolumeAt { path: path.into(), type_, is_ours: false }),
+        VolumePlace::Host(path, type_) => {
+            Ok(VolumeAt { path: path.into(), type_, is_ours: false, namespaces: [None; 2] })
+        }
         VolumePlace::Claim(name) => {
             let path = place::claim(at.base, name)?;
             give_to(&path, group).map_err(cannot)?;

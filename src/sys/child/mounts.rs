@@ -64,6 +64,10 @@ pub(crate) enum MountOp {
     Make { from: From, path: CString, within: Within, kind: MakeKind, mode: u32 },
     /// Makes a symbolic link, unless there is one.
     Link { from: Slot, path: CString, target: CString },
+    /// Joins another mount namespace for a while. The child's own is kept in a slot.
+    Elsewhere { namespace: RawFd, own: Slot },
+    /// Comes back to it.
+    Back { own: Slot },
     /// Copies a mount, attached nowhere.
     Copy { from: Slot, recursive: bool, into: Slot },
     /// A new file system, attached nowhere.
@@ -120,6 +124,13 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
                 other => other,
             }
         }
+        MountOp::Elsewhere { namespace, own } => {
+            let flags = libc::O_RDONLY;
+            let fd = mount::open_within(libc::AT_FDCWD, c"/proc/self/ns/mnt", flags, 0, Within::Host)?;
+            put(slots, *own, fd);
+            join(*namespace)
+        }
+        MountOp::Back { own } => join(get(slots, *own)),
         MountOp::Copy { from, recursive, into } => {
             let fd = mount::clone_tree(get(slots, *from), *recursive)?;
             put(slots, *into, fd);
@@ -149,6 +160,11 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
         }
         MountOp::Root { mount: slot } => mount::pivot_root(get(slots, *slot)),
     }
+}
+
+fn join(namespace: RawFd) -> Result<(), Errno> {
+    // SAFETY: numbers only; one that is no descriptor of a mount namespace is refused.
+    mount::done(unsafe { libc::setns(namespace, libc::CLONE_NEWNS) }.into())
 }
 
 fn get(slots: &Slots, slot: Slot) -> RawFd {
