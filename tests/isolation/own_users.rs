@@ -100,7 +100,7 @@ fn files_of_volumes_have_the_owners_that_they_have() {
                       stat -c '%n %u %g' /tmp/made /dev/shm/made
                       echo bye > /dev/termination-log
                       stat -c 'disk %u %g' /disk/made; stat -c 'memory %u %g' /memory/made
-                      echo done; trap 'exit 0' TERM; sleep 1000 & wait";
+                      trap 'exit 0' TERM; echo done; sleep 1000 & wait";
         let script = script.replace("/pod/name/ ", "");
         let pod = pod
             .volume("host", &format!("hostPath.path = {}", quoted(&directory)))

@@ -39,10 +39,11 @@ fn mounts_of_a_container_are_seen_on_the_host_where_the_manifest_says_so() {
             let pod = Pod::new(who);
             let shown = pod.directory.path("host").display().to_string();
             let more = format!(
-                "(until [ -e {shown}/below/made ]; do sleep 0.01; done; touch {shown}/seen
-                  while kill -0 $$ 2>/dev/null; do sleep 0.01; done
+                "setsid bash -c 'until [ -e {shown}/below/made ]; do sleep 0.01; done; touch {shown}/seen
+                  while kill -0 $1 2>/dev/null; do sleep 0.01; done
                   [ -e {shown}/data/kept ] && kept=kept; [ -e {shown}/below/made ] && left=left
-                  echo \"$kept $left\" > {shown}/result.new; mv {shown}/result.new {shown}/result) > /dev/null 2>&1 &"
+                  echo \"$kept $left\" > {shown}/result.new; mv {shown}/result.new {shown}/result' bash $$ \
+                  > /dev/null 2>&1 &"
             );
             let (path, lines) = host(&pod, "shared", &more);
             let mounts = format!(
