@@ -9,9 +9,12 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use crate::harness::{PODINIT, Running, until};
-use crate::pod::{Pod, STAY, UP, Who, printed, quoted, text};
+use crate::pod::{Pod, STAY, Who, printed, quoted, text};
 
 const OWN: [Who; 1] = [Who::OwnUsers];
+
+/// As `STAY`, and tells which ids there are when it can be told to stop.
+const TELL: &str = "trap 'exit 143' TERM; cat /proc/self/uid_map; sleep 1000 & wait";
 
 /// The process on this host that has this in its command line and nothing of podinit's.
 fn process(mark: &str) -> PathBuf {
@@ -46,7 +49,7 @@ fn ranges(pod: &Pod, lines: &str) -> String {
 fn root_of_the_pod_is_nobody_on_the_host() {
     for who in Who::among(&OWN) {
         let mark = format!("mark-of-own-users-{}", std::process::id());
-        let pod = Pod::new(who).main("main", &format!(": {mark}-0; cat /proc/self/uid_map; {UP}"), "").main(
+        let pod = Pod::new(who).main("main", &format!(": {mark}-0; {TELL}"), "").main(
             "web",
             &format!(": {mark}-7; {STAY}"),
             "securityContext.runAsUser = 7",
@@ -54,7 +57,6 @@ fn root_of_the_pod_is_nobody_on_the_host() {
         let running = pod.start();
         let first = first_of(&running);
         assert!(first >= 65_536 && first.is_multiple_of(65_536), "{first}");
-        running.wait_for("main | up");
         for (id, capabilities) in [(0, "00000000a80425fb"), (7, "0000000000000000")] {
             let process = process(&format!("{mark}-{id}"));
             let status = fs::read_to_string(process.join("status")).unwrap();
@@ -179,7 +181,7 @@ fn no_other_pod_and_no_user_of_the_host_has_its_ids() {
     for who in Who::among(&OWN) {
         let own = 3_000_000_000 / 65_536 * 65_536;
         let pods = [0; 3].map(|_| {
-            let pod = Pod::script(who, &format!("cat /proc/self/uid_map; {UP}"));
+            let pod = Pod::script(who, TELL);
             // Of all that there is a user has the first part, and most of the next.
             let lines = format!("web:65536:{}\n", own - 65_536 + 1);
             let mounts = ranges(&pod, &lines);
@@ -203,7 +205,7 @@ fn a_range_is_a_pod_s_until_its_podinit_ends() {
     for who in Who::among(&OWN) {
         let first = 3_600_000_000_u32 / 65_536 * 65_536;
         let made = || {
-            let pod = Pod::script(who, &format!("cat /proc/self/uid_map; {UP}"));
+            let pod = Pod::script(who, TELL);
             let mounts = ranges(&pod, &format!("podinit:{first}:65536\nweb:100000:65536\n"));
             pod.in_own_mounts(&mounts)
         };
