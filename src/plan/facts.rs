@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use remedy::{Around, Knob, Signs, remedy};
 
 use super::isolation::{Isolation, ProcessNamespace, Root};
+use super::labels::{app_armor_profile, has_se_linux_label};
 use crate::spec::{Pod, Profile};
 
 /// One thing that a host may allow.
@@ -273,6 +274,8 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
     ask(is_pod || pod.iter().any(|(.., it)| changes(it)), &[Fact::DropCapabilities]);
     let filters = says(|it| it.security_context.profiles.seccomp.is_some()) || all.profiles.seccomp.is_some();
     ask(is_pod || filters, &[Fact::Seccomp, Fact::SeccompByRight]);
+    ask(pod.iter().any(|(.., it)| app_armor_profile(pod, it).is_some()), &[Fact::AppArmor]);
+    ask(has_se_linux_label(pod), &[Fact::SeLinux]);
     ask(crate::plan::wants_cgroups(pod), &[Fact::Cpu, Fact::Memory]);
     asked
 }

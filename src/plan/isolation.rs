@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::spec::{
-    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox,
-    SecurityProfile, TERMINATION_LOG,
+    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox, TERMINATION_LOG,
 };
 
 /// What the command line says of root file systems.
@@ -137,7 +136,6 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
     if is_pod {
         problems.extend(without_command(pod));
     }
-    problems.extend(not_honoured(pod));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -199,26 +197,6 @@ fn root(
             ))
         }
     }
-}
-
-/// What a manifest may ask for and podinit does not do: nothing is weaker than asked for without a word.
-fn not_honoured(pod: &Pod) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (_, _, container) in pod.iter() {
-        let name = &container.name;
-        for profiles in [&pod.security_context.profiles, &container.security_context.profiles] {
-            if profiles.se_linux.is_some() {
-                problems.push(format!("cannot label container {name} for SELinux: remove seLinuxOptions"));
-            }
-            if let Some(SecurityProfile::Localhost(profile)) = &profiles.app_armor {
-                problems.push(format!(
-                    "cannot run container {name} under AppArmor profile {profile:?}: remove appArmorProfile"
-                ));
-            }
-        }
-    }
-    problems.dedup();
-    problems
 }
 
 /// A directory has no entry point.

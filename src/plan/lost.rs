@@ -317,6 +317,7 @@ impl Judge<'_> {
             self.capabilities(container, path, &made);
         }
         self.filters(container, path, &made);
+        self.labels(container, path, &made);
     }
 
     fn identity(&mut self, container: &Container, path: &str, made: &Credentials) {
@@ -376,6 +377,21 @@ impl Judge<'_> {
             let field = format!("{path}.securityContext.seccompProfile");
             let what = format!("a filter of system calls for container {}", container.name);
             self.add(&field, &what, &lack, Some(Protection::Seccomp));
+        }
+    }
+
+    /// As kubelet and containerd do, what is written is refused where the kernel has no such module; what is not
+    /// written is not missed.
+    fn labels(&mut self, container: &Container, path: &str, made: &Credentials) {
+        if let Some(lack) = self.lack(&[Fact::AppArmor]).filter(|_| made.app_armor.is_some()) {
+            let field = format!("{path}.securityContext.appArmorProfile");
+            let what = format!("an AppArmor profile for container {}", container.name);
+            self.add(&field, &what, &lack, Some(Protection::AppArmor));
+        }
+        if let Some(lack) = self.lack(&[Fact::SeLinux]).filter(|_| made.se_linux.is_some()) {
+            let field = format!("{path}.securityContext.seLinuxOptions");
+            let what = format!("an SELinux label for container {}", container.name);
+            self.add(&field, &what, &lack, Some(Protection::SeLinux));
         }
     }
 

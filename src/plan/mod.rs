@@ -12,6 +12,7 @@ mod facts;
 mod features;
 mod hosts;
 mod isolation;
+mod labels;
 mod lost;
 mod mounts;
 mod network;
@@ -36,6 +37,7 @@ pub use facts::{Around, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs, asked_
 pub use features::{Feature, left_out};
 pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+pub use labels::{DEFAULT_APP_ARMOR, app_armor_profile, has_se_linux_label, se_linux_label};
 pub use lost::{Fitted, Loss, LossClass, Protection, Unfit, fitted, lost, reduced};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
 pub use network::{NAME_SERVER, NetworkPlan, POD_ADDRESS, Published, Reach, network};

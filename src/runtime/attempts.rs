@@ -164,6 +164,7 @@ impl Attempts {
         let Provisions { open_files, notify, mut enclosure, inside, is_joined, limits, reaper } = provisions;
         let mut way = Way::new(&plan);
         way.add_oom_score(limits.oom_score);
+        way.add_labels(std::mem::take(&mut enclosure.labels));
         match stdio {
             Stdio::Inherited { own_group: true } => {
                 way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
@@ -241,11 +242,12 @@ impl Attempts {
         id: AttemptId,
         plan: CommandPlan,
         open_files: Option<u64>,
-        enclosure: Enclosure,
+        mut enclosure: Enclosure,
     ) -> Result<Executed, StartFailure> {
         let null = self.null()?;
         let mut way = Way::new(&plan);
         way.add_oom_score(self.oom_score(id));
+        way.add_labels(std::mem::take(&mut enclosure.labels));
         let output = way.add_pipe(null)?;
         let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {

@@ -83,9 +83,12 @@ pub fn remedy(fact: Fact, errno: i32, signs: &Signs) -> String {
         }
         Fact::SeccompByRight => "use a kernel with CONFIG_SECCOMP_FILTER".to_owned(),
         Fact::Landlock => "use Linux 5.13 or later with `landlock` among the `lsm=` of its command line".to_owned(),
-        Fact::AppArmor | Fact::SeLinux => {
-            "nothing has to be done: podinit refuses pods that ask for a profile or label of their own".to_owned()
-        }
+        Fact::AppArmor => "pods that ask for a profile of AppArmor's need a kernel with `apparmor=1 security=apparmor`; \
+            for others nothing has to be done"
+            .to_owned(),
+        Fact::SeLinux => "pods that ask for a label of SELinux's need a system that has it; for others nothing has to be \
+            done"
+            .to_owned(),
         Fact::Ids if signs.no_new_privileges => {
             "start podinit without no_new_privs, which keeps newuidmap from working, or as root".to_owned()
         }

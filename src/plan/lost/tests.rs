@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::spec::{EmptyDir, HostPath, Profile, SecurityProfile, Sysctl, Volume, VolumeMount, VolumeSource};
+use crate::spec::{
+    EmptyDir, HostPath, Profile, SeLinuxOptions, SecurityProfile, Sysctl, Volume, VolumeMount, VolumeSource,
+};
 
 /// A host that lacks these.
 fn host(lacks: &[Fact]) -> HostFacts {
@@ -108,6 +110,34 @@ fn fs_09_mounts_that_others_see_are_root_s_to_make_and_not_of_users_of_their_own
     assert_eq!(lost_by(&shows(false, true), &root), refused);
     assert_eq!(lost_by(&shows(true, false), &host(&[])), refused);
     assert_eq!(lost_by(&shows(false, false), &host(&[])), []);
+}
+
+#[test]
+fn priv_11_profiles_and_labels_are_missed_where_they_are_written() {
+    let facts = host(&[Fact::AppArmor, Fact::SeLinux]);
+    let lost = |change: fn(&mut Pod, &mut Container)| lost_by(&pod(Profile::Process, change), &facts);
+    let field = |name: &str| format!("containers[0].securityContext.{name}");
+    let app_armor = [(field("appArmorProfile"), Some(Protection::AppArmor))];
+    for profile in [SecurityProfile::RuntimeDefault, SecurityProfile::Localhost("own".into())] {
+        let written = pod(Profile::Process, |pod, _| {
+            pod.security_context.profiles.app_armor = Some(profile.clone());
+        });
+        assert_eq!(lost_by(&written, &facts), app_armor);
+        let without = reduced(&written, &[Protection::AppArmor].into(), (0, 0));
+        assert_eq!(lost_by(&without, &facts), []);
+    }
+    let label = [(field("seLinuxOptions"), Some(Protection::SeLinux))];
+    assert_eq!(
+        lost(|_, main| {
+            let level = "s0".to_owned();
+            main.security_context.profiles.se_linux = Some(SeLinuxOptions { level, ..Default::default() });
+        }),
+        label
+    );
+    let unconfined = |_: &mut Pod, main: &mut Container| {
+        main.security_context.profiles.app_armor = Some(SecurityProfile::Unconfined);
+    };
+    assert_eq!(lost(unconfined), []);
 }
 
 #[test]

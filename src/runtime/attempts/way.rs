@@ -13,7 +13,7 @@ use crate::plan::CommandPlan;
 use crate::pod::{StartFailure, StartStage};
 use crate::runtime::cause;
 use crate::runtime::oom::{By, OomScore};
-use crate::runtime::sandbox::Enclosure;
+use crate::runtime::sandbox::{Enclosure, Labels};
 use crate::sys::{self, Birth, ChildOp, CommandLine, CredentialOp, Memory, Namespaces, StartReport};
 
 /// The step that a container refuses to podinit in it while parts of its own /proc are covered (ROOTLESS-04).
@@ -93,6 +93,13 @@ impl Way {
         if let Some(OomScore { value, by: By::Itself }) = score {
             let (path, bytes) = (c"/proc/self/oom_score_adj", value.to_string().into_bytes());
             self.add(ChildOp::Write { path, bytes }, Step::Own("set its oom_score_adj"));
+        }
+    }
+
+    /// While /proc is the host's, too.
+    pub(in crate::runtime) fn add_labels(&mut self, labels: Labels) {
+        for (op, what) in labels {
+            self.add(op, Step::Named(what));
         }
     }
 

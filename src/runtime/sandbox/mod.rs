@@ -2,6 +2,7 @@
 //! pod's own files and volumes, and for each attempt the steps that its child takes. What is to be made was
 //! decided in `plan`.
 
+mod labels;
 mod mounts;
 mod network;
 pub(super) mod own_users;
@@ -31,6 +32,7 @@ use self::shared::Shared;
 pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 
 use super::cause;
+use super::host::random_number;
 use crate::plan::{
     self, Accounts, ContainerIsolation, Credentials, Hostname, IDS_OF_POD, Ids, Isolation,
     MOST_ACCOUNT_BYTES, MountPlan, NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity,
@@ -59,15 +61,22 @@ pub(super) struct Sandbox {
     disk: Option<Disk>,
     volumes: Vec<VolumeAt>,
     shared: Shared,
+    /// Tells this pod from others where a label of SELinux's does not; 0 where nobody asked.
+    number: u64,
     hostname: Hostname,
     processes: Option<PodProcesses>,
 }
+
+/// Steps that tell security modules something, and what each is in words.
+pub(super) type Labels = Vec<(ChildOp, String)>;
 
 /// What surrounds one attempt: the steps of its child beside those that every child takes.
 #[derive(Debug, Default)]
 pub(super) struct Enclosure {
     /// Namespaces of its own.
     pub(super) namespaces: Namespaces,
+    /// What the kernel's security modules are told, first of all.
+    pub(super) labels: Labels,
     /// What is done as the supervisor, before the pod's users are joined.
     pub(super) before: Vec<(ChildOp, String)>,
     /// The pod's user namespace, where the supervisor is not in it.
@@ -102,9 +111,18 @@ impl Sandbox {
             disk: None,
             volumes: Vec::new(),
             shared: Shared::default(),
+            number: 0,
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
             processes: None,
         }
+    }
+
+    /// Makes ready what the kernel's security modules will be told of containers, before anything else.
+    pub(super) fn prepare_labels(&mut self, pod: &Pod) -> Result<(), String> {
+        if self.number == 0 && plan::has_se_linux_label(pod) {
+            self.number = random_number();
+        }
+        labels::load_default(pod)
     }
 
     /// Makes everything that is the pod's. On an error nothing of it is left but namespaces that end with
@@ -420,6 +438,9 @@ impl Sandbox {
     ) -> Result<Enclosure, StartFailure> {
         let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
         let mut enclosure = rights::enclosure(credentials, isolation.as_on_node, self.ids).map_err(config)?;
+        if credentials.app_armor.is_some() || credentials.se_linux.is_some() {
+            enclosure.labels = labels::steps(credentials, self.number);
+        }
         enclosure.users_of_pod = self.users_of_pod().map(|users| users.as_raw_fd());
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
