@@ -122,6 +122,8 @@ pub(super) struct Provisions<'a> {
     pub(super) limits: Limits,
     /// Who runs the container's program.
     pub(super) reaper: Reaper<'a>,
+    /// An eventfd(2) that its program waits for.
+    pub(super) gate: Option<RawFd>,
 }
 
 impl Attempts {
@@ -161,7 +163,8 @@ impl Attempts {
         stdio: &Stdio<'_>,
         provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
-        let Provisions { open_files, notify, mut enclosure, inside, is_joined, limits, reaper } = provisions;
+        let Provisions { open_files, notify, mut enclosure, inside, is_joined, limits, reaper, gate } =
+            provisions;
         let mut way = Way::new(&plan);
         way.add_oom_score(limits.oom_score);
         way.add_labels(std::mem::take(&mut enclosure.labels));
@@ -192,8 +195,11 @@ impl Attempts {
         }
         let handed_over = way.hand_over(is_joined && namespaces != Namespaces::NONE)?;
         let has_processes = enclosure.has_first_process() || inside.is_some();
-        let kept = [notify.map(|(_, to)| to), reaper.descriptor()];
+        let kept = [notify.map(|(_, to)| to), reaper.descriptor(), gate];
         way.add_enclosed(&plan, open_files, enclosure, kept);
+        if let Some(event) = gate {
+            way.add(ChildOp::Await { event }, Step::Own("wait for its turn"));
+        }
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
@@ -252,7 +258,7 @@ impl Attempts {
         let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {
             way.join_users(enclosure.users_of_pod);
-            way.add_enclosed(&plan, open_files, enclosure, [None; 2]);
+            way.add_enclosed(&plan, open_files, enclosure, [None; 3]);
             return way.execute(&mut command_line(plan, Reaper::Never), output, birth);
         }
         let attempt = self.live.get(&id.container).filter(|attempt| attempt.id == id);
@@ -266,7 +272,7 @@ impl Attempts {
         }
         // Last: the others are joined by the supervisor's rights.
         way.join_users(enclosure.users_of_pod);
-        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 2]);
+        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 3]);
         let inside = attempt.has_processes.then(|| processes.as_fd());
         way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth })
     }
@@ -380,6 +386,16 @@ impl Attempts {
             emergency::remove(attempt.pid);
             self.retire(attempt.limits.group);
         }
+    }
+
+    /// Ends an attempt that has not begun to run, and forgets it.
+    pub(super) fn throw_away(&mut self, container: ContainerId, epoll: &Epoll) {
+        if let Some(attempt) = self.live.get(&container) {
+            let pid = attempt.pid;
+            let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGKILL);
+            self.add_stranger(pid);
+        }
+        self.forget(container, epoll);
     }
 
     /// Sends a signal. What has ended meanwhile has no use for it.

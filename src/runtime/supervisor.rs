@@ -2,6 +2,7 @@
 //! this order, hand the facts to the machine, carry out what it wants, sleep until its next deadline.
 //! Nothing in a turn waits for anything.
 
+mod ahead;
 mod groups;
 mod network;
 mod open_files;
@@ -14,6 +15,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use self::ahead::Ahead;
 use super::attempts::{Attempts, Start};
 use super::cgroup::Cgroups;
 use super::environment::Environment;
@@ -69,6 +71,8 @@ pub(super) struct Supervisor {
     watch: Option<Watch>,
     /// Tells programs, where one wants to know.
     reporter: Option<Reporter>,
+    /// The attempt that is made ready for what comes next.
+    ahead: Option<Ahead>,
     finished: Option<(u8, Cause)>,
 }
 
@@ -130,6 +134,7 @@ impl Supervisor {
             notified: Notified::default(),
             watch,
             reporter,
+            ahead: None,
             finished: None,
         })
     }
@@ -227,6 +232,7 @@ impl Supervisor {
             self.own_program = sys::open_own_program().ok();
         }
         self.open_files = self.open_files.or_else(|| open_files::raise(&pod));
+        self.drop_ahead();
         log::info!("the manifest has changed");
         self.fact(Event::SpecChanged(Box::new(pod)));
     }
@@ -278,6 +284,7 @@ impl Supervisor {
     }
 
     fn start_failed(&mut self, attempt: AttemptId, failure: StartFailure) {
+        self.drop_ahead();
         // Nobody is there who could say anything: that its descriptor is closed means nothing.
         self.notified.close(attempt.container, &self.epoll);
         if let Some(output) = &mut self.output {
@@ -310,7 +317,7 @@ impl Supervisor {
     }
 
     fn child_ended(&mut self, pid: i32, status: ExitStatus) {
-        if self.attempts.stranger_ended(pid) {
+        if self.attempts.stranger_ended(pid) || self.ahead_ended(pid) {
             return;
         }
         if self.sandbox.lost_first_process(pid) {
@@ -367,7 +374,10 @@ impl Supervisor {
         let is_run = |pid| runs.has(pid);
         match action {
             Action::SetUpSandbox => self.set_up_sandbox(),
-            Action::TearDownSandbox => self.sandbox.tear_down(),
+            Action::TearDownSandbox => {
+                self.drop_ahead();
+                self.sandbox.tear_down();
+            }
             Action::BeginTry => self.begin_try(),
             Action::StatusChanged => {
                 if let Some(reporter) = &mut self.reporter {

@@ -10,7 +10,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 
-pub(crate) use credentials::{CredentialOp, FilterInstruction, give_away};
+pub(crate) use credentials::{
+    CredentialOp, FilterInstruction, effective_capabilities, give_away, is_filtered, permitted_capabilities,
+};
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
 
@@ -44,7 +46,7 @@ pub(crate) enum ChildOp {
     Write { path: &'static CStr, bytes: Vec<u8> },
     /// Closes every descriptor from this one up, but the report and these. Before the working
     /// directory is changed: a path such as /proc/self/fd/7 would lead out of the container (CVE-2024-21626).
-    CloseOthers { from: RawFd, but: [Option<RawFd>; 2] },
+    CloseOthers { from: RawFd, but: [Option<RawFd>; 3] },
     /// Fails unless the working directory is below the root: getcwd(2) then begins with `/`.
     CheckDirectory,
     /// Waits until somebody counts this eventfd(2) up.
@@ -302,9 +304,9 @@ fn told(done: Result<(), Errno>) -> bool {
 
 /// # Safety
 /// As [`run`].
-unsafe fn close_others(mut from: RawFd, but: [Option<RawFd>; 2], report: RawFd) -> bool {
-    let [one, other] = but;
-    let mut kept = [report, one.unwrap_or(report), other.unwrap_or(report)];
+unsafe fn close_others(mut from: RawFd, but: [Option<RawFd>; 3], report: RawFd) -> bool {
+    let [one, other, third] = but.map(|kept| kept.unwrap_or(report));
+    let mut kept = [report, one, other, third];
     kept.sort_unstable();
     for kept in kept {
         // SAFETY: numbers only; the child's descriptors are its own.

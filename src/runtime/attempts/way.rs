@@ -172,7 +172,7 @@ impl Way {
         plan: &CommandPlan,
         open_files: Option<u64>,
         enclosure: Enclosure,
-        kept: [Option<RawFd>; 2],
+        kept: [Option<RawFd>; 3],
     ) {
         for (op, what) in enclosure.mounts {
             self.add(op, Step::Named(what));

@@ -28,6 +28,7 @@ use self::network::Network;
 use self::own_users::OwnUsers;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
+use self::rights::Filters;
 use self::shared::Shared;
 pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 
@@ -65,6 +66,7 @@ pub(super) struct Sandbox {
     number: u64,
     hostname: Hostname,
     processes: Option<PodProcesses>,
+    filters: Filters,
 }
 
 /// Steps that tell security modules something, and what each is in words.
@@ -114,6 +116,7 @@ impl Sandbox {
             number: 0,
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
             processes: None,
+            filters: Filters::default(),
         }
     }
 
@@ -125,17 +128,23 @@ impl Sandbox {
         labels::load_default(pod)
     }
 
-    /// Makes everything that is the pod's. On an error nothing of it is left but namespaces that end with
+    /// The pod has another name than this host.
+    pub(super) fn has_own_hostname(&self, pod: &Pod) -> bool {
+        self.isolation.uts && !pod.sandbox.host.network
+    }
+
+    /// Makes everything that is the pod's. `surroundings` are needed by a pod that has volumes or this host's
+    /// name. On an error nothing of it is left but namespaces that end with
     /// podinit.
     pub(super) fn set_up(
         &mut self,
         pod: &Pod,
-        surroundings: &Surroundings,
+        surroundings: Option<&Surroundings>,
         own_program: Option<BorrowedFd<'_>>,
     ) -> Result<(), String> {
         self.check_roots(pod)?;
         self.hostname = plan::hostname(pod)?;
-        if pod.sandbox.host.network || !self.isolation.uts {
+        if let Some(surroundings) = surroundings.filter(|_| !self.has_own_hostname(pod)) {
             // The name of the host is the pod's as well.
             self.hostname.kernel.clone_from(&surroundings.node_name);
         }
@@ -157,7 +166,7 @@ impl Sandbox {
             place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
         }
         self.set_up_network(pod)?;
-        if let Some(place) = &self.place {
+        if let (Some(place), Some(surroundings)) = (&self.place, surroundings) {
             let at = volumes::Places {
                 place,
                 ids: self.ids,
@@ -357,9 +366,14 @@ impl Sandbox {
         self.isolation.of(id)
     }
 
-    /// The pod's user namespace, where the supervisor is not in it.
-    fn users_of_pod(&self) -> Option<BorrowedFd<'_>> {
-        self.own_users.as_ref().and_then(OwnUsers::namespace)
+    /// Containers mount parts of volumes for others.
+    pub(super) fn shares_mounts(&self) -> bool {
+        self.shared.is_needed()
+    }
+
+    /// The container's main process is the first of a process namespace: with it everything ends.
+    pub(super) fn has_own_processes(&self, id: ContainerId) -> bool {
+        self.of(id).is_some_and(|of| of.processes == ProcessNamespace::Own)
     }
 
     /// The process namespace that an attempt of the container is born into; it is the pod's.
@@ -430,18 +444,21 @@ impl Sandbox {
 
     /// The steps of an attempt's child.
     pub(super) fn enclosure(
-        &self,
+        &mut self,
         id: AttemptId,
         plan: Option<&MountPlan>,
         credentials: &Credentials,
         working_dir: Option<&std::ffi::CStr>,
     ) -> Result<Enclosure, StartFailure> {
-        let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
-        let mut enclosure = rights::enclosure(credentials, isolation.as_on_node, self.ids).map_err(config)?;
+        let Some(isolation) = self.isolation.of(id.container) else { return Ok(Enclosure::default()) };
+        let as_on_node = isolation.as_on_node;
+        let mut enclosure =
+            rights::enclosure(credentials, as_on_node, self.ids, &mut self.filters).map_err(config)?;
         if credentials.app_armor.is_some() || credentials.se_linux.is_some() {
             enclosure.labels = labels::steps(credentials, self.number);
         }
-        enclosure.users_of_pod = self.users_of_pod().map(|users| users.as_raw_fd());
+        enclosure.users_of_pod =
+            self.own_users.as_ref().and_then(OwnUsers::namespace).map(|users| users.as_raw_fd());
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
         }
@@ -532,9 +549,13 @@ fn accounts(root: Option<&Root>) -> io::Result<Accounts> {
         match sys::open_path(root.as_fd(), name, flags, 0, Within::Root) {
             Ok(file) => {
                 let file = fs::File::from(file);
+                let found = file.metadata()?;
                 let mut text = Vec::new();
-                if file.metadata()?.is_file() {
-                    file.take(MOST_ACCOUNT_BYTES as u64).read_to_end(&mut text)?;
+                if found.is_file() {
+                    let most = MOST_ACCOUNT_BYTES as u64;
+                    // With room for the end, so that one read finds all of it and one the end.
+                    text.reserve(usize::try_from(found.len().min(most)).unwrap_or(0) + 32);
+                    file.take(most).read_to_end(&mut text)?;
                 }
                 Ok(text)
             }

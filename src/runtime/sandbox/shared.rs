@@ -77,6 +77,11 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether there is a volume of that kind.
+    pub(super) fn is_needed(&self) -> bool {
+        self.host.is_some() || self.pod.is_some()
+    }
+
     /// Makes a mount namespace in which those of the pod's own volumes are shared that containers mount in. They are
     /// there.
     pub(super) fn make(&mut self, pod: &Pod, volumes: &[VolumeAt]) -> Result<(), String> {
