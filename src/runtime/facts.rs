@@ -45,7 +45,11 @@ pub(crate) fn own_ids() -> (u32, u32) {
 pub(crate) fn facts(asked: &BTreeSet<Fact>) -> HostFacts {
     let mut facts = nothing_asked();
     // These are looked for and not tried: what nobody enforces fails nowhere.
-    facts.ask(&asked.iter().copied().filter(|fact| [Fact::AppArmor, Fact::SeLinux].contains(fact)).collect());
+    let looked_for: BTreeSet<Fact> =
+        [Fact::AppArmor, Fact::SeLinux].into_iter().filter(|fact| asked.contains(fact)).collect();
+    if !looked_for.is_empty() {
+        facts.ask(&looked_for);
+    }
     let effective = sys::effective_capabilities().unwrap_or(0);
     let is_free = effective & RIGHTS == RIGHTS && !sys::is_filtered();
     if !is_free && !facts.holds_together(asked) {

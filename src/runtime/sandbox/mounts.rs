@@ -1,6 +1,8 @@
 //! A container's mounts as steps of its child. Everything that is mounted is opened first, since what is
 //! mounted later may cover it; then comes the root, then what is below it, the deepest last.
 
+mod users;
+
 use std::ffi::{CStr, CString};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -157,31 +159,6 @@ impl Steps<'_> {
         what: &str,
     ) {
         self.add(MountOp::Change { mount, recursive, set, propagation }, what);
-    }
-
-    /// Files that are mounted for a pod with users of its own belong to these, as their owners say.
-    fn map_ids(&mut self, mount: Slot, what: &str) {
-        if let Some(users) = self.host.users {
-            self.add(MountOp::MapIds { mount, users }, what);
-        }
-    }
-
-    /// What only the supervisor's own rights open. Where the pod's files lie is the working directory from here on,
-    /// as root of the pod cannot find it by its path.
-    fn open_root_for_users(&mut self) {
-        if let Root::Directory(rootfs) = &self.plan.root {
-            let what = format!("use the root file system {}", rootfs.path);
-            self.copy_directory(rootfs, &what);
-            self.map_ids(ROOT, &what);
-        }
-        self.add(MountOp::Enter { directory: PLACE }, "open the pod's own files");
-    }
-
-    /// The same places in the mount namespace of the pod's users.
-    fn come_back(&mut self) {
-        let own = "open the pod's own files";
-        self.open(From::Here, c".", Within::Host, FileKind::Directory, PLACE, own);
-        self.open(From::Slot(PLACE), c"empty", Within::Beneath, FileKind::Directory, EMPTY, own);
     }
 
     fn open_directory(&mut self, path: &str, what: &str) {
@@ -429,22 +406,6 @@ impl Steps<'_> {
             options.push(("userxattr", ""));
         }
         self.make(c"overlay", &options, self.no_devices(), ROOT, what);
-    }
-
-    /// Of a directory with other ids there is a mount and no path. It is found from the layer's own directory.
-    fn attach_lower(&mut self, what: &str) {
-        let (path, within, kind) = (c"lower", Within::Beneath, FileKind::Directory);
-        let make = MountOp::Make {
-            from: From::Slot(TARGET),
-            path: path.to_owned(),
-            within,
-            kind: MakeKind::Directory,
-            mode: 0o700,
-        };
-        self.add(make, what);
-        self.open(From::Slot(TARGET), path, within, kind, OTHER, what);
-        self.add(MountOp::Attach { mount: ROOT, at: OTHER }, what);
-        self.add(MountOp::Enter { directory: TARGET }, what);
     }
 
     fn attach(&mut self, mount: &Mount, slot: Slot) {
