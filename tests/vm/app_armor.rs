@@ -116,3 +116,26 @@ fn the_usual_profile_keeps_containers_from_the_kernel() {
     let said = finished.messages().join("\n");
     assert!(said.contains("AppArmor profile \"missing\", which has to be loaded"), "{said}");
 }
+
+/// PRIV-11: where the usual profile is not loaded podinit has apparmor_parser load it, once.
+#[test]
+fn the_usual_profile_is_loaded_where_it_is_not() {
+    if !has("apparmor_parser") {
+        return;
+    }
+    let libraries = Command::new("ldd").arg("/sbin/apparmor_parser").output().unwrap().stdout;
+    let libraries = String::from_utf8(libraries).unwrap();
+    let usual = "securityContext.appArmorProfile.type = \"RuntimeDefault\"";
+    let script = "cat /proc/self/attr/current; mount -t tmpfs none /tmp 2>/dev/null || echo no mount";
+    let pod = format!("name = \"vm\"\n{}", container("main", usual, script))
+        + &container("free", "", "cat /sys/kernel/security/apparmor/profiles");
+    let mut vm = Vm::new().words("apparmor=1 security=apparmor").pod(&pod);
+    let paths = libraries.split_ascii_whitespace().filter(|word| word.starts_with('/'));
+    for path in paths.chain(["/sbin/apparmor_parser"]) {
+        vm = vm.file(path, std::fs::read(path).unwrap(), 0o755);
+    }
+    let finished = vm.boot();
+    assert_eq!(finished.code(), 0, "{finished:#?}");
+    assert_eq!(finished.lines("main"), ["podinit-default (enforce)", "no mount"], "{finished:#?}");
+    assert_eq!(finished.lines("free"), ["podinit-default (enforce)"], "{finished:#?}");
+}

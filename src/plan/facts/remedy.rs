@@ -83,12 +83,10 @@ pub fn remedy(fact: Fact, errno: i32, signs: &Signs) -> String {
         }
         Fact::SeccompByRight => "use a kernel with CONFIG_SECCOMP_FILTER".to_owned(),
         Fact::Landlock => "use Linux 5.13 or later with `landlock` among the `lsm=` of its command line".to_owned(),
-        Fact::AppArmor => "pods that ask for a profile of AppArmor's need a kernel with `apparmor=1 security=apparmor`; \
-            for others nothing has to be done"
+        Fact::AppArmor => "use a kernel that has it, with `apparmor=1 security=apparmor` on its command line; only pods that \
+            ask for a profile need it"
             .to_owned(),
-        Fact::SeLinux => "pods that ask for a label of SELinux's need a system that has it; for others nothing has to be \
-            done"
-            .to_owned(),
+        Fact::SeLinux => "use a system that has it; only pods that ask for a label need it".to_owned(),
         Fact::Ids if signs.no_new_privileges => {
             "start podinit without no_new_privs, which keeps newuidmap from working, or as root".to_owned()
         }
