@@ -55,10 +55,10 @@ mod tests {
         loop {
             let mut starts = Vec::new();
             while let Some(action) = machine.poll_action() {
-                match action {
-                    Action::SetUpSandbox => machine.handle_event(now, Event::SandboxReady),
-                    Action::Start(attempt) => starts.push(attempt),
-                    _ => {}
+                if let Action::Start(attempt) = action {
+                    starts.push(attempt);
+                } else if action == Action::SetUpSandbox {
+                    machine.handle_event(now, Event::SandboxReady);
                 }
             }
             let is_sidecar = |attempt: &&AttemptId| attempt.container == ContainerId::at(0);

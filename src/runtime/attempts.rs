@@ -165,10 +165,11 @@ impl Attempts {
         stdio: &Stdio<'_>,
         provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
-        let Provisions { open_files, notify, enclosure, inside, is_joined, limits, reaper, gate } =
+        let Provisions { open_files, notify, mut enclosure, inside, is_joined, limits, reaper, gate } =
             provisions;
         let mut way = Way::new(&plan);
         way.add_oom_score(limits.oom_score);
+        way.add_labels(std::mem::take(&mut enclosure.labels));
         match stdio {
             Stdio::Inherited { own_group: true } => {
                 way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
@@ -187,8 +188,14 @@ impl Attempts {
         if let Some((from, to)) = notify {
             way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
         }
-        let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
         let namespaces = enclosure.namespaces;
+        let mut born_in = namespaces;
+        if let Some(users) = enclosure.users_of_pod {
+            // Those of processes are left by being born, the others only by one of the pod's users.
+            born_in = namespaces.and_only(Namespaces::PROCESS);
+            way.add_users(std::mem::take(&mut enclosure.before), users, namespaces.without(born_in));
+        }
+        let handed_over = way.hand_over(is_joined && namespaces != Namespaces::NONE)?;
         let has_processes = enclosure.has_first_process() || inside.is_some();
         let kept = [notify.map(|(_, to)| to), reaper.descriptor(), gate];
         way.add_enclosed(&plan, open_files, enclosure, kept);
@@ -201,7 +208,7 @@ impl Attempts {
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
         let birth = Birth {
-            namespaces,
+            namespaces: born_in,
             inside,
             cgroup: limits.group.as_ref().map(AsFd::as_fd),
             ..Birth::plain(memory)
@@ -245,14 +252,16 @@ impl Attempts {
         id: AttemptId,
         plan: CommandPlan,
         open_files: Option<u64>,
-        enclosure: Enclosure,
+        mut enclosure: Enclosure,
     ) -> Result<Executed, StartFailure> {
         let null = self.null()?;
         let mut way = Way::new(&plan);
         way.add_oom_score(self.oom_score(id));
+        way.add_labels(std::mem::take(&mut enclosure.labels));
         let output = way.add_pipe(null)?;
         let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {
+            way.join_users(enclosure.users_of_pod);
             way.add_enclosed(&plan, open_files, enclosure, [None; 3]);
             return way.execute(&mut command_line(plan, Reaper::Never), output, birth);
         }
@@ -265,6 +274,8 @@ impl Attempts {
             let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
             way.add(join, Step::Own("join the container"));
         }
+        // Last: the others are joined by the supervisor's rights.
+        way.join_users(enclosure.users_of_pod);
         way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 3]);
         let inside = attempt.has_processes.then(|| processes.as_fd());
         way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth })

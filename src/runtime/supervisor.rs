@@ -11,6 +11,7 @@ mod start;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -157,7 +158,7 @@ impl Supervisor {
                 self.reap();
                 self.last_words(code, cause);
                 // Their memory goes with the process.
-                std::mem::forget((self.machine, self.environment, self.attempts, self.output));
+                let _ = ManuallyDrop::new((self.machine, self.environment, self.attempts, self.output));
                 return code;
             }
             if let Some(output) = &mut self.output {

@@ -18,6 +18,8 @@ pub(crate) use credentials::{
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
 
+use super::namespaces::{Namespaces, unshare};
+
 /// One step of a child on its way to exec. A step that fails ends the child.
 #[derive(Debug)]
 pub(crate) enum ChildOp {
@@ -40,6 +42,8 @@ pub(crate) enum ChildOp {
     HandOverNamespaces { socket: RawFd },
     /// Joins a namespace (setns(2)).
     JoinNamespace { namespace: RawFd },
+    /// Leaves namespaces of these kinds for new ones (unshare(2)).
+    LeaveNamespaces(Namespaces),
     /// Writes to a file of /proc/self.
     Write { path: &'static CStr, bytes: Vec<u8> },
     /// Closes every descriptor from this one up, but the report and these. Before the working
@@ -281,6 +285,7 @@ unsafe fn take(op: &ChildOp, slots: &mut Slots, outlets: Outlets) -> bool {
         ChildOp::HandOverNamespaces { socket } => unsafe { hand_over_namespaces(*socket) },
         // SAFETY: numbers only.
         ChildOp::JoinNamespace { namespace } => unsafe { libc::setns(*namespace, 0) == 0 },
+        ChildOp::LeaveNamespaces(namespaces) => told(unshare(*namespaces)),
         // SAFETY: the rule of `run`.
         ChildOp::Write { path, bytes } => unsafe { write_file(path, bytes) },
         // SAFETY: the rule of `run`.

@@ -113,6 +113,7 @@ fn targets(ops: &[ChildOp]) -> impl Iterator<Item = RawFd> {
         | ChildOp::Credential(_)
         | ChildOp::HandOverNamespaces { .. }
         | ChildOp::JoinNamespace { .. }
+        | ChildOp::LeaveNamespaces(_)
         | ChildOp::Write { .. }
         | ChildOp::CloseOthers { .. }
         | ChildOp::CheckDirectory

@@ -24,6 +24,7 @@ mod inherited;
 mod links;
 mod namespaces;
 mod nested;
+mod own_users;
 mod pod;
 mod probe;
 #[path = "../it/pty.rs"]
@@ -33,4 +34,5 @@ mod refused;
 mod rights;
 mod rootless;
 mod roots;
+mod shared;
 mod volumes;

@@ -14,8 +14,8 @@ use crate::plan::CommandPlan;
 use crate::pod::{StartFailure, StartStage};
 use crate::runtime::cause;
 use crate::runtime::oom::{By, OomScore};
-use crate::runtime::sandbox::Enclosure;
-use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, StartReport};
+use crate::runtime::sandbox::{Enclosure, Labels, Words};
+use crate::sys::{self, Birth, ChildOp, CommandLine, CredentialOp, Memory, Namespaces, StartReport};
 
 /// The step that a container refuses to podinit in it while parts of its own /proc are covered (ROOTLESS-04).
 const PROC: &str = "mount /proc";
@@ -102,6 +102,13 @@ impl Way {
         }
     }
 
+    /// While /proc is the host's, too.
+    pub(in crate::runtime) fn add_labels(&mut self, labels: Labels) {
+        for (op, what) in labels {
+            self.add(op, Step::Named(what));
+        }
+    }
+
     /// A session of its own, this input, and a pipe for what it prints.
     pub(in crate::runtime) fn add_pipe(&mut self, input: RawFd) -> Result<Pipe, StartFailure> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(cannot_create)?;
@@ -138,6 +145,31 @@ impl Way {
         let op = ChildOp::HandOverNamespaces { socket: theirs.as_raw_fd() };
         self.add(op, Step::Own("hand over its namespaces"));
         Ok(Some((ours, theirs)))
+    }
+
+    /// What is done as the supervisor; then the child becomes root of the pod's users, and leaves these namespaces
+    /// for some that are theirs.
+    pub(in crate::runtime) fn add_users(
+        &mut self,
+        before: Vec<(ChildOp, Words)>,
+        users: RawFd,
+        leaves: Namespaces,
+    ) {
+        for (op, what) in before {
+            self.add(op, Step::Named(what));
+        }
+        self.join_users(Some(users));
+        let become_root = "become root of the pod's users";
+        self.add(ChildOp::Credential(CredentialOp::Groups(Vec::new())), Step::Own(become_root));
+        self.add(ChildOp::Credential(CredentialOp::User { user: 0, group: 0 }), Step::Own(become_root));
+        self.add(ChildOp::LeaveNamespaces(leaves), Step::Own("make namespaces of the pod's users"));
+    }
+
+    /// Joins the pod's users, where the supervisor is not among them.
+    pub(in crate::runtime) fn join_users(&mut self, users: Option<RawFd>) {
+        if let Some(namespace) = users {
+            self.add(ChildOp::JoinNamespace { namespace }, Step::Own("join the pod's users"));
+        }
     }
 
     /// What every child does last, inside of what surrounds it.

@@ -1,13 +1,16 @@
 //! A container's mounts as steps of its child. Everything that is mounted is opened first, since what is
 //! mounted later may cover it; then comes the root, then what is below it, the deepest last.
 
+mod users;
+
 use std::ffi::{CStr, CString};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use super::Words;
 use super::place::Place;
 use crate::plan::{Mount, MountPlan, MountSource, Root};
-use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, RootfsLayer, TERMINATION_LOG};
+use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, Rootfs, RootfsLayer, TERMINATION_LOG};
 use crate::sys::{FileKind, From, MakeKind, MountAttributes, MountOp, Propagation, Slot, Within};
 
 /// A step, and what it does in words that follow "cannot".
@@ -22,6 +25,9 @@ pub(super) struct VolumeAt {
     pub(super) type_: HostPathType,
     /// It is a directory that podinit made: a part of it that is missing may be made.
     pub(super) is_ours: bool,
+    /// The mount namespaces that a mount of it is copied from, where that is not the supervisor's: of one that only
+    /// looks on, and of one that shows what its container mounts.
+    pub(super) namespaces: [Option<RawFd>; 2],
 }
 
 /// What is known of the host.
@@ -31,6 +37,8 @@ pub(super) struct Host<'a> {
     pub(super) volumes: &'a [VolumeAt],
     /// The pod is in a user namespace of its own.
     pub(super) is_rootless: bool,
+    /// The pod's user namespace, which the child joins between opening what it mounts and mounting it.
+    pub(super) users: Option<RawFd>,
     /// The pod has its own System V IPC and message queues.
     pub(super) own_ipc: bool,
     /// The file for the last message, below the place.
@@ -46,6 +54,7 @@ const PLACE: Slot = Slot(3);
 const EMPTY: Slot = Slot(4);
 const DEV: Slot = Slot(5);
 const SHM: Slot = Slot(6);
+const OWN: Slot = Slot(7);
 /// The first of those for the devices.
 const DEVICES_FROM: u8 = 8;
 /// The first of those for the mounts' sources.
@@ -75,17 +84,24 @@ const LINKS: [(&CStr, &CStr); 5] = [
 const INERT: MountAttributes =
     MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_DEVICES).and(MountAttributes::NO_EXECUTION);
 
-/// The steps of one container's mounts.
-pub(super) fn steps(plan: &MountPlan, host: Host<'_>) -> Vec<Step> {
+/// The steps of one container's mounts: those before the pod's users are joined, and those after. Where the
+/// supervisor is among them, or there are none, all come after.
+pub(super) fn steps(plan: &MountPlan, host: Host<'_>) -> [Vec<Step>; 2] {
     let mut steps = Steps { made: Vec::new(), plan, host };
     steps.open_sources();
+    let mut before = Vec::new();
+    if host.users.is_some() {
+        steps.open_root_for_users();
+        before = std::mem::take(&mut steps.made);
+        steps.come_back();
+    }
     steps.root();
     for (position, mount) in plan.mounts.iter().enumerate() {
         steps.attach(mount, source_slot(position));
     }
     steps.hide();
     steps.enter();
-    steps.made
+    [before, steps.made]
 }
 
 struct Steps<'a> {
@@ -146,6 +162,18 @@ impl Steps<'_> {
         self.add(MountOp::Change { mount, recursive, set, propagation }, what);
     }
 
+    fn open_directory(&mut self, path: &str, what: &Words) {
+        self.open(From::Here, c_string(path), Within::Host, FileKind::Directory, OTHER, what);
+    }
+
+    /// A copy of a directory's mount, which becomes the root or what is below its layer.
+    fn copy_directory(&mut self, rootfs: &Rootfs, what: &Words) {
+        self.copy(From::Here, c_string(&rootfs.path), FileKind::Directory, true, ROOT, what);
+        let is_read_only = self.plan.read_only_root && rootfs.layer == RootfsLayer::Directory;
+        let read_only = if is_read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
+        self.change(ROOT, true, self.no_devices().and(read_only), Propagation::Private, what);
+    }
+
     fn no_devices(&self) -> MountAttributes {
         if self.plan.devices { MountAttributes::default() } else { MountAttributes::NO_DEVICES }
     }
@@ -163,7 +191,9 @@ impl Steps<'_> {
         let what = &Words::Owned(format!("mount {}", mount.name));
         match &mount.source {
             // Made of nothing, right where they belong.
-            MountSource::Proc | MountSource::Sys => {}
+            MountSource::Proc | MountSource::Sys if self.host.users.is_none() => {}
+            // The process namespace is the supervisor's child's, and not its users'.
+            MountSource::Proc | MountSource::Sys => self.make_kernel_s(mount, slot, what),
             MountSource::Dev => self.open_devices(),
             MountSource::HostProc => self.copy_host(c"/proc", slot, what),
             MountSource::HostSys => self.copy_host(c"/sys", slot, what),
@@ -195,9 +225,24 @@ impl Steps<'_> {
         self.change(slot, true, MountAttributes::default(), Propagation::Private, what);
     }
 
+    /// A file system of the kernel's, made of nothing.
+    fn make_kernel_s(&mut self, mount: &Mount, slot: Slot, what: &Words) {
+        match &mount.source {
+            MountSource::Proc => self.make(c"proc", &[], INERT, slot, what),
+            MountSource::Sys => {
+                let read_only =
+                    if mount.read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
+                self.make(c"sysfs", &[], INERT.and(read_only), slot, what);
+            }
+            MountSource::Dev | MountSource::HostProc | MountSource::HostSys | MountSource::HostDev => {}
+            MountSource::PodFile(_) | MountSource::TerminationLog | MountSource::Volume { .. } => {}
+        }
+    }
+
     /// Copies one of the pod's own files, which are in a mount that is nobody else's.
     fn copy_own(&mut self, name: CString, slot: Slot, what: &Words) {
         self.copy(From::Slot(PLACE), name, FileKind::Any, false, slot, what);
+        self.map_ids(slot, what);
     }
 
     fn open_devices(&mut self) {
@@ -214,6 +259,9 @@ impl Steps<'_> {
             (From::Here, c"/dev/shm", &Words::Borrowed("open the host's shared memory"))
         };
         self.copy(from, path, FileKind::Directory, false, SHM, what);
+        if self.host.own_ipc {
+            self.map_ids(SHM, what);
+        }
     }
 
     fn open_volume(&mut self, at: &VolumeAt, sub_path: &str, mount: &Mount, slot: Slot, what: &Words) {
@@ -242,6 +290,14 @@ impl Steps<'_> {
             HostPathType::Unset | HostPathType::Directory | HostPathType::File => {}
             HostPathType::Socket | HostPathType::CharDevice | HostPathType::BlockDevice => {}
         }
+        let [looks_on, shows] = at.namespaces;
+        let namespace = match mount.propagation {
+            MountPropagation::None | MountPropagation::HostToContainer => looks_on,
+            MountPropagation::Bidirectional => shows,
+        };
+        if let Some(namespace) = namespace {
+            self.add(MountOp::Elsewhere { namespace, own: OWN }, what);
+        }
         let kind = match at.type_ {
             HostPathType::Unset => FileKind::Any,
             HostPathType::DirectoryOrCreate | HostPathType::Directory => FileKind::Directory,
@@ -269,6 +325,10 @@ impl Steps<'_> {
             self.open(From::Slot(OTHER), c_string(sub_path), Within::Beneath, FileKind::Any, OTHER, part);
             self.copy(From::Slot(OTHER), c"", FileKind::Any, true, slot, what);
         }
+        if namespace.is_some() {
+            self.add(MountOp::Back { own: OWN }, what);
+        }
+        self.map_ids(slot, what);
         let propagation = match mount.propagation {
             MountPropagation::None => Propagation::Private,
             MountPropagation::HostToContainer => Propagation::Slave,
@@ -311,15 +371,15 @@ impl Steps<'_> {
             }
             Root::Directory(rootfs) => {
                 let what = &Words::Owned(format!("use the root file system {}", rootfs.path));
-                let (path, kind) = (c_string(&rootfs.path), FileKind::Directory);
+                let has_users = self.host.users.is_some();
                 match rootfs.layer {
-                    RootfsLayer::Directory => {
-                        self.copy(From::Here, path, kind, true, ROOT, what);
-                        let set = self.no_devices().and(read_only);
-                        self.change(ROOT, true, set, Propagation::Private, what);
-                    }
+                    // Opened before the users were joined.
+                    RootfsLayer::Directory if has_users => {}
+                    RootfsLayer::Directory => self.copy_directory(rootfs, what),
                     RootfsLayer::Ephemeral => {
-                        self.open(From::Here, path, Within::Host, kind, OTHER, what);
+                        if !has_users {
+                            self.open_directory(&rootfs.path, what);
+                        }
                         self.overlay(&rootfs.path, what);
                     }
                 }
@@ -342,10 +402,14 @@ impl Steps<'_> {
                 what,
             );
         }
-        let layer = self.host.place.path("layer").to_string_lossy().into_owned();
-        let escaped = lower.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,");
+        let mut layer = self.host.place.path("layer").to_string_lossy().into_owned();
+        let mut lower = lower.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,");
+        if self.host.users.is_some() {
+            self.attach_lower(what);
+            (layer, lower) = (".".to_owned(), "lower".to_owned());
+        }
         let (upper, work) = (format!("{layer}/upper"), format!("{layer}/work"));
-        let mut options = vec![("lowerdir", &*escaped), ("upperdir", &*upper), ("workdir", &*work)];
+        let mut options = vec![("lowerdir", &*lower), ("upperdir", &*upper), ("workdir", &*work)];
         if self.host.is_rootless {
             options.push(("userxattr", ""));
         }
@@ -356,12 +420,10 @@ impl Steps<'_> {
         let what = &Words::Owned(format!("mount {}", mount.name));
         let path = c_string(&mount.path);
         match &mount.source {
-            MountSource::Proc => self.make(c"proc", &[], INERT, slot, what),
-            MountSource::Sys => {
-                let read_only =
-                    if mount.read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
-                self.make(c"sysfs", &[], INERT.and(read_only), slot, what);
+            MountSource::Proc | MountSource::Sys if self.host.users.is_none() => {
+                self.make_kernel_s(mount, slot, what);
             }
+            MountSource::Proc | MountSource::Sys => {}
             MountSource::HostSys if mount.read_only => {
                 self.change(slot, true, MountAttributes::READ_ONLY, Propagation::Unchanged, what);
             }
@@ -476,6 +538,10 @@ impl Steps<'_> {
                 let what = &Words::Borrowed("hide the pod's own files");
                 self.copy(From::Slot(EMPTY), c"", FileKind::Any, false, OTHER, what);
                 self.add(MountOp::Attach { mount: OTHER, at: PLACE }, what);
+                if self.host.users.is_some() {
+                    // A working directory below it would not be hidden.
+                    self.add(MountOp::Enter { directory: ROOT }, what);
+                }
             }
             Root::Directory(rootfs) => {
                 if let Some(directory) = self.host.working_dir {

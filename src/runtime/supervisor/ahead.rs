@@ -37,7 +37,9 @@ impl Supervisor {
     fn is_worth_it(&self, id: ContainerId) -> bool {
         let is_silent =
             |id| self.machine.pod().container(id).is_some_and(|container| container.notify.is_none());
-        self.sandbox.has_own_processes(id) && is_silent(id) && !self.is_handed_over(id)
+        // What a container before it mounts for others is part of what it begins with.
+        let sees_mounts = self.sandbox.shares_mounts();
+        self.sandbox.has_own_processes(id) && is_silent(id) && !self.is_handed_over(id) && !sees_mounts
     }
 
     /// Lets the attempt go on if it is the one that was made ready. Any other is started; what was made ready

@@ -82,6 +82,9 @@ impl Supervisor {
     }
 
     pub(super) fn set_up_sandbox(&mut self) {
+        if let Err(message) = self.sandbox.prepare_labels(self.machine.pod()) {
+            return self.fact(Event::SandboxFailed { message });
+        }
         if !self.sandbox.is_needed() {
             return self.fact(Event::SandboxReady);
         }
