@@ -13,6 +13,7 @@
 )]
 
 mod accounts;
+mod ahead;
 mod death;
 mod descriptors;
 mod filters;
