@@ -290,13 +290,22 @@ impl Judge<'_> {
         let field = format!("{path}.securityContext.runAsUser");
         let (user, group) = (identity.user, identity.group);
         let what = format!("container {} as {user}:{group}", container.name);
-        let groups = "securityContext.supplementalGroups";
-        let of_groups = format!("supplementary groups for container {}", container.name);
+        let all = &self.pod.security_context;
+        let (groups, of_groups) = match all.fs_group.filter(|_| all.supplemental_groups.is_empty()) {
+            Some(group) => {
+                ("fsGroup", format!("group {group} for container {} and its volumes", container.name))
+            }
+            None => ("supplementalGroups", format!("supplementary groups for container {}", container.name)),
+        };
+        let groups = &format!("securityContext.{groups}");
         if self.is_inside() {
             let lack = self.lack(&[Fact::Ids]).unwrap_or_else(|| outside(self.facts.ids));
             if !self.facts.ids.has(user) || !self.facts.ids.has(group) {
                 self.add(&field, &what, &lack, Some(Protection::User));
-            } else if !identity.groups.is_empty() && !self.facts.ids.allows_groups() {
+            } else if !identity.groups.is_empty()
+                && (!self.facts.ids.allows_groups()
+                    || identity.groups.iter().any(|id| !self.facts.ids.has(*id)))
+            {
                 self.add(groups, &of_groups, &lack, Some(Protection::User));
             }
             return;

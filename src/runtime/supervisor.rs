@@ -7,6 +7,7 @@ mod network;
 mod open_files;
 mod runs;
 mod start;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -200,6 +201,9 @@ impl Supervisor {
         }
         if ready.network {
             self.hear_of_network();
+        }
+        if ready.ownership {
+            self.hear_of_volumes();
         }
         self.look_at_manifest(ready.watch);
         if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now.mono) {

@@ -20,6 +20,8 @@ pub(super) enum Token {
     Group(ContainerId),
     /// What carries the pod's network has something to say.
     Network,
+    /// What gives volumes to the pod's group has something to say.
+    Ownership,
 }
 
 /// What one wait for events brought, sorted by what comes first.
@@ -33,6 +35,7 @@ pub(super) struct Ready {
     pub(super) watch: bool,
     pub(super) groups: bool,
     pub(super) network: bool,
+    pub(super) ownership: bool,
 }
 
 impl Ready {
@@ -48,6 +51,7 @@ impl Ready {
                 Token::Watch => ready.watch = true,
                 Token::Group(_) => ready.groups = true,
                 Token::Network => ready.network = true,
+                Token::Ownership => ready.ownership = true,
                 // Sinks are flushed every turn.
                 Token::Sink(_) => {}
             }
@@ -72,6 +76,7 @@ impl From<Token> for u64 {
             Token::Watch => (6, 0),
             Token::Group(container) => (7, container.position() as Self),
             Token::Network => (8, 0),
+            Token::Ownership => (9, 0),
         };
         kind << KIND | about
     }
@@ -88,6 +93,7 @@ impl Token {
             4 => Self::Run(RunId(about)),
             6 => Self::Watch,
             8 => Self::Network,
+            9 => Self::Ownership,
             7 => Self::Group(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             5 => Self::Notify(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             _ => Self::Signals,

@@ -22,7 +22,7 @@ pub(crate) use child::{
     StartReport, give_away,
 };
 pub(crate) use datagram::{Datagram, receive};
-pub(crate) use descriptors::{bytes_available, close_from, close_others, has_attribute};
+pub(crate) use descriptors::{bytes_available, change_mode, close_from, close_others, has_attribute};
 pub(crate) use environment::{add_variable, environment, open_own_program};
 pub(crate) use faults::on_fault;
 pub(crate) use machine::{aside, bring_interface_up, is_first_process, write_port};

@@ -16,6 +16,7 @@ mod accounts;
 mod death;
 mod descriptors;
 mod filters;
+mod groups;
 #[path = "../it/harness.rs"]
 #[allow(dead_code, reason = "the harness of the tests of the program")]
 mod harness;

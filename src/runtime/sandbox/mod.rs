@@ -4,6 +4,7 @@
 
 mod mounts;
 mod network;
+mod ownership;
 mod place;
 mod processes;
 mod rights;
@@ -22,6 +23,7 @@ use nix::fcntl::{AT_FDCWD, OFlag};
 
 use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
 use self::network::Network;
+use self::ownership::OwnershipChange;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
 pub(crate) use processes::{FIRST_PROCESS, be_first_process};
@@ -51,6 +53,8 @@ pub(super) struct Sandbox {
     base: Option<PathBuf>,
     disk: Option<Disk>,
     volumes: Vec<VolumeAt>,
+    /// While volumes become the group's.
+    change: Option<OwnershipChange>,
     hostname: Hostname,
     processes: Option<PodProcesses>,
 }
@@ -88,12 +92,13 @@ impl Sandbox {
             base: None,
             disk: None,
             volumes: Vec::new(),
+            change: None,
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
             processes: None,
         }
     }
 
-    /// Makes everything that is the pod's. On an error nothing of it is left but namespaces that end with
+    /// Makes everything that is the pod's, but for what [`change`](Self::change) does on its own. On an error nothing of it is left but namespaces that end with
     /// podinit.
     pub(super) fn set_up(
         &mut self,
@@ -126,7 +131,8 @@ impl Sandbox {
         self.set_up_network(pod)?;
         if let Some(place) = &self.place {
             let at = volumes::Places { place, ids: self.ids, base: self.base.as_deref() };
-            self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
+            let made = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
+            (self.volumes, self.change) = (made.volumes, made.change);
         }
         if self.isolation.shares_processes() {
             let place = self.place.as_ref();
@@ -243,6 +249,7 @@ impl Sandbox {
     /// Ends what was made for the pod. Nothing of any container is left.
     pub(super) fn tear_down(&mut self) {
         self.processes = None;
+        self.change = None;
         self.network.stop();
         self.volumes.clear();
         if let Some(disk) = self.disk.take()
@@ -255,6 +262,11 @@ impl Sandbox {
     /// The addresses of the pod's own network; `None` where it has the host's.
     pub(super) fn addresses(&self) -> Option<&[IpAddr]> {
         self.isolation.network.then(|| self.network.addresses())
+    }
+
+    /// What gives volumes to the pod's group, until it has come to its end: no container starts before.
+    pub(super) fn change(&mut self) -> &mut Option<OwnershipChange> {
+        &mut self.change
     }
 
     /// What carries the pod's network.

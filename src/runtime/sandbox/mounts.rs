@@ -19,8 +19,8 @@ pub(super) struct VolumeAt {
     pub(super) path: PathBuf,
     /// What must be there.
     pub(super) type_: HostPathType,
-    /// It is a directory that podinit made: a part of it that is missing may be made.
-    pub(super) is_ours: bool,
+    /// Permissions of a part of it that is missing, where such may be made (rule 148).
+    pub(super) parts: Option<u32>,
 }
 
 /// What is known of the host.
@@ -245,13 +245,13 @@ impl Steps<'_> {
         self.open(From::Here, path, Within::Host, kind, OTHER, &open);
         if !sub_path.is_empty() {
             let part = format!("{what}: cannot use its subPath {sub_path:?}");
-            if at.is_ours {
+            if let Some(mode) = at.parts {
                 let make = MountOp::Make {
                     from: From::Slot(OTHER),
                     path: c_string(sub_path),
                     within: Within::Beneath,
                     kind: MakeKind::Directory,
-                    mode: 0o755,
+                    mode,
                 };
                 self.add(make, &*part);
             }

@@ -5,15 +5,17 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::unistd::{Gid, chown};
 
 use super::mounts::{VolumeAt, c_string};
+use super::ownership::{self, Owned, OwnershipChange};
 use super::place::{self, Disk, Place};
 use super::written;
 use crate::plan::{self, Ids, Surroundings, VolumePlace, volume_place};
 use crate::runtime::cause;
-use crate::spec::{HostPathType, Pod, Volume};
+use crate::spec::{FsGroupChangePolicy, HostPathType, Pod, Volume, VolumeSource};
 use crate::sys::MountAttributes;
 
 /// Where volumes are made.
@@ -24,18 +26,47 @@ pub(super) struct Places<'a> {
     pub(super) base: Option<&'a Path>,
 }
 
+/// What was made.
+pub(super) struct Made {
+    /// In the pod's order.
+    pub(super) volumes: Vec<VolumeAt>,
+    /// Those whose files become the group's, where some do.
+    pub(super) change: Option<OwnershipChange>,
+}
+
 /// Makes every volume.
 pub(super) fn set_up(
     pod: &Pod,
     at: &Places<'_>,
     surroundings: &Surroundings,
     disk: &mut Option<Disk>,
-) -> Result<Vec<VolumeAt>, String> {
-    let mut made = Vec::new();
+) -> Result<Made, String> {
+    let mut volumes = Vec::new();
     for volume in &pod.volumes {
-        made.push(one(pod, volume, at, surroundings, disk)?);
+        volumes.push(one(pod, volume, at, surroundings, disk)?);
     }
-    Ok(made)
+    let change = match pod.security_context.fs_group {
+        Some(group) => change(pod, &volumes, group)?,
+        None => None,
+    };
+    Ok(Made { volumes, change })
+}
+
+/// What there was before the pod becomes the group's (rule 151). Everything else was made so.
+fn change(pod: &Pod, made: &[VolumeAt], group: u32) -> Result<Option<OwnershipChange>, String> {
+    let only_mismatch = pod.security_context.fs_group_change_policy == FsGroupChangePolicy::OnRootMismatch;
+    let mut owned = Vec::new();
+    for (volume, at) in pod.volumes.iter().zip(made) {
+        let is_claim = matches!(volume.source, VolumeSource::PersistentVolumeClaim { read_only: false, .. });
+        if is_claim && !(only_mismatch && ownership::is_given(&at.path, group)) {
+            owned.push(Owned { volume: Arc::clone(&volume.name), path: at.path.clone() });
+        }
+    }
+    if owned.is_empty() {
+        return Ok(None);
+    }
+    let begun = OwnershipChange::begin(&owned, group);
+    begun.map(Some).map_err(|error| format!("cannot give volumes to fsGroup {group}: {}", cause(error)))
 }
 
 fn one(
@@ -53,7 +84,10 @@ fn one(
             super::IDS
         ));
     }
-    let ours = |path: PathBuf| VolumeAt { path, type_: HostPathType::Directory, is_ours: true };
+    let ours = |path: PathBuf, mode: u32| {
+        let parts = Some(mode | if group.is_some() { ownership::DIRECTORY } else { 0 });
+        VolumeAt { path, type_: HostPathType::Directory, parts }
+    };
     match volume_place(&volume.source) {
         VolumePlace::Memory(directory) => {
             let below = format!("volumes/{}", volume.name);
@@ -66,7 +100,7 @@ fn one(
             let attributes = MountAttributes::NO_DEVICES.and(MountAttributes::NO_SET_USER_ID);
             at.place.mount_at(Path::new(&below), c"tmpfs", &options, attributes).map_err(cannot)?;
             give_to(&path, group).map_err(cannot)?;
-            Ok(ours(path))
+            Ok(ours(path, directory.mode))
         }
         VolumePlace::Disk(directory) => {
             let disk = match disk {
@@ -75,22 +109,21 @@ fn one(
             };
             let path = disk.make(&volume.name, directory.mode).map_err(cannot)?;
             give_to(&path, group).map_err(cannot)?;
-            Ok(ours(path))
+            Ok(ours(path, directory.mode))
         }
-        VolumePlace::Host(path, type_) => Ok(VolumeAt { path: path.into(), type_, is_ours: false }),
+        VolumePlace::Host(path, type_) => Ok(VolumeAt { path: path.into(), type_, parts: None }),
         VolumePlace::Claim(name) => {
             let path = place::claim(at.base, name)?;
-            give_to(&path, group).map_err(cannot)?;
-            Ok(ours(path))
+            let mode = fs::metadata(&path).map_err(cannot)?.permissions().mode();
+            Ok(ours(path, mode & 0o7777))
         }
         VolumePlace::Written(projected) => {
             let path = at.place.path(&format!("volumes/{}", volume.name));
             let files = plan::volume_files(pod, projected, surroundings)
                 .map_err(|why| format!("cannot make volume {:?}: {why}", volume.name))?;
             fs::create_dir(&path).map_err(cannot)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(cannot)?;
             written::write(&path, &files, 0, group).map_err(cannot)?;
-            Ok(VolumeAt { is_ours: false, ..ours(path) })
+            Ok(VolumeAt { parts: None, ..ours(path, 0) })
         }
     }
 }
@@ -100,5 +133,5 @@ fn give_to(path: &Path, group: Option<u32>) -> io::Result<()> {
     let Some(group) = group else { return Ok(()) };
     chown(path, None, Some(Gid::from_raw(group)))?;
     let mode = fs::metadata(path)?.permissions().mode();
-    fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o2770))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode | ownership::DIRECTORY))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
 
 use nix::unistd::{Gid, chown};
@@ -23,6 +23,7 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let name = format!("..{version}");
     let directory = volume.join(&name);
+    make(volume, group)?;
     make(&directory, group)?;
     for file in files {
         let path = directory.join(&file.path);
@@ -35,11 +36,11 @@ pub(super) fn write(
     }
     let before = fs::read_link(volume.join(DATA)).ok();
     let unfinished = volume.join("..data_new");
-    symlink(&name, &unfinished)?;
+    link(Path::new(&name), &unfinished, group)?;
     fs::rename(&unfinished, volume.join(DATA))?;
     let shown: BTreeSet<&str> = files.iter().filter_map(|file| file.path.split('/').next()).collect();
     for name in &shown {
-        match symlink(Path::new(DATA).join(name), volume.join(name)) {
+        match link(&Path::new(DATA).join(name), &volume.join(name), group) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
         }
@@ -60,7 +61,16 @@ pub(super) fn write(
 /// A directory that everybody may look into, and those above it that are missing.
 fn make(path: &Path, group: Option<u32>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(path)?;
-    chown(path, None, group.map(Gid::from_raw))?;
+    let Some(group) = group else { return Ok(()) };
+    chown(path, None, Some(Gid::from_raw(group)))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o2755))
+}
+
+fn link(target: &Path, at: &Path, group: Option<u32>) -> io::Result<()> {
+    symlink(target, at)?;
+    if let Some(group) = group {
+        lchown(at, None, Some(group))?;
+    }
     Ok(())
 }
 

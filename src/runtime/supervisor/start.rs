@@ -82,7 +82,7 @@ impl Supervisor {
             Ok(()) => {
                 self.attempts.set_first_process(self.sandbox.first_process());
                 self.network_made();
-                self.fact(Event::SandboxReady);
+                self.follow_volumes();
             }
             Err(message) => {
                 self.sandbox.tear_down();
