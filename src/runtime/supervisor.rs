@@ -401,8 +401,7 @@ impl Supervisor {
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
             Action::Resize { run, attempt } => self.resize(run, attempt),
             Action::RestartNetworkHelper => self.restart_network_helper(),
-            // The machine does not ask for it.
-            Action::RefreshVolumes => {}
+            Action::RefreshVolumes => self.refresh_volumes(),
         }
     }
 

@@ -49,7 +49,7 @@ fn claimed(pod: Pod, more: &str) -> Pod {
     pod.volume("data", &format!("persistentVolumeClaim = {{ claimName = \"{claim}\"{more} }}"))
 }
 
-/// FS-12, CVE-2018-15664: everything in a claim becomes the group's, which may read and write it (rule 151); links
+/// FS-12: everything in a claim becomes the group's, which may read and write it (rule 151); links
 /// do too, and what they lead to outside stays as it is.
 #[test]
 fn a_claim_s_files_become_the_group_s_and_nothing_behind_links() {
@@ -183,7 +183,7 @@ fn a_group_that_the_user_has_not_is_refused() {
     }
 }
 
-/// FS-12, CVE-2018-15664: a directory of a claim that is exchanged with a link to the host all the while leads
+/// FS-12: a directory of a claim that is exchanged with a link to the host all the while leads
 /// nowhere else: of the host nothing is changed.
 #[test]
 fn a_link_that_comes_and_goes_in_a_claim_does_not_lead_out_of_it() {

@@ -30,6 +30,7 @@ mod probe;
 #[path = "../it/pty.rs"]
 #[allow(dead_code, reason = "the terminals of the tests of the program")]
 mod pty;
+mod refreshed;
 mod refused;
 mod rights;
 mod rootless;

@@ -12,11 +12,13 @@ pub(super) mod users;
 mod volumes;
 mod written;
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag};
@@ -55,6 +57,10 @@ pub(super) struct Sandbox {
     volumes: Vec<VolumeAt>,
     /// While volumes become the group's.
     change: Option<OwnershipChange>,
+    /// How often volumes of files have been written.
+    version: u32,
+    /// A container has been started, which may have changed what all of them see.
+    has_started: Cell<bool>,
     hostname: Hostname,
     processes: Option<PodProcesses>,
 }
@@ -93,6 +99,8 @@ impl Sandbox {
             disk: None,
             volumes: Vec::new(),
             change: None,
+            version: 0,
+            has_started: Cell::new(false),
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
             processes: None,
         }
@@ -203,13 +211,10 @@ impl Sandbox {
     /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
     fn write_names(&self, pod: &Pod) -> Result<(), String> {
         let Some(place) = &self.place else { return Ok(()) };
-        let read = |path: &str| fs::read(path).unwrap_or_default();
-        let hosts = if self.isolation.network {
-            plan::hosts(pod, &self.hostname, self.network.addresses()).into_bytes()
-        } else {
-            plan::hosts_with_host_network(pod, &read("/etc/hosts"))
-        };
-        let of_host = String::from_utf8_lossy(&read("/etc/resolv.conf")).into_owned();
+        self.has_started.set(false);
+        let hosts = self.hosts(pod);
+        let of_host = fs::read("/etc/resolv.conf").unwrap_or_default();
+        let of_host = String::from_utf8_lossy(&of_host).into_owned();
         let (resolv_conf, warnings) = plan::resolv_conf(&of_host, pod, self.network.name_server())?;
         for warning in warnings {
             log::warn!("{warning}");
@@ -225,6 +230,36 @@ impl Sandbox {
                 .map_err(|error| format!("cannot write the pod's {name}: {}", cause(error)))?;
         }
         Ok(())
+    }
+
+    /// The file of names that the pod's containers share.
+    fn hosts(&self, pod: &Pod) -> Vec<u8> {
+        if self.isolation.network {
+            return plan::hosts(pod, &self.hostname, self.network.addresses()).into_bytes();
+        }
+        plan::hosts_with_host_network(pod, &fs::read("/etc/hosts").unwrap_or_default())
+    }
+
+    /// Whatever a container has made of the names: the next one finds them as they should be (rule 153).
+    pub(super) fn renew_hosts(&self, pod: &Pod, id: ContainerId) -> Result<(), StartFailure> {
+        let has_them = self.of(id).is_some_and(|isolation| isolation.as_on_node);
+        // The first one has them as they were made a moment ago.
+        if let Some(place) = self.place.as_ref().filter(|_| has_them && self.has_started.replace(true)) {
+            let hosts = self.hosts(pod);
+            // In place: those that run have it mounted.
+            let renewed = place
+                .holds("hosts", &hosts)
+                .and_then(|is_right| if is_right { Ok(()) } else { place.write("hosts", &hosts, 0o644) });
+            renewed.map_err(|error| config(format!("cannot write the pod's hosts: {}", cause(error))))?;
+        }
+        Ok(())
+    }
+
+    /// Writes volumes of files anew where the pod as it is now gives them others. Gives their names, and
+    /// what could not be done.
+    pub(super) fn refresh(&mut self, pod: &Pod, surroundings: &Surroundings) -> (Vec<Arc<str>>, Vec<String>) {
+        self.version += 1;
+        volumes::refresh(pod, &self.volumes, surroundings, self.version)
     }
 
     fn set_up_network(&self, pod: &Pod) -> Result<(), String> {

@@ -128,6 +128,33 @@ fn one(
     }
 }
 
+/// Writes those volumes anew whose files are others now, with a `version` that they have not had. Gives their
+/// names, and what could not be done: such a volume stays as it was.
+pub(super) fn refresh(
+    pod: &Pod,
+    made: &[VolumeAt],
+    surroundings: &Surroundings,
+    version: u32,
+) -> (Vec<Arc<str>>, Vec<String>) {
+    let (mut written, mut problems) = (Vec::new(), Vec::new());
+    for (volume, at) in pod.volumes.iter().zip(made) {
+        let VolumePlace::Written(projected) = volume_place(&volume.source) else { continue };
+        let renewed = plan::volume_files(pod, projected, surroundings).and_then(|files| {
+            if written::holds(&at.path, &files) {
+                return Ok(false);
+            }
+            let group = pod.security_context.fs_group;
+            written::write(&at.path, &files, version, group).map(|()| true).map_err(cause)
+        });
+        match renewed {
+            Ok(true) => written.push(Arc::clone(&volume.name)),
+            Ok(false) => {}
+            Err(why) => problems.push(format!("volume {:?} stays as it was: {why}", volume.name)),
+        }
+    }
+    (written, problems)
+}
+
 /// The directory becomes the group's, and so does what is made in it (rule 151).
 fn give_to(path: &Path, group: Option<u32>) -> io::Result<()> {
     let Some(group) = group else { return Ok(()) };

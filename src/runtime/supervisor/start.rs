@@ -101,8 +101,11 @@ impl Supervisor {
         limits: Limits,
     ) -> Result<(), StartFailure> {
         let ContainerPlan { command, mounts, credentials } = plan;
-        let enclosure =
-            self.sandbox.enclosure(id, mounts.as_ref(), &credentials, command.working_dir.as_deref())?;
+        if mounts.is_some() {
+            self.sandbox.renew_hosts(self.machine.pod(), id.container)?;
+        }
+        let working_dir = command.working_dir.as_deref();
+        let enclosure = self.sandbox.enclosure(id, mounts.as_ref(), &credentials, working_dir)?;
         let container = self.machine.pod().container(id.container);
         let is_joined = container.is_some_and(environment::runs_commands);
         if is_joined {

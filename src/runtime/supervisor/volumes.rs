@@ -1,4 +1,4 @@
-//! The supervisor's part in the pod's volumes: waiting until they are the pod's.
+//! The supervisor's part in the pod's volumes: waiting until they are the pod's, and their files anew.
 
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
@@ -32,6 +32,18 @@ impl Supervisor {
                 self.fact(Event::SandboxReady);
             }
             Err(why) => self.volumes_failed(why),
+        }
+    }
+
+    /// The pod has changed, and so may have what its files tell.
+    pub(super) fn refresh_volumes(&mut self) {
+        let surroundings = self.environment.surroundings();
+        let (written, problems) = self.sandbox.refresh(self.machine.pod(), surroundings);
+        for volume in written {
+            log::info!("the files of volume {volume} are others now");
+        }
+        for message in problems {
+            self.fact(Event::ActionFailed { message });
         }
     }
 
