@@ -110,7 +110,7 @@ pub(super) fn container<'a>(
                 .and_then(|item| item.string())
                 .filter(|directory| !directory.is_empty())
                 .map(str::to_owned),
-            env: fields.take("env").map(|item| environment(&item)).unwrap_or_default(),
+            env: fields.take("env").map(|item| environment(&item, surroundings.volumes)).unwrap_or_default(),
             env_from: fields.take("envFrom").map(|item| env_from(&item)).unwrap_or_default(),
             env_files: Vec::new(),
             env_from_files: Vec::new(),

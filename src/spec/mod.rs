@@ -54,8 +54,8 @@ mod yaml;
 pub use config::{ConfigMap, ObjectName, Objects, Secret};
 pub use convert::{Converted, Target, convert};
 pub use environment::{
-    BrokenLine, CountedResource, EnvFrom, EnvFromSource, EnvValue, EnvVar, KeyRef, PodField, ResourceRef,
-    env_file,
+    BrokenLine, CountedResource, EnvFrom, EnvFromSource, EnvValue, EnvVar, FileKeyRef, KeyRef, PodField,
+    ResourceRef, env_file, volume_env_file,
 };
 pub use expand::expand;
 pub use kubernetes::check_for_kubernetes;

@@ -120,8 +120,10 @@ fn read_only_claims_and_the_host_s_directories_stay_as_they_are() {
 /// part of it that was missing as well (rule 148); files that podinit writes can be read by it.
 #[test]
 fn what_is_made_in_volumes_of_the_pod_is_the_group_s() {
-    for who in Who::among(&[Who::Root, Who::Ranged]) {
-        let script = "for at in memory disk memory-part disk-part; do
+    for (who, user) in
+        Who::among(&[Who::Root, Who::Ranged]).into_iter().flat_map(|who| [(who, "0"), (who, "1001")])
+    {
+        let script = "umask 117; for at in memory disk memory-part disk-part; do
             echo > /$at/file; stat -c '%g %a' /$at /$at/file; done
             stat -L -c '%g %a' /files /files/key /files/..data; stat -c '%g' /files/key; cat /files/key";
         let mounts = "volumeMounts = [
@@ -129,7 +131,7 @@ fn what_is_made_in_volumes_of_the_pod_is_the_group_s() {
             { name = \"memory\", mountPath = \"/memory-part\", subPath = \"a/b\" },
             { name = \"disk\", mountPath = \"/disk-part\", subPath = \"a/b\" },
             { name = \"files\", mountPath = \"/files\" }]
-            securityContext = { runAsUser = 1001 }";
+            securityContext = { runAsUser = USER }";
         let pod = with_group(Pod::new(who), "").with("annotations = { key = \"value\" }");
         let item = "downwardAPI = { defaultMode = 0o400, items = [\
                     { path = \"key\", fieldRef.fieldPath = \"metadata.annotations['key']\" }] }";
@@ -137,11 +139,11 @@ fn what_is_made_in_volumes_of_the_pod_is_the_group_s() {
             .volume("memory", "emptyDir.medium = \"Memory\"")
             .volume("disk", "emptyDir = {}")
             .volume("files", item)
-            .main("main", script, mounts);
-        let made = ["2000 2777", "2000 644"];
+            .main("main", script, &mounts.replace("USER", user));
+        let made = ["2000 2777", "2000 660"];
         let written = ["2000 2755", "2000 440", "2000 2755", "2000", "value"];
         let expected = [&made[..], &made[..], &made[..], &made[..], &written[..]].concat();
-        assert_eq!(pod.output(), expected, "{who:?}");
+        assert_eq!(pod.output(), expected, "{who:?} as {user}");
     }
 }
 

@@ -15,12 +15,14 @@
 mod accounts;
 mod death;
 mod descriptors;
+mod file_keys;
 mod filters;
 mod groups;
 #[path = "../it/harness.rs"]
 #[allow(dead_code, reason = "the harness of the tests of the program")]
 mod harness;
 mod hidden;
+mod images;
 mod inherited;
 mod links;
 mod namespaces;

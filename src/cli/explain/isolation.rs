@@ -216,6 +216,7 @@ fn described(volume: &Volume) -> String {
             let rights = if *read_only { ", read-only" } else { "" };
             format!("the directory of claim {claim_name}{rights}")
         }
+        VolumeSource::Image { reference } => format!("the files of image {reference}, read-only"),
         VolumeSource::Projected(projected) => {
             let source = |source: &ProjectedSource| match source {
                 ProjectedSource::ConfigMap(object) => format!("ConfigMap {}", object.name),

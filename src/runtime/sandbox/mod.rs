@@ -33,7 +33,7 @@ pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 use super::cause;
 use crate::plan::{
     self, Accounts, ContainerIsolation, Credentials, Hostname, Ids, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
-    NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
+    NetworkPlan, ProcessNamespace, Root, Surroundings, VolumeFilesRead, asks_for_identity, credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
 use crate::spec::{Container, ContainerId, Pod};
@@ -138,7 +138,8 @@ impl Sandbox {
         }
         self.set_up_network(pod)?;
         if let Some(place) = &self.place {
-            let at = volumes::Places { place, ids: self.ids, base: self.base.as_deref() };
+            let (base, images) = (self.base.as_deref(), &self.isolation.image_volumes);
+            let at = volumes::Places { place, ids: self.ids, base, images };
             let made = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
             (self.volumes, self.change) = (made.volumes, made.change);
         }
@@ -260,6 +261,23 @@ impl Sandbox {
     pub(super) fn refresh(&mut self, pod: &Pod, surroundings: &Surroundings) -> (Vec<Arc<str>>, Vec<String>) {
         self.version += 1;
         volumes::refresh(pod, &self.volumes, surroundings, self.version)
+    }
+
+    /// Reads files of variables from volumes.
+    pub(super) fn read_files<'f>(
+        &self,
+        pod: &Pod,
+        files: impl Iterator<Item = (&'f Arc<str>, &'f str)>,
+    ) -> VolumeFilesRead {
+        let mut read = VolumeFilesRead::new();
+        for (name, path) in files {
+            let volume = pod.volumes.iter().position(|volume| volume.name == *name);
+            // Without anybody who mounts something there are no volumes, and nothing is in them.
+            let at = volume.and_then(|position| self.volumes.get(position));
+            read.entry((Arc::clone(name), path.to_owned()))
+                .or_insert_with(|| at.map_or(Ok(None), |at| volumes::read(at, path)));
+        }
+        read
     }
 
     fn set_up_network(&self, pod: &Pod) -> Result<(), String> {

@@ -263,7 +263,11 @@ impl Steps<'_> {
             MountPropagation::HostToContainer => Propagation::Slave,
             MountPropagation::Bidirectional => Propagation::Unchanged,
         };
-        self.change(slot, true, self.no_devices(), propagation, what);
+        let mut set = self.no_devices();
+        if mount.no_execution {
+            set = set.and(MountAttributes::NO_EXECUTION);
+        }
+        self.change(slot, true, set, propagation, what);
         if mount.read_only {
             let recursive = match mount.recursive_read_only {
                 RecursiveReadOnly::Disabled => false,

@@ -1,22 +1,26 @@
 //! The pod's volumes, made before the first container starts. What a container sees of them, and where, is
 //! in `mounts`.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::unistd::{Gid, chown};
 
 use super::mounts::{VolumeAt, c_string};
 use super::ownership::{self, Owned, OwnershipChange};
-use super::place::{self, Disk, Place};
+use super::place::{self, Disk, Place, c_path};
 use super::written;
 use crate::plan::{self, Ids, Surroundings, VolumePlace, volume_place};
 use crate::runtime::cause;
 use crate::spec::{FsGroupChangePolicy, HostPathType, Pod, Volume, VolumeSource};
-use crate::sys::MountAttributes;
+use crate::sys::{self, MountAttributes, Within};
 
 /// Where volumes are made.
 pub(super) struct Places<'a> {
@@ -24,6 +28,8 @@ pub(super) struct Places<'a> {
     pub(super) ids: Ids,
     /// For what has to be on disk.
     pub(super) base: Option<&'a Path>,
+    /// Directories by image.
+    pub(super) images: &'a BTreeMap<String, String>,
 }
 
 /// What was made.
@@ -117,6 +123,16 @@ fn one(
             let mode = fs::metadata(&path).map_err(cannot)?.permissions().mode();
             Ok(ours(path, mode & 0o7777))
         }
+        VolumePlace::Image(reference) => {
+            let directory = at.images.get(reference);
+            let directory = directory.ok_or_else(|| {
+                format!(
+                    "cannot make volume {:?}: no directory was given for image {reference:?}",
+                    volume.name
+                )
+            })?;
+            Ok(VolumeAt { path: directory.into(), type_: HostPathType::Directory, parts: None })
+        }
         VolumePlace::Written(projected) => {
             let path = at.place.path(&format!("volumes/{}", volume.name));
             let files = plan::volume_files(pod, projected, surroundings)
@@ -153,6 +169,32 @@ pub(super) fn refresh(
         }
     }
     (written, problems)
+}
+
+/// Bytes of a file of variables (KEP-3721).
+const MOST_OF_FILE: u64 = 64 << 10;
+
+/// What a file in a volume holds; `None` where there is none. A container may have put anything there: no link
+/// leads out of the volume, and nothing but a regular file is waited for.
+pub(super) fn read(at: &VolumeAt, path: &str) -> Result<Option<Vec<u8>>, String> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let opened = sys::open_path(AT_FDCWD, &c_path(&at.path), OFlag::O_PATH, 0, Within::Host)
+        .and_then(|volume| sys::open_path(volume.as_fd(), &c_string(path), flags, 0, Within::Beneath));
+    let file = match opened {
+        Ok(file) => fs::File::from(file),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+        Err(Errno::EXDEV) => return Err("it leads out of the volume".to_owned()),
+        Err(errno) => return Err(cause(errno)),
+    };
+    if !file.metadata().map_err(cause)?.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_OF_FILE + 1).read_to_end(&mut bytes).map_err(cause)?;
+    if bytes.len() as u64 > MOST_OF_FILE {
+        return Err("it has more than 64 KiB".to_owned());
+    }
+    Ok(Some(bytes))
 }
 
 /// The directory becomes the group's, and so does what is made in it (rule 151).

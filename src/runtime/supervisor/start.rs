@@ -132,7 +132,8 @@ impl Supervisor {
                 let home = credentials.home.as_deref();
                 let node = home.map(|home| NodeVariables { hostname: self.sandbox.hostname(), home });
                 let isolation = self.sandbox.of(id.container);
-                let of = Attempted { id: id.container, marker: marker.as_deref(), node, isolation };
+                let sandbox = &self.sandbox;
+                let of = Attempted { id: id.container, marker: marker.as_deref(), node, isolation, sandbox };
                 let (command, mounts) = self.environment.plan(pod, container, of)?;
                 Ok(ContainerPlan { command, mounts, credentials })
             }
