@@ -29,26 +29,19 @@ struct Group {
 impl Accounts {
     /// What the two files say; an empty text is a file that is not there.
     pub fn parse(passwd: &[u8], group: &[u8]) -> Self {
-        let lines = |text: &[u8]| -> Vec<Vec<Vec<u8>>> {
-            let text = text.get(..MOST_ACCOUNT_BYTES).unwrap_or(text);
-            let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.contains(&0));
-            lines.map(|line| line.split(|byte| *byte == b':').map(<[u8]>::to_vec).collect()).collect()
-        };
-        let users = lines(passwd).into_iter().filter_map(|fields| match fields.as_slice() {
-            [name, _, user, group, _, home, ..] if !name.is_empty() => Some(User {
-                name: name.clone(),
+        let users = lines(passwd).filter_map(|line| {
+            let [name, _, user, group, _, home] = fields(line)?;
+            Some(User {
+                name: name.to_vec(),
                 user: number(user)?,
                 group: number(group)?,
-                home: home.clone(),
-            }),
-            _ => None,
+                home: home.to_vec(),
+            })
         });
-        let groups = lines(group).into_iter().filter_map(|fields| match fields.as_slice() {
-            [name, _, group, members, ..] if !name.is_empty() => {
-                let members = members.split(|byte| *byte == b',').filter(|name| !name.is_empty());
-                Some(Group { group: number(group)?, members: members.map(<[u8]>::to_vec).collect() })
-            }
-            _ => None,
+        let groups = lines(group).filter_map(|line| {
+            let [_, _, group, members] = fields(line)?;
+            let members = members.split(|byte| *byte == b',').filter(|name| !name.is_empty());
+            Some(Group { group: number(group)?, members: members.map(<[u8]>::to_vec).collect() })
         });
         Self { users: users.collect(), groups: groups.collect() }
     }
@@ -78,6 +71,21 @@ impl Accounts {
     fn find(&self, user: u32) -> Option<&User> {
         self.users.iter().find(|found| found.user == user)
     }
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let text = text.get(..MOST_ACCOUNT_BYTES).unwrap_or(text);
+    text.split(|byte| *byte == b'\n').filter(|line| !line.contains(&0))
+}
+
+/// The first fields of a line, if it has as many and begins with a name.
+fn fields<const COUNT: usize>(line: &[u8]) -> Option<[&[u8]; COUNT]> {
+    let mut fields = line.split(|byte| *byte == b':');
+    let mut first = [&[][..]; COUNT];
+    for field in &mut first {
+        *field = fields.next()?;
+    }
+    first.first().is_some_and(|name| !name.is_empty()).then_some(first)
 }
 
 /// An id; the last number stands for "no change" (setresuid(2)) and is none.

@@ -42,7 +42,8 @@ pub(crate) fn own_ids() -> (u32, u32) {
 /// likes, and learns from the real try what he may not.
 pub(crate) fn facts(asked: &BTreeSet<Fact>) -> HostFacts {
     let mut facts = nothing_asked();
-    let is_free = status_bits("CapEff") & RIGHTS == RIGHTS && !signs().is_filtered;
+    let effective = sys::effective_capabilities().unwrap_or(0);
+    let is_free = effective & RIGHTS == RIGHTS && !sys::is_filtered();
     if !is_free && !facts.holds_together(asked) {
         facts.ask(asked);
     }
@@ -60,7 +61,7 @@ fn nothing_asked() -> HostFacts {
         own: own_ids(),
         own_groups: own_groups(),
         ids: if is_privileged { Ids::Host } else { Ids::Single },
-        capabilities: status_bits("CapPrm"),
+        capabilities: sys::permitted_capabilities().unwrap_or(0),
     }
 }
 
@@ -165,26 +166,14 @@ pub(super) fn signs() -> Signs {
     };
     Signs {
         knob: knobs.into_iter().find(|(path, value, _)| is(path, value)).map(|(.., knob)| knob),
-        is_filtered: status("Seccomp").is_some_and(|mode| mode == "2"),
-        no_new_privileges: status("NoNewPrivs").is_some_and(|set| set == "1"),
+        is_filtered: sys::is_filtered(),
+        no_new_privileges: nix::sys::prctl::get_no_new_privs().unwrap_or(false),
         around,
     }
 }
 
 fn reads(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
-}
-
-/// A line of this process's status.
-fn status(name: &str) -> Option<String> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    Some(line.trim().to_owned())
-}
-
-/// A line of it that has capabilities, as bits.
-pub(super) fn status_bits(name: &str) -> u64 {
-    status(name).and_then(|bits| u64::from_str_radix(&bits, 16).ok()).unwrap_or(0)
 }
 
 /// Where a program is that podinit starts for itself.

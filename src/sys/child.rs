@@ -10,7 +10,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 
-pub(crate) use credentials::{CredentialOp, FilterInstruction, give_away};
+pub(crate) use credentials::{
+    CredentialOp, FilterInstruction, effective_capabilities, give_away, is_filtered, permitted_capabilities,
+};
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
 

@@ -19,7 +19,7 @@ mod wait;
 
 pub(crate) use child::{
     ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MakeKind, MountOp, Slot,
-    StartReport, give_away,
+    StartReport, effective_capabilities, give_away, is_filtered, permitted_capabilities,
 };
 pub(crate) use datagram::{Datagram, receive};
 pub(crate) use descriptors::{bytes_available, change_mode, close_from, close_others, has_attribute};

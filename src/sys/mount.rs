@@ -115,12 +115,12 @@ pub(super) fn open_within(
     }
 }
 
-/// A copy of the mount at this descriptor, attached nowhere.
-pub(super) fn clone_tree(from: RawFd, recursive: bool) -> Result<RawFd, Errno> {
+/// A copy of the mount at this path, or of this descriptor where the path is empty; attached nowhere.
+pub(super) fn clone_tree(directory: RawFd, path: &CStr, recursive: bool) -> Result<RawFd, Errno> {
     let recursive = if recursive { AT_RECURSIVE } else { 0 };
     let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive;
-    // SAFETY: an empty null-terminated path and numbers.
-    descriptor(unsafe { libc::syscall(libc::SYS_open_tree, from, c"".as_ptr(), flags) })
+    // SAFETY: a null-terminated path that lives, and numbers.
+    descriptor(unsafe { libc::syscall(libc::SYS_open_tree, directory, path.as_ptr(), flags) })
 }
 
 /// A new file system that is attached nowhere. An option without a value is a flag.
@@ -181,10 +181,14 @@ pub(super) fn set_attributes(
 
 /// Attaches a mount at a place that is open.
 pub(super) fn move_mount(mount: RawFd, to: RawFd) -> Result<(), Errno> {
+    move_mount_below(mount, to, c"")
+}
+
+/// Attaches a mount at a path of an open directory, where nobody else can have put a link on the way.
+pub(super) fn move_mount_below(mount: RawFd, directory: RawFd, path: &CStr) -> Result<(), Errno> {
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
-    let empty = c"".as_ptr();
-    // SAFETY: empty null-terminated paths and numbers.
-    done(unsafe { libc::syscall(libc::SYS_move_mount, mount, empty, to, empty, flags) })
+    // SAFETY: null-terminated paths that live, and numbers.
+    done(unsafe { libc::syscall(libc::SYS_move_mount, mount, c"".as_ptr(), directory, path.as_ptr(), flags) })
 }
 
 /// The directory becomes the root of this mount namespace, and the old root is gone from it.

@@ -114,23 +114,32 @@ fn condition(argument: u8, operation: SeccompCmpOp, value: u64) -> Result<Seccom
 
 /// One program lets through what any rule is about and does `default` with everything else; one for each
 /// action does that action. Where rules contradict each other the strictest counts, which is the kernel's
-/// rule for several programs.
+/// rule for several programs. Each program is compiled by the kernel for each container: what a single rule
+/// says of a call, whatever its arguments are, the first one does as well.
 fn filter(default: &SeccompAction, rules: &[Rule]) -> Result<Filter, String> {
     let (seccomp, mut programs) = (syscalls::number("seccomp"), Vec::new());
     let is_about_seccomp = |rule: &Rule| Some(rule.number) == seccomp;
+    let mut done = BTreeMap::new();
     if *default != SeccompAction::Allow {
-        let made = program(rules.iter(), default.clone(), SeccompAction::Allow)?;
-        programs.push((!rules.iter().any(is_about_seccomp), made));
+        let settled = settled(rules);
+        let made = program(rules.iter(), default.clone(), SeccompAction::Allow, &settled)?;
+        let lets_seccomp = rules.iter().any(is_about_seccomp)
+            && !seccomp.is_some_and(|seccomp| settled.contains_key(&seccomp));
+        programs.push((!lets_seccomp, made.instructions));
+        if made.has_settled {
+            done = settled;
+        }
     }
+    let rest = || rules.iter().filter(|rule| !done.contains_key(&rule.number));
     let mut actions: Vec<&SeccompAction> = Vec::new();
-    for Rule { action, .. } in rules {
+    for Rule { action, .. } in rest() {
         if *action != SeccompAction::Allow && !actions.contains(&action) {
             actions.push(action);
         }
     }
     for action in actions {
-        let of_action = || rules.iter().filter(|rule| rule.action == *action);
-        let made = program(of_action(), SeccompAction::Allow, action.clone())?;
+        let of_action = || rest().filter(|rule| rule.action == *action);
+        let made = program(of_action(), SeccompAction::Allow, action.clone(), &BTreeMap::new())?.instructions;
         programs.push((of_action().any(is_about_seccomp), made));
     }
     // After the one that refuses seccomp(2) no other can be installed.
@@ -138,16 +147,38 @@ fn filter(default: &SeccompAction, rules: &[Rule]) -> Result<Filter, String> {
     let mut programs: Vec<_> = programs.into_iter().map(|(_, program)| program).collect();
     if programs.is_empty() {
         // Even what allows everything keeps other architectures out.
-        programs.push(program(std::iter::empty(), SeccompAction::Allow, SeccompAction::Trap)?);
+        let made = program(std::iter::empty(), SeccompAction::Allow, SeccompAction::Trap, &BTreeMap::new())?;
+        programs.push(made.instructions);
     }
     Ok(Filter { programs })
 }
 
+/// Calls that a single rule is about, which does something else with them than to allow them whatever their
+/// arguments are: the rule's action.
+fn settled(rules: &[Rule]) -> BTreeMap<i64, SeccompAction> {
+    let mut all: BTreeMap<i64, Option<&Rule>> = BTreeMap::new();
+    for rule in rules {
+        all.entry(rule.number).and_modify(|several| *several = None).or_insert(Some(rule));
+    }
+    let single = all.into_values().flatten();
+    let settled = single.filter(|rule| rule.conditions.is_empty() && rule.action != SeccompAction::Allow);
+    settled.map(|rule| (rule.number, rule.action.clone())).collect()
+}
+
+struct Program {
+    instructions: Vec<Instruction>,
+    /// It does what is settled.
+    has_settled: bool,
+}
+
+/// Does `action` with the calls that the rules are about, what is `settled` with those, if there is room, and
+/// `otherwise` with all others.
 fn program<'a>(
     rules: impl Iterator<Item = &'a Rule>,
     otherwise: SeccompAction,
     action: SeccompAction,
-) -> Result<Vec<Instruction>, String> {
+    settled: &BTreeMap<i64, SeccompAction>,
+) -> Result<Program, String> {
     let failed = |cause: seccompiler::Error| format!("cannot make a seccomp filter: {cause}");
     // `None`: whatever the arguments are.
     let mut chains: BTreeMap<i64, Option<Vec<SeccompRule>>> = BTreeMap::new();
@@ -159,20 +190,25 @@ fn program<'a>(
         }
     }
     let alike = chains.iter().filter(|(_, chain)| chain.is_none());
-    let alike = alike.filter_map(|(number, _)| u32::try_from(*number).ok()).collect();
-    let prefix = ranges::prefix(&alike, action.clone().into());
-    if !prefix.is_empty() {
+    let answer = |number: &i64| match settled.get(number) {
+        Some(settled) => settled.clone().into(),
+        None => action.clone().into(),
+    };
+    let alike = alike.filter_map(|(number, _)| Some((u32::try_from(*number).ok()?, answer(number))));
+    let prefix = ranges::prefix(&alike.collect());
+    let has_settled = !prefix.is_empty();
+    if has_settled {
         chains.retain(|_, chain| chain.is_some());
     }
     let chains = chains.into_iter().map(|(number, chain)| (number, chain.unwrap_or_default())).collect();
     let made = SeccompFilter::new(chains, otherwise, action, architecture()?);
     let made = made.and_then(BpfProgram::try_from).map_err(|cause| failed(cause.into()))?;
-    let program: Vec<_> =
+    let instructions: Vec<_> =
         prefix.into_iter().chain(without_x32()).chain(made.iter().map(Instruction::from)).collect();
-    if program.len() > MOST_INSTRUCTIONS {
+    if instructions.len() > MOST_INSTRUCTIONS {
         return Err("cannot make a seccomp filter: it has more than 4096 instructions".to_owned());
     }
-    Ok(program)
+    Ok(Program { instructions, has_settled })
 }
 
 /// The kernel's BPF_MAXINSNS.

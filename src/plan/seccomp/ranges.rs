@@ -3,7 +3,7 @@
 //! calls when it is installed, to remember such answers: by a list of comparisons, one after the other, that
 //! takes a millisecond (measured).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Instruction;
 
@@ -19,64 +19,87 @@ const FARTHEST: usize = 250;
 /// The architecture's number in audit(7).
 const OWN: u32 = if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e };
 
-/// Returns `action` for these numbers of the own architecture, and goes on behind its end with all others.
-/// Nothing where they would be too many ranges.
-pub(super) fn prefix(numbers: &BTreeSet<u32>, action: u32) -> Vec<Instruction> {
-    let boundaries = boundaries(numbers);
-    // Each boundary is one comparison; behind them is the answer.
-    if boundaries.is_empty() || boundaries.len() + 2 > FARTHEST {
+/// Answers these numbers of the own architecture, each with its action, and goes on behind its end with all
+/// others. Nothing where they would be too many ranges.
+pub(super) fn prefix(answers: &BTreeMap<u32, u32>) -> Vec<Instruction> {
+    let ranges = Ranges::of(answers);
+    let (comparisons, actions) = (ranges.from.len(), ranges.actions.len());
+    // Each range is one comparison with where it begins; behind them are the answers.
+    if comparisons == 0 || comparisons + actions + 1 > FARTHEST {
         return Vec::new();
     }
-    let behind = boundaries.len() + 1;
+    let behind = comparisons + actions;
     let mut made = vec![
         Instruction { code: LOAD, jump_true: 0, jump_false: 0, operand: ARCHITECTURE },
         Instruction { code: JUMP_IF_EQUAL, jump_true: 0, jump_false: near(behind + 1), operand: OWN },
         Instruction { code: LOAD, jump_true: 0, jump_false: 0, operand: 0 },
     ];
-    let mut comparisons = Vec::with_capacity(boundaries.len());
-    search(&boundaries, 0, boundaries.len(), &mut comparisons);
-    made.extend(comparisons);
-    made.push(Instruction { code: RETURN, jump_true: 0, jump_false: 0, operand: action });
+    let mut searched = Vec::with_capacity(comparisons);
+    ranges.search(0, comparisons, &mut searched);
+    made.extend(searched);
+    let answer = |action: &u32| Instruction { code: RETURN, jump_true: 0, jump_false: 0, operand: *action };
+    made.extend(ranges.actions.iter().map(answer));
     made
 }
 
-/// Where ranges begin and end, in turn.
-fn boundaries(numbers: &BTreeSet<u32>) -> Vec<u32> {
-    let mut boundaries: Vec<u32> = Vec::new();
-    for number in numbers {
-        if boundaries.last() == Some(number) {
-            boundaries.pop();
-        } else {
-            boundaries.push(*number);
+/// All numbers, in ranges that are answered alike.
+struct Ranges {
+    /// Where each begins, and its answer: a position in `actions`, or none. What is below the first has none.
+    from: Vec<(u32, Option<usize>)>,
+    actions: Vec<u32>,
+}
+
+impl Ranges {
+    fn of(answers: &BTreeMap<u32, u32>) -> Self {
+        let mut ranges = Self { from: Vec::new(), actions: Vec::new() };
+        let mut next = 0;
+        for (number, action) in answers {
+            if *number > next {
+                ranges.begin(next, None);
+            }
+            let position = ranges.actions.iter().position(|other| other == action);
+            let position = position.unwrap_or_else(|| {
+                ranges.actions.push(*action);
+                ranges.actions.len() - 1
+            });
+            ranges.begin(*number, Some(position));
+            next = number.saturating_add(1);
         }
-        boundaries.push(number.saturating_add(1));
+        ranges.begin(next, None);
+        ranges
     }
-    boundaries
-}
 
-/// The comparisons for the boundaries from `low` to below `high`, each before those that follow from it.
-fn search(boundaries: &[u32], low: usize, high: usize, made: &mut Vec<Instruction>) {
-    let middle = low.midpoint(high);
-    let Some(boundary) = boundaries.get(middle) else { return };
-    let own = made.len();
-    made.push(Instruction { code: JUMP_IF_AT_LEAST, jump_true: 0, jump_false: 0, operand: *boundary });
-    let below = target(boundaries, low, middle, made);
-    let above = target(boundaries, middle + 1, high, made);
-    if let Some(comparison) = made.get_mut(own) {
-        comparison.jump_false = near(below - own - 1);
-        comparison.jump_true = near(above - own - 1);
+    fn begin(&mut self, number: u32, answer: Option<usize>) {
+        if self.from.last().map_or(None, |(_, last)| *last) != answer {
+            self.from.push((number, answer));
+        }
     }
-}
 
-/// Where it goes on between these boundaries: with further comparisons, or with one of the two ends.
-fn target(boundaries: &[u32], low: usize, high: usize, made: &mut Vec<Instruction>) -> usize {
-    if low < high {
-        let here = made.len();
-        search(boundaries, low, high, made);
-        return here;
+    /// The comparisons for the ranges from `low` to below `high`, each before those that follow from it.
+    fn search(&self, low: usize, high: usize, made: &mut Vec<Instruction>) {
+        let middle = low.midpoint(high);
+        let Some((boundary, _)) = self.from.get(middle) else { return };
+        let own = made.len();
+        made.push(Instruction { code: JUMP_IF_AT_LEAST, jump_true: 0, jump_false: 0, operand: *boundary });
+        let below = self.target(low, middle, made);
+        let above = self.target(middle + 1, high, made);
+        if let Some(comparison) = made.get_mut(own) {
+            comparison.jump_false = near(below - own - 1);
+            comparison.jump_true = near(above - own - 1);
+        }
     }
-    // After an odd number of boundaries a number is in a range.
-    if low % 2 == 1 { boundaries.len() } else { boundaries.len() + 1 }
+
+    /// Where it goes on between these boundaries: with further comparisons, an answer, or behind all.
+    fn target(&self, low: usize, high: usize, made: &mut Vec<Instruction>) -> usize {
+        if low < high {
+            let here = made.len();
+            self.search(low, high, made);
+            return here;
+        }
+        let last = low.checked_sub(1).and_then(|last| self.from.get(last));
+        let answer = last.and_then(|(_, answer)| *answer);
+        self.from.len() + answer.unwrap_or(self.actions.len())
+    }
 }
 
 fn near(distance: usize) -> u8 {
@@ -110,12 +133,15 @@ mod tests {
     fn exactly_the_numbers_are_answered() {
         let sets: [&[u32]; 6] =
             [&[0], &[0, 1, 2], &[5], &[1, 2, 7, 8, 9, 20], &[3, 5, 7, 9, 11, 13, 15], &[0, 459]];
-        for numbers in sets {
-            let numbers: BTreeSet<u32> = numbers.iter().copied().collect();
-            let program = prefix(&numbers, 77);
+        let alike = |number: &u32| (*number, 77);
+        let not_alike = |number: &u32| (*number, if number % 4 < 2 { 77 } else { 78 });
+        let alike = sets.map(|numbers| numbers.iter().map(alike).collect());
+        let all: [BTreeMap<u32, u32>; 6] = sets.map(|numbers| numbers.iter().map(not_alike).collect());
+        for answers in alike.into_iter().chain(all) {
+            let program = prefix(&answers);
             for number in (0..500).chain([0x4000_0000, 0x4000_0001, u32::MAX]) {
-                let expected = numbers.contains(&number).then_some(77);
-                assert_eq!(run(&program, OWN, number), expected, "{number} of {numbers:?}");
+                let expected = answers.get(&number).copied();
+                assert_eq!(run(&program, OWN, number), expected, "{number} of {answers:?}");
                 assert_eq!(run(&program, 0x4000_0003, number), None, "i386");
             }
         }
@@ -123,7 +149,7 @@ mod tests {
 
     #[test]
     fn too_many_ranges_are_left_to_the_program_behind() {
-        assert_eq!(prefix(&(0..200).map(|number| number * 2).collect(), 77), []);
-        assert_eq!(prefix(&BTreeSet::new(), 77), []);
+        assert_eq!(prefix(&(0..200).map(|number| (number * 2, 77)).collect()), []);
+        assert_eq!(prefix(&BTreeMap::new()), []);
     }
 }

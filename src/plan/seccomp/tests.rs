@@ -339,11 +339,26 @@ fn rules_that_contradict_each_other_are_as_strict_as_the_strictest() {
 }
 
 #[test]
+fn what_one_rule_says_of_a_call_takes_no_program_of_its_own() {
+    let filter = runtime_default(usual()).unwrap();
+    assert_eq!(filter.programs().len(), 1);
+    assert_eq!(call(&filter, "clone3", &[]), failed(ENOSYS));
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+        {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["open", "write"], "action": "SCMP_ACT_KILL_PROCESS"},
+        {"names": ["seccomp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}"#;
+    let (filter, _) = profile(text).unwrap();
+    assert_eq!(filter.programs().len(), 2, "two rules are about write");
+    let calls = ["read", "write", "open", "seccomp", "getppid"].map(|name| call(&filter, name, &[]));
+    assert_eq!(calls, [ALLOWED, KILLED, KILLED, failed(ENOSYS), failed(EPERM)]);
+}
+
+#[test]
 fn priv_05_a_program_that_refuses_seccomp_comes_last() {
     let refusing = [
-        r#"{"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}"#,
+        r#"{"names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38, "args": [{"index": 0, "value": 9, "op": "SCMP_CMP_EQ"}]}"#,
         r#"{"names": ["seccomp"], "action": "SCMP_ACT_TRAP"},
-           {"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}"#,
+           {"names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38, "args": [{"index": 0, "value": 9, "op": "SCMP_CMP_EQ"}]}"#,
     ];
     for rules in refusing {
         let text = format!(r#"{{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{rules}]}}"#);

@@ -254,12 +254,9 @@ fn overlay() -> Result<(), Errno> {
 
 /// A filter that lets everything through: BPF_RET of SECCOMP_RET_ALLOW.
 fn allow_all() -> CredentialOp {
-    CredentialOp::Filter(vec![FilterInstruction {
-        code: 0x06,
-        if_true: 0,
-        if_false: 0,
-        operand: 0x7fff_0000,
-    }])
+    CredentialOp::Filter(
+        [FilterInstruction { code: 0x06, if_true: 0, if_false: 0, operand: 0x7fff_0000 }].into(),
+    )
 }
 
 fn change_oom_score(by: i32) -> Result<(), Errno> {

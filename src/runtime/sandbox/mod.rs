@@ -28,6 +28,7 @@ use self::network::Network;
 use self::ownership::OwnershipChange;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
+use self::rights::Filters;
 pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 
 use super::cause;
@@ -63,6 +64,7 @@ pub(super) struct Sandbox {
     has_started: Cell<bool>,
     hostname: Hostname,
     processes: Option<PodProcesses>,
+    filters: Filters,
 }
 
 /// What surrounds one attempt: the steps of its child beside those that every child takes.
@@ -103,6 +105,7 @@ impl Sandbox {
             has_started: Cell::new(false),
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
             processes: None,
+            filters: Filters::default(),
         }
     }
 
@@ -408,14 +411,16 @@ impl Sandbox {
 
     /// The steps of an attempt's child.
     pub(super) fn enclosure(
-        &self,
+        &mut self,
         id: AttemptId,
         plan: Option<&MountPlan>,
         credentials: &Credentials,
         working_dir: Option<&std::ffi::CStr>,
     ) -> Result<Enclosure, StartFailure> {
-        let Some(isolation) = self.of(id.container) else { return Ok(Enclosure::default()) };
-        let mut enclosure = rights::enclosure(credentials, isolation.as_on_node, self.ids).map_err(config)?;
+        let Some(isolation) = self.isolation.of(id.container) else { return Ok(Enclosure::default()) };
+        let as_on_node = isolation.as_on_node;
+        let mut enclosure =
+            rights::enclosure(credentials, as_on_node, self.ids, &mut self.filters).map_err(config)?;
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
         }

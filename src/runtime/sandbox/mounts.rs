@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::place::Place;
 use crate::plan::{Mount, MountPlan, MountSource, Root};
-use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, RootfsLayer};
+use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, RootfsLayer, TERMINATION_LOG};
 use crate::sys::{FileKind, From, MakeKind, MountAttributes, MountOp, Propagation, Slot, Within};
 
 /// A step, and what it does in words that follow "cannot".
@@ -164,15 +164,11 @@ impl Steps<'_> {
             // Made of nothing, right where they belong.
             MountSource::Proc | MountSource::Sys => {}
             MountSource::Dev => self.open_devices(),
-            MountSource::HostProc => self.copy(From::Here, c"/proc", true, slot, &what),
-            MountSource::HostSys => self.copy(From::Here, c"/sys", true, slot, &what),
-            MountSource::HostDev => self.copy(From::Here, c"/dev", true, slot, &what),
-            MountSource::PodFile(name) => {
-                self.copy(From::Slot(PLACE), c_string(name), false, slot, &what);
-            }
-            MountSource::TerminationLog => {
-                self.copy(From::Slot(PLACE), c_string(self.host.message), false, slot, &what);
-            }
+            MountSource::HostProc => self.copy_host(c"/proc", slot, &what),
+            MountSource::HostSys => self.copy_host(c"/sys", slot, &what),
+            MountSource::HostDev => self.copy_host(c"/dev", slot, &what),
+            MountSource::PodFile(name) => self.copy_own(c_string(name), slot, &what),
+            MountSource::TerminationLog => self.copy_own(c_string(self.host.message), slot, &what),
             MountSource::Volume { volume, sub_path } => {
                 let Some(at) = self.host.volumes.get(*volume).cloned() else { return };
                 self.open_volume(&at, sub_path, mount, slot, &what);
@@ -180,12 +176,27 @@ impl Steps<'_> {
         }
     }
 
-    /// Copies the mount at a path of the host, or of the pod's own files.
-    fn copy(&mut self, from: From, path: impl Into<CString>, recursive: bool, slot: Slot, what: &str) {
-        let within = if from == From::Here { Within::Host } else { Within::Beneath };
-        self.open(from, path, within, FileKind::Any, OTHER, what);
-        self.add(MountOp::Copy { from: OTHER, recursive, into: slot }, what);
+    fn copy(
+        &mut self,
+        from: From,
+        path: impl Into<CString>,
+        kind: FileKind,
+        recursive: bool,
+        into: Slot,
+        what: &str,
+    ) {
+        self.add(MountOp::Copy { from, path: path.into(), kind, recursive, into }, what);
+    }
+
+    /// Copies what is mounted at a path of the host.
+    fn copy_host(&mut self, path: &CStr, slot: Slot, what: &str) {
+        self.copy(From::Here, path, FileKind::Any, true, slot, what);
         self.change(slot, true, MountAttributes::default(), Propagation::Private, what);
+    }
+
+    /// Copies one of the pod's own files, which are in a mount that is nobody else's.
+    fn copy_own(&mut self, name: CString, slot: Slot, what: &str) {
+        self.copy(From::Slot(PLACE), name, FileKind::Any, false, slot, what);
     }
 
     fn open_devices(&mut self) {
@@ -194,17 +205,14 @@ impl Steps<'_> {
             let path = c_string(&format!("/dev/{}", name.to_string_lossy()));
             // The device itself, whatever the name leads to (CVE-2025-31133).
             let kind = FileKind::Device(major, minor);
-            self.open(From::Here, path, Within::Host, kind, OTHER, &what);
-            self.add(MountOp::Copy { from: OTHER, recursive: false, into: device_slot(position) }, what);
+            self.copy(From::Here, path, kind, false, device_slot(position), &what);
         }
-        if !self.host.own_ipc {
-            let what = "open the host's shared memory";
-            self.open(From::Here, c"/dev/shm", Within::Host, FileKind::Directory, OTHER, what);
+        let (from, path, what) = if self.host.own_ipc {
+            (From::Slot(PLACE), c"shm", "open the pod's shared memory")
         } else {
-            let what = "open the pod's shared memory";
-            self.open(From::Slot(PLACE), c"shm", Within::Beneath, FileKind::Directory, OTHER, what);
-        }
-        self.add(MountOp::Copy { from: OTHER, recursive: false, into: SHM }, "open shared memory");
+            (From::Here, c"/dev/shm", "open the host's shared memory")
+        };
+        self.copy(from, path, FileKind::Directory, false, SHM, what);
     }
 
     fn open_volume(&mut self, at: &VolumeAt, sub_path: &str, mount: &Mount, slot: Slot, what: &str) {
@@ -242,8 +250,10 @@ impl Steps<'_> {
             HostPathType::BlockDevice => FileKind::BlockDevice,
         };
         let open = format!("{what}: cannot use {}", at.path.display());
-        self.open(From::Here, path, Within::Host, kind, OTHER, &open);
-        if !sub_path.is_empty() {
+        if sub_path.is_empty() {
+            self.copy(From::Here, path, kind, true, slot, &open);
+        } else {
+            self.open(From::Here, path, Within::Host, kind, OTHER, &open);
             let part = format!("{what}: cannot use its subPath {sub_path:?}");
             if let Some(mode) = at.parts {
                 let make = MountOp::Make {
@@ -256,8 +266,8 @@ impl Steps<'_> {
                 self.add(make, &*part);
             }
             self.open(From::Slot(OTHER), c_string(sub_path), Within::Beneath, FileKind::Any, OTHER, &part);
+            self.copy(From::Slot(OTHER), c"", FileKind::Any, true, slot, what);
         }
-        self.add(MountOp::Copy { from: OTHER, recursive: true, into: slot }, what);
         let propagation = match mount.propagation {
             MountPropagation::None => Propagation::Private,
             MountPropagation::HostToContainer => Propagation::Slave,
@@ -297,21 +307,17 @@ impl Steps<'_> {
             }
             Root::Directory(rootfs) => {
                 let what = format!("use the root file system {}", rootfs.path);
-                self.open(
-                    From::Here,
-                    c_string(&rootfs.path),
-                    Within::Host,
-                    FileKind::Directory,
-                    OTHER,
-                    &what,
-                );
+                let (path, kind) = (c_string(&rootfs.path), FileKind::Directory);
                 match rootfs.layer {
                     RootfsLayer::Directory => {
-                        self.add(MountOp::Copy { from: OTHER, recursive: true, into: ROOT }, &*what);
+                        self.copy(From::Here, path, kind, true, ROOT, &what);
                         let set = self.no_devices().and(read_only);
                         self.change(ROOT, true, set, Propagation::Private, &what);
                     }
-                    RootfsLayer::Ephemeral => self.overlay(&rootfs.path, &what),
+                    RootfsLayer::Ephemeral => {
+                        self.open(From::Here, path, Within::Host, kind, OTHER, &what);
+                        self.overlay(&rootfs.path, &what);
+                    }
                 }
                 self.open(From::Slot(PLACE), c"root", Within::Beneath, FileKind::Directory, TARGET, &what);
                 self.add(MountOp::Attach { mount: ROOT, at: TARGET }, &*what);
@@ -377,6 +383,10 @@ impl Steps<'_> {
             (Within::Root, FileKind::Any)
         };
         let has_dev = self.plan.mounts.iter().any(|mount| mount.source == MountSource::Dev);
+        if has_dev && mount.source == MountSource::TerminationLog && mount.path == TERMINATION_LOG {
+            // Nobody else has been there.
+            return self.at_dev(c"termination-log", false, slot, &what);
+        }
         let is_below_dev = has_dev && mount.path.starts_with("/dev/");
         // The host's directories are not ours to add to.
         if self.plan.root != Root::Host || is_below_dev {
@@ -426,14 +436,32 @@ impl Steps<'_> {
     fn hide(&mut self) {
         for path in &self.plan.masked {
             // Over a file goes the device that we have just made ourselves.
-            let (root, file) = (ROOT, device_slot(0));
-            let cover = MountOp::Cover { root, path: c_string(path), directory: EMPTY, file };
+            let (directory, file) = (EMPTY, device_slot(0));
+            let cover = match self.new_of_kernel(path) {
+                Some((of, path)) => MountOp::Cover { of, path, directory, file },
+                None => MountOp::CoverWithin { root: ROOT, path: c_string(path), directory, file },
+            };
             self.add(cover, format!("hide {path}"));
         }
         for path in &self.plan.read_only {
-            let read_only = MountOp::ReadOnly { root: ROOT, path: c_string(path) };
+            let read_only = match self.new_of_kernel(path) {
+                Some((of, path)) => MountOp::ReadOnly { of, path },
+                None => MountOp::ReadOnlyWithin { root: ROOT, path: c_string(path) },
+            };
             self.add(read_only, format!("make {path} read-only"));
         }
+    }
+
+    /// The file system of the kernel's that the container has this path of, and the path in it.
+    fn new_of_kernel(&self, path: &str) -> Option<(Slot, CString)> {
+        self.plan.mounts.iter().enumerate().find_map(|(position, mount)| match &mount.source {
+            MountSource::Proc | MountSource::Sys => {
+                let below = path.strip_prefix(&mount.path)?.strip_prefix('/')?;
+                Some((source_slot(position), c_string(below)))
+            }
+            MountSource::HostProc | MountSource::HostSys | MountSource::HostDev | MountSource::Dev => None,
+            MountSource::PodFile(_) | MountSource::TerminationLog | MountSource::Volume { .. } => None,
+        })
     }
 
     fn enter(&mut self) {
@@ -441,9 +469,9 @@ impl Steps<'_> {
             Root::Host => {
                 // Covered, as taking off waits for every processor (synchronize_rcu in the kernel). Who could
                 // take the cover off is root with CAP_SYS_ADMIN on this host's own files.
-                let (root, path) = (ROOT, self.host.place.c_path(""));
-                let cover = MountOp::Cover { root, path, directory: EMPTY, file: EMPTY };
-                self.add(cover, "hide the pod's own files");
+                let what = "hide the pod's own files";
+                self.copy(From::Slot(EMPTY), c"", FileKind::Any, false, OTHER, what);
+                self.add(MountOp::Attach { mount: OTHER, at: PLACE }, what);
             }
             Root::Directory(rootfs) => {
                 if let Some(directory) = self.host.working_dir {

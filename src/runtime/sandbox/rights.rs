@@ -1,7 +1,9 @@
 //! What a container's processes give away, as steps of a child. The order is the kernel's: what takes a
 //! right to do comes before that right is gone (PRIV-02).
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::Enclosure;
 use crate::plan::{self, Credentials, Ids};
@@ -9,8 +11,23 @@ use crate::runtime::{cause, environment};
 use crate::spec::SecurityProfile;
 use crate::sys::{ChildOp, CredentialOp, FilterInstruction};
 
+/// The programs of one filter of system calls, in the order in which they are installed.
+type Programs = Vec<Rc<[FilterInstruction]>>;
+
+/// Filters of system calls that have been made for containers of the pod.
+#[derive(Debug, Default)]
+pub(super) struct Filters {
+    /// Those of profile `RuntimeDefault`, by the capabilities that a container can have.
+    usual: BTreeMap<u64, Programs>,
+}
+
 /// The steps for these credentials. `is_node` adds what a node sets for every container.
-pub(super) fn enclosure(credentials: &Credentials, is_node: bool, ids: Ids) -> Result<Enclosure, String> {
+pub(super) fn enclosure(
+    credentials: &Credentials,
+    is_node: bool,
+    ids: Ids,
+    filters: &mut Filters,
+) -> Result<Enclosure, String> {
     let mut users = Vec::new();
     let mut add = |op: CredentialOp, what: &str| users.push((ChildOp::Credential(op), what.to_owned()));
     if is_node {
@@ -27,17 +44,18 @@ pub(super) fn enclosure(credentials: &Credentials, is_node: bool, ids: Ids) -> R
         let (user, group) = (identity.user, identity.group);
         add(CredentialOp::User { user, group }, &format!("become user {user} and group {group}"));
     }
-    Ok(Enclosure { users, rights: rights(credentials)?, ..Enclosure::default() })
+    Ok(Enclosure { users, rights: rights(credentials, filters)?, ..Enclosure::default() })
 }
 
 /// With no_new_privs a filter needs no right, and comes last; without, it needs CAP_SYS_ADMIN, and comes
 /// before that is given away (seccomp(2)).
-fn rights(credentials: &Credentials) -> Result<Vec<(ChildOp, String)>, String> {
+fn rights(credentials: &Credentials, filters: &mut Filters) -> Result<Vec<(ChildOp, String)>, String> {
     let step = |op: CredentialOp, what: &str| (ChildOp::Credential(op), what.to_owned());
     let capabilities =
         credentials.held().map(|set| step(CredentialOp::Capabilities(set), "drop capabilities"));
-    let filters = filters(credentials)?.into_iter();
-    let filters = filters.map(|filter| step(filter, "install a filter of system calls"));
+    let programs = filters.of(credentials)?.into_iter();
+    let filters =
+        programs.map(|program| step(CredentialOp::Filter(program), "install a filter of system calls"));
     Ok(if credentials.no_new_privileges {
         let no_new_privileges = step(CredentialOp::NoNewPrivileges, "forbid new privileges");
         capabilities.into_iter().chain([no_new_privileges]).chain(filters).collect()
@@ -46,24 +64,37 @@ fn rights(credentials: &Credentials) -> Result<Vec<(ChildOp, String)>, String> {
     })
 }
 
-/// The filters of its profile. Compiled anew for each attempt, which costs less than installing them.
-fn filters(credentials: &Credentials) -> Result<Vec<CredentialOp>, String> {
-    let Some(profile) = &credentials.seccomp else { return Ok(Vec::new()) };
-    let capabilities = credentials.capabilities.unwrap_or(0);
-    let filter = match profile {
-        SecurityProfile::Unconfined => return Ok(Vec::new()),
-        SecurityProfile::RuntimeDefault => plan::runtime_default(capabilities),
-        SecurityProfile::Localhost(path) => localhost(path, capabilities),
-    };
-    let filter = filter.map_err(|why| format!("cannot make its filter of system calls: {why}"))?;
+impl Filters {
+    /// The filter of the profile. One from a file is made anew for each attempt, as the file may be another.
+    fn of(&mut self, credentials: &Credentials) -> Result<Programs, String> {
+        let Some(profile) = &credentials.seccomp else { return Ok(Programs::new()) };
+        let capabilities = credentials.capabilities.unwrap_or(0);
+        let failed = |why| format!("cannot make its filter of system calls: {why}");
+        match profile {
+            SecurityProfile::Unconfined => Ok(Programs::new()),
+            SecurityProfile::Localhost(path) => {
+                localhost(path, capabilities).map(|filter| programs(&filter)).map_err(failed)
+            }
+            SecurityProfile::RuntimeDefault => {
+                if let Some(made) = self.usual.get(&capabilities) {
+                    return Ok(made.clone());
+                }
+                let made = programs(&plan::runtime_default(capabilities).map_err(failed)?);
+                self.usual.insert(capabilities, made.clone());
+                Ok(made)
+            }
+        }
+    }
+}
+
+fn programs(filter: &plan::Filter) -> Programs {
     let instruction = |it: &plan::Instruction| FilterInstruction {
         code: it.code,
         if_true: it.jump_true,
         if_false: it.jump_false,
         operand: it.operand,
     };
-    let programs = filter.programs().iter();
-    Ok(programs.map(|it| CredentialOp::Filter(it.iter().map(instruction).collect())).collect())
+    filter.programs().iter().map(|program| program.iter().map(instruction).collect()).collect()
 }
 
 /// Where profiles of one's own are: kubelet's directory.

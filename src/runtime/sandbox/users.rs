@@ -16,7 +16,7 @@ use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces};
 
 /// Whether this process may make namespaces other than of users: CAP_SYS_ADMIN is effective.
 pub(crate) fn is_privileged() -> bool {
-    facts::status_bits("CapEff") & 1 << Capability::SYS_ADMIN.number() != 0
+    sys::effective_capabilities().unwrap_or(0) & 1 << Capability::SYS_ADMIN.number() != 0
 }
 
 /// Supplementary groups of this process.

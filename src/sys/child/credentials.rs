@@ -1,6 +1,8 @@
 //! Steps of a child that give rights away. Each of them is final, and one that fails ends the child: nothing
 //! runs with more than it was to have.
 
+use std::rc::Rc;
+
 use nix::errno::Errno;
 
 use crate::sys::mount::done;
@@ -20,7 +22,7 @@ pub(crate) enum CredentialOp {
     /// No program gains rights by being executed (PR_SET_NO_NEW_PRIVS).
     NoNewPrivileges,
     /// A seccomp filter; those of one process are all asked, and the strictest answer counts.
-    Filter(Vec<FilterInstruction>),
+    Filter(Rc<[FilterInstruction]>),
     /// Permissions that new files do not get.
     FileModeMask(u32),
     /// No core is dumped: where it went would be the host's to say (core(5)).
@@ -104,18 +106,36 @@ fn bound(kept: u64) -> Result<(), Errno> {
         if kept & (1 << capability) != 0 {
             continue;
         }
-        // SAFETY: numbers only.
-        match unsafe { libc::syscall(libc::SYS_prctl, libc::PR_CAPBSET_READ, capability, 0, 0, 0) } {
+        let prctl = |option: libc::c_int| {
+            // SAFETY: numbers only.
+            unsafe { libc::syscall(libc::SYS_prctl, option, capability, 0, 0, 0) }
+        };
+        match done(prctl(libc::PR_CAPBSET_DROP)) {
+            Ok(()) => {}
             // Who has nothing to give away needs no right to do it.
-            0 => continue,
+            Err(Errno::EPERM) if prctl(libc::PR_CAPBSET_READ) == 0 => {}
             // One that the kernel does not know: there are no more.
-            -1 => return Ok(()),
-            _ => {}
+            Err(_) if prctl(libc::PR_CAPBSET_READ) == -1 => return Ok(()),
+            Err(errno) => return Err(errno),
         }
-        // SAFETY: numbers only.
-        done(unsafe { libc::syscall(libc::SYS_prctl, libc::PR_CAPBSET_DROP, capability, 0, 0, 0) })?;
     }
     Ok(())
+}
+
+/// Capabilities of this process that count, as bits.
+pub(crate) fn effective_capabilities() -> Result<u64, Errno> {
+    read().map(|[low, high]| u64::from(high.effective) << 32 | u64::from(low.effective))
+}
+
+/// Capabilities that this process may make count, as bits.
+pub(crate) fn permitted_capabilities() -> Result<u64, Errno> {
+    read().map(|[low, high]| u64::from(high.permitted) << 32 | u64::from(low.permitted))
+}
+
+/// Whether system calls of this process are filtered (prctl(2), PR_GET_SECCOMP).
+pub(crate) fn is_filtered() -> bool {
+    // SAFETY: numbers only.
+    unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) == libc::SECCOMP_MODE_FILTER as libc::c_int }
 }
 
 fn raise_permitted() -> Result<(), Errno> {

@@ -64,8 +64,9 @@ pub(crate) enum MountOp {
     Make { from: From, path: CString, within: Within, kind: MakeKind, mode: u32 },
     /// Makes a symbolic link, unless there is one.
     Link { from: Slot, path: CString, target: CString },
-    /// Copies a mount, attached nowhere.
-    Copy { from: Slot, recursive: bool, into: Slot },
+    /// Copies the mount at a path that leads where it leads, or of a slot where the path is empty; attached
+    /// nowhere.
+    Copy { from: From, path: CString, kind: FileKind, recursive: bool, into: Slot },
     /// A new file system, attached nowhere.
     New {
         filesystem: &'static CStr,
@@ -79,11 +80,15 @@ pub(crate) enum MountOp {
     Attach { mount: Slot, at: Slot },
     /// Makes an entry of a directory that nobody else has, and attaches a mount there.
     AttachNew { mount: Slot, directory: Slot, name: &'static CStr, is_directory: bool },
-    /// Covers what is at a path: a directory by a copy of the mount `directory`, anything else by one of
-    /// `file`. Nothing there is nothing to cover.
-    Cover { root: Slot, path: CString, directory: Slot, file: Slot },
-    /// What is at a path, if it is there, can only be read.
-    ReadOnly { root: Slot, path: CString },
+    /// Covers what is at a path of a file system of the kernel's, in which nobody else makes links: a directory
+    /// by a copy of the mount `directory`, anything else by one of `file`. Nothing there is nothing to cover.
+    Cover { of: Slot, path: CString, directory: Slot, file: Slot },
+    /// The same for a path of a root.
+    CoverWithin { root: Slot, path: CString, directory: Slot, file: Slot },
+    /// What is at a path of a file system of the kernel's, if it is there, can only be read.
+    ReadOnly { of: Slot, path: CString },
+    /// The same for a path of a root.
+    ReadOnlyWithin { root: Slot, path: CString },
     /// Makes this mount the root, and lets go of the old one.
     Root { mount: Slot },
 }
@@ -93,12 +98,7 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
     match op {
         MountOp::Open { from, path, within, kind, into } => {
             let fd = mount::open_within(directory(slots, *from), path, libc::O_PATH, 0, *within)?;
-            if let Err(errno) = check(fd, *kind) {
-                mount::close(fd);
-                return Err(errno);
-            }
-            put(slots, *into, fd);
-            Ok(())
+            put_checked(slots, *into, fd, *kind)
         }
         MountOp::Make { from, path, within, kind, mode } => {
             let is_directory = match kind {
@@ -116,10 +116,9 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
                 other => other,
             }
         }
-        MountOp::Copy { from, recursive, into } => {
-            let fd = mount::clone_tree(get(slots, *from), *recursive)?;
-            put(slots, *into, fd);
-            Ok(())
+        MountOp::Copy { from, path, kind, recursive, into } => {
+            let fd = mount::clone_tree(directory(slots, *from), path, *recursive)?;
+            put_checked(slots, *into, fd, *kind)
         }
         MountOp::New { filesystem, options, attributes, into } => {
             let options = options.iter().map(|(key, value)| (key.as_c_str(), value.as_deref()));
@@ -134,10 +133,15 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
         MountOp::AttachNew { mount: slot, directory, name, is_directory } => {
             attach_new(get(slots, *slot), get(slots, *directory), name, *is_directory)
         }
-        MountOp::Cover { root, path, directory, file } => {
-            cover(get(slots, *root), path, get(slots, *directory), get(slots, *file))
+        MountOp::Cover { of, path, directory, file } => {
+            cover(get(slots, *of), path, get(slots, *directory), get(slots, *file))
         }
-        MountOp::ReadOnly { root, path } => read_only(get(slots, *root), path),
+        MountOp::CoverWithin { root, path, directory, file } => {
+            let (directory, file) = (get(slots, *directory), get(slots, *file));
+            within(get(slots, *root), path, |at| cover(at, c"", directory, file))
+        }
+        MountOp::ReadOnly { of, path } => read_only(get(slots, *of), path),
+        MountOp::ReadOnlyWithin { root, path } => within(get(slots, *root), path, |at| read_only(at, c"")),
         MountOp::Root { mount: slot } => mount::pivot_root(get(slots, *slot)),
     }
 }
@@ -152,6 +156,15 @@ fn put(slots: &mut Slots, slot: Slot, fd: RawFd) {
     if before != -1 {
         mount::close(before);
     }
+}
+
+fn put_checked(slots: &mut Slots, slot: Slot, fd: RawFd, kind: FileKind) -> Result<(), Errno> {
+    if let Err(errno) = check(fd, kind) {
+        mount::close(fd);
+        return Err(errno);
+    }
+    put(slots, slot, fd);
+    Ok(())
 }
 
 fn directory(slots: &Slots, from: From) -> RawFd {
@@ -188,10 +201,16 @@ fn check(fd: RawFd, kind: FileKind) -> Result<(), Errno> {
 }
 
 fn status(fd: RawFd) -> Result<libc::stat, Errno> {
+    status_at(fd, c"")
+}
+
+/// Of what is at a path, or of the descriptor where that is empty.
+fn status_at(fd: RawFd, path: &CStr) -> Result<libc::stat, Errno> {
     // SAFETY: stat is plain old data that the kernel fills.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: `status` lives and may be filled.
-    mount::done(unsafe { libc::fstat(fd, &raw mut status) }.into())?;
+    let flags = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW;
+    // SAFETY: a null-terminated path that lives; `status` lives and may be filled.
+    mount::done(unsafe { libc::fstatat(fd, path.as_ptr(), &raw mut status, flags) }.into())?;
     Ok(status)
 }
 
@@ -296,52 +315,49 @@ fn make_file(parent: RawFd, name: &CStr, mode: u32) -> Result<(), Errno> {
 }
 
 fn attach_new(mount: RawFd, directory: RawFd, name: &CStr, is_directory: bool) -> Result<(), Errno> {
-    let flags = if is_directory {
+    let made = if is_directory {
         // SAFETY: a null-terminated name that lives.
-        mount::done(unsafe { libc::mkdirat(directory, name.as_ptr(), 0o755) }.into())?;
-        libc::O_PATH
+        unsafe { libc::mkdirat(directory, name.as_ptr(), 0o755) }
     } else {
-        libc::O_CREAT | libc::O_EXCL
+        // SAFETY: as above.
+        unsafe { libc::mknodat(directory, name.as_ptr(), libc::S_IFREG | 0o644, 0) }
     };
-    let flags = flags | libc::O_CLOEXEC | libc::O_NOFOLLOW;
-    // SAFETY: a null-terminated name that lives.
-    let at = unsafe { libc::openat(directory, name.as_ptr(), flags, 0o644) };
-    mount::done(at.into())?;
-    let moved = mount::move_mount(mount, at);
-    mount::close(at);
-    moved
+    mount::done(made.into())?;
+    mount::move_mount_below(mount, directory, name)
 }
 
-/// Opens what is at a path inside a root; `None` where there is nothing.
-fn find(root: RawFd, path: &CStr) -> Result<Option<RawFd>, Errno> {
+/// Does this with what is at a path inside a root. Nothing there is nothing to do.
+fn within(root: RawFd, path: &CStr, act: impl FnOnce(RawFd) -> Result<(), Errno>) -> Result<(), Errno> {
     match mount::open_within(root, path, libc::O_PATH, 0, Within::Root) {
-        Ok(fd) => Ok(Some(fd)),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        Ok(at) => {
+            let done = act(at);
+            mount::close(at);
+            done
+        }
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
         Err(other) => Err(other),
     }
 }
 
-fn cover(root: RawFd, path: &CStr, directory: RawFd, file: RawFd) -> Result<(), Errno> {
-    let Some(at) = find(root, path)? else { return Ok(()) };
-    let covered = status(at).and_then(|status| {
-        let is_directory = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
-        let cover = mount::clone_tree(if is_directory { directory } else { file }, false)?;
-        let moved = mount::move_mount(cover, at);
-        mount::close(cover);
-        moved
-    });
-    mount::close(at);
-    covered
+fn cover(of: RawFd, path: &CStr, directory: RawFd, file: RawFd) -> Result<(), Errno> {
+    let status = match status_at(of, path) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+        other => other?,
+    };
+    let is_directory = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
+    let cover = mount::clone_tree(if is_directory { directory } else { file }, c"", false)?;
+    let moved = mount::move_mount_below(cover, of, path);
+    mount::close(cover);
+    moved
 }
 
-fn read_only(root: RawFd, path: &CStr) -> Result<(), Errno> {
-    let Some(at) = find(root, path)? else { return Ok(()) };
-    let changed = mount::clone_tree(at, true).and_then(|copy| {
-        let moved = mount::set_attributes(copy, true, MountAttributes::READ_ONLY, Propagation::Unchanged)
-            .and_then(|()| mount::move_mount(copy, at));
-        mount::close(copy);
-        moved
-    });
-    mount::close(at);
-    changed
+fn read_only(of: RawFd, path: &CStr) -> Result<(), Errno> {
+    let copy = match mount::clone_tree(of, path, true) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+        other => other?,
+    };
+    let moved = mount::set_attributes(copy, true, MountAttributes::READ_ONLY, Propagation::Unchanged)
+        .and_then(|()| mount::move_mount_below(copy, of, path));
+    mount::close(copy);
+    moved
 }
