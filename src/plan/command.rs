@@ -93,7 +93,7 @@ pub fn container(pod: &Pod, container: &Container, inputs: AttemptInputs<'_>) ->
     let marker = inputs.marker.map(|marker| (MARKER, marker));
     let given = own.in_order().into_iter().chain(marker);
     let given = given.map(|(name, value)| Cow::Owned(c_string(format!("{name}={value}").into_bytes())));
-    let node = inputs.node.map(node_variables).unwrap_or_default().into_iter();
+    let node = inputs.node.map(|node| node_variables(node, container.tty)).unwrap_or_default().into_iter();
     let node = node.filter(|variable| !is_own(name_of(variable))).map(Cow::Owned);
     let environment = inherited.chain(node).chain(given).collect();
     let written = container.command.first().or_else(|| container.args.first());
@@ -124,13 +124,17 @@ pub fn container_mounts(
     mounts(pod, container, isolation, |name| own.get(name))
 }
 
-fn node_variables(node: NodeVariables<'_>) -> Vec<CString> {
+fn node_variables(node: NodeVariables<'_>, has_terminal: bool) -> Vec<CString> {
     let variable = |name: &[u8], value: &[u8]| c_string([name, b"=", value].concat());
-    vec![
+    let mut variables = vec![
         variable(b"PATH", DEFAULT_PATH),
         variable(b"HOSTNAME", node.hostname.as_bytes()),
         variable(b"HOME", node.home),
-    ]
+    ];
+    if has_terminal {
+        variables.push(variable(b"TERM", b"xterm"));
+    }
+    variables
 }
 
 /// Whether a variable of the container may hold a secret.

@@ -3,6 +3,7 @@
 //! Nothing in a turn waits for anything.
 
 mod groups;
+mod keyboard;
 mod network;
 mod open_files;
 mod runs;
@@ -18,6 +19,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use super::attempts::{Attempts, Start};
 use super::cgroup::Cgroups;
 use super::environment::Environment;
+use super::keyboard::Keyboard;
 use super::notified::{Notified, Said};
 use super::oom::OomScores;
 use super::output::{Format, Output, standard};
@@ -33,7 +35,7 @@ use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
     StopRequest,
 };
-use crate::spec::{ContainerId, Pod};
+use crate::spec::{ContainerId, Pod, Stdin};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -66,6 +68,10 @@ pub(super) struct Supervisor {
     open_files: Option<u64>,
     /// Containers that say when they are ready.
     notified: Notified,
+    /// What is typed on podinit's terminal, where a container may read it.
+    keyboard: Option<Keyboard>,
+    /// What containers read from where nobody types.
+    inputs: BTreeMap<ContainerId, OwnedFd>,
     /// Changes of the manifest, where somebody wants them taken over.
     watch: Option<Watch>,
     /// Tells programs, where one wants to know.
@@ -105,6 +111,8 @@ impl Supervisor {
         let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.has_processes();
         let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { open_files::raise(&job.pod) };
+        let reads = !is_command && job.pod.iter().any(|(.., it)| it.stdin != Stdin::Empty);
+        let keyboard = if reads { Keyboard::find(Token::Keyboard.into()) } else { None };
         let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;
         let oom_scores = OomScores::open(&job.pod);
         Ok(Self {
@@ -129,6 +137,8 @@ impl Supervisor {
             has_terminal: terminal::is_controlled(),
             open_files,
             notified: Notified::default(),
+            keyboard,
+            inputs: BTreeMap::new(),
             watch,
             reporter,
             finished: None,
@@ -202,6 +212,11 @@ impl Supervisor {
         if ready.network {
             self.hear_of_network();
         }
+        if ready.keyboard
+            && let Some(keyboard) = &mut self.keyboard
+        {
+            keyboard.advance(&self.epoll);
+        }
         if ready.ownership {
             self.hear_of_volumes();
         }
@@ -255,6 +270,11 @@ impl Supervisor {
     }
 
     fn take_signal(&mut self, signal: Signal, from_terminal: bool) {
+        if signal.number() == libc::SIGWINCH
+            && let Some(keyboard) = &self.keyboard
+        {
+            keyboard.resize();
+        }
         let situation = Situation {
             from_terminal,
             reached_command: from_terminal && terminal::reaches_group(signal),
@@ -276,7 +296,10 @@ impl Supervisor {
     fn take_report(&mut self, container: ContainerId) {
         match self.attempts.report_of(container, &self.epoll) {
             None => {}
-            Some((attempt, Start::Running)) => self.fact(Event::Started { attempt }),
+            Some((attempt, Start::Running)) => {
+                self.take_terminal(container);
+                self.fact(Event::Started { attempt });
+            }
             Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
         }
     }
@@ -284,6 +307,7 @@ impl Supervisor {
     fn start_failed(&mut self, attempt: AttemptId, failure: StartFailure) {
         // Nobody is there who could say anything: that its descriptor is closed means nothing.
         self.notified.close(attempt.container, &self.epoll);
+        self.stop_feeding(attempt.container);
         if let Some(output) = &mut self.output {
             output.close(attempt.container, self.now.wall);
         }
@@ -345,6 +369,7 @@ impl Supervisor {
         if let Some(output) = &mut self.output {
             output.drain(container, self.now.wall);
         }
+        self.stop_feeding(container);
         let Some(attempt) = self.attempts.main_ended(container) else { return };
         // What follows from its start is decided, and told, before its end is known: whether a sidecar that
         // ends at once has started (rule 8) must not depend on which turn finds out.

@@ -22,6 +22,8 @@ pub(super) enum Token {
     Network,
     /// What gives volumes to the pod's group has something to say.
     Ownership,
+    /// Something was typed, or there is room for it.
+    Keyboard,
 }
 
 /// What one wait for events brought, sorted by what comes first.
@@ -36,6 +38,7 @@ pub(super) struct Ready {
     pub(super) groups: bool,
     pub(super) network: bool,
     pub(super) ownership: bool,
+    pub(super) keyboard: bool,
 }
 
 impl Ready {
@@ -52,6 +55,7 @@ impl Ready {
                 Token::Group(_) => ready.groups = true,
                 Token::Network => ready.network = true,
                 Token::Ownership => ready.ownership = true,
+                Token::Keyboard => ready.keyboard = true,
                 // Sinks are flushed every turn.
                 Token::Sink(_) => {}
             }
@@ -77,6 +81,7 @@ impl From<Token> for u64 {
             Token::Group(container) => (7, container.position() as Self),
             Token::Network => (8, 0),
             Token::Ownership => (9, 0),
+            Token::Keyboard => (10, 0),
         };
         kind << KIND | about
     }
@@ -94,6 +99,7 @@ impl Token {
             6 => Self::Watch,
             8 => Self::Network,
             9 => Self::Ownership,
+            10 => Self::Keyboard,
             7 => Self::Group(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             5 => Self::Notify(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             _ => Self::Signals,

@@ -43,6 +43,7 @@ mod selector;
 mod settings;
 mod signal;
 mod snippet;
+mod stdin;
 mod suggest;
 mod toml;
 mod tree;
@@ -73,6 +74,7 @@ pub use script::{
 };
 pub use security_context::*;
 pub use signal::Signal;
+pub use stdin::Stdin;
 pub use suggest::nearest;
 pub use tree::Span;
 pub use volume::*;

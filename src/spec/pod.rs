@@ -14,6 +14,7 @@ use super::rootfs::Rootfs;
 use super::sandbox::Sandbox;
 use super::security_context::{PodSecurityContext, SecurityContext};
 use super::signal::Signal;
+use super::stdin::Stdin;
 use super::volume::{Volume, VolumeMount};
 
 /// One pod: the containers that are started, watched and stopped together.
@@ -183,6 +184,10 @@ pub struct Container {
     /// Its main process is a child of one of podinit's own that reaps what it leaves behind
     /// (kubernetes#84210).
     pub reaper: bool,
+    /// What it can read.
+    pub stdin: Stdin,
+    /// It has a terminal of its own in place of its standard input, output and error.
+    pub tty: bool,
 }
 
 /// One port of a container.
@@ -453,6 +458,8 @@ impl Container {
             volume_mounts: Vec::new(),
             rootfs: None,
             reaper: false,
+            stdin: Stdin::Empty,
+            tty: false,
         }
     }
 

@@ -108,6 +108,7 @@ fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
         | ChildOp::Mount(_)
         | ChildOp::Credential(_)
         | ChildOp::HandOverNamespaces { .. }
+        | ChildOp::Terminal { .. }
         | ChildOp::JoinNamespace { .. }
         | ChildOp::Write { .. }
         | ChildOp::CloseOthers { .. }

@@ -37,4 +37,5 @@ mod refused;
 mod rights;
 mod rootless;
 mod roots;
+mod terminals;
 mod volumes;

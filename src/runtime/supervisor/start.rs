@@ -17,7 +17,7 @@ use crate::runtime::notified::Mouth;
 use crate::runtime::output::{Format, Kind};
 use crate::runtime::token::Token;
 use crate::runtime::{Commands, cause};
-use crate::spec::{Container, ContainerId, ContainerKind, TerminationMessagePolicy};
+use crate::spec::{Container, ContainerId, ContainerKind, Stdin, TerminationMessagePolicy};
 
 /// What one attempt is.
 struct ContainerPlan {
@@ -58,6 +58,9 @@ impl Supervisor {
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
                 // before it closes the report.
                 self.take_report(id.container);
+            }
+            Commands::OfManifest if self.container(id.container).is_some_and(|container| container.tty) => {
+                self.start_with_terminal(id, plan, notify, limits)?;
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
                 self.start_enclosed(id, plan, &Stdio::HandedOver, notify, limits)?;
@@ -164,6 +167,29 @@ impl Supervisor {
         how.map(|how| self.notified.open(id, how, &self.epoll, token)).transpose()
     }
 
+    /// Its other side comes when the program runs.
+    fn start_with_terminal(
+        &mut self,
+        id: AttemptId,
+        plan: ContainerPlan,
+        notify: Option<(RawFd, RawFd)>,
+        limits: Limits,
+    ) -> Result<(), StartFailure> {
+        self.make_output().map_err(attempts::cannot_create)?;
+        let owner = plan.credentials.identity.as_ref().map(|identity| identity.user);
+        let stdio = Stdio::Terminal { owner, size: self.terminal_size(id.container) };
+        self.start_enclosed(id, plan, &stdio, notify, limits)?;
+        let wants_tail = self.wants_tail(id.container);
+        if let (true, Some(output)) = (wants_tail, &mut self.output) {
+            output.keep_tail(id.container);
+        }
+        Ok(())
+    }
+
+    fn container(&self, id: ContainerId) -> Option<&Container> {
+        self.machine.pod().container(id)
+    }
+
     fn start_with_pipes(
         &mut self,
         id: AttemptId,
@@ -171,11 +197,17 @@ impl Supervisor {
         notify: Option<(RawFd, RawFd)>,
         limits: Limits,
     ) -> Result<(), StartFailure> {
+        let reads = self.container(id.container).is_some_and(|container| container.stdin != Stdin::Empty);
+        let input = reads.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().map_err(attempts::cannot_create)?;
+        let (stdin, input) = input.unzip();
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
-        let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
+        let stdio = Stdio::Pipes { stdin: stdin.as_ref(), stdout: &stdout, stderr: &stderr };
         self.start_enclosed(id, plan, &stdio, notify, limits)?;
+        if let Some(input) = input {
+            self.feed(id.container, input, false);
+        }
         let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
             if wants_tail {
