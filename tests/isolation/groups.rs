@@ -15,7 +15,7 @@ use crate::pod::{FIRST_ID, Pod, Who, printed, quoted};
 fn group(who: Who) -> (u32, u32) {
     match who {
         // Who has one id only has no groups.
-        Who::Root | Who::User => (2000, 2000),
+        Who::Root | Who::OwnUsers | Who::User => (2000, 2000),
         Who::Ranged => (2000, FIRST_ID + 1999),
     }
 }
@@ -53,7 +53,7 @@ fn claimed(pod: Pod, more: &str) -> Pod {
 /// do too, and what they lead to outside stays as it is.
 #[test]
 fn a_claim_s_files_become_the_group_s_and_nothing_behind_links() {
-    for who in Who::among(&[Who::Root, Who::Ranged]) {
+    for who in Who::among(&[Who::Root, Who::Ranged, Who::OwnUsers]) {
         let pod = with_group(Pod::new(who), "");
         let (claim, canary) = (pod.claim(), pod.host_directory("canary"));
         make(&pod, &canary.join("file"), 0o600);
@@ -83,7 +83,7 @@ fn a_claim_s_files_become_the_group_s_and_nothing_behind_links() {
 /// With `OnRootMismatch` a claim that looks right is left alone, and one that does not is gone through (KEP-695).
 #[test]
 fn a_claim_that_looks_right_is_left_alone_where_the_manifest_says_so() {
-    for who in Who::among(&[Who::Root, Who::Ranged]) {
+    for who in Who::among(&[Who::Root, Who::Ranged, Who::OwnUsers]) {
         let pod = with_group(Pod::new(who), ", fsGroupChangePolicy = \"OnRootMismatch\"");
         let claim = pod.claim();
         make(&pod, &claim.join("file"), 0o600);
@@ -99,7 +99,7 @@ fn a_claim_that_looks_right_is_left_alone_where_the_manifest_says_so() {
 /// What nobody may write to, and what is the host's, keeps its group and permissions.
 #[test]
 fn read_only_claims_and_the_host_s_directories_stay_as_they_are() {
-    for who in Who::among(&[Who::Root, Who::Ranged]) {
+    for who in Who::among(&[Who::Root, Who::Ranged, Who::OwnUsers]) {
         let pod = with_group(Pod::new(who), "");
         let (claim, host) = (pod.claim(), pod.host_directory("host"));
         for directory in [&claim, &host] {
@@ -120,8 +120,9 @@ fn read_only_claims_and_the_host_s_directories_stay_as_they_are() {
 /// part of it that was missing as well (rule 148); files that podinit writes can be read by it.
 #[test]
 fn what_is_made_in_volumes_of_the_pod_is_the_group_s() {
-    for (who, user) in
-        Who::among(&[Who::Root, Who::Ranged]).into_iter().flat_map(|who| [(who, "0"), (who, "1001")])
+    for (who, user) in Who::among(&[Who::Root, Who::Ranged, Who::OwnUsers])
+        .into_iter()
+        .flat_map(|who| [(who, "0"), (who, "1001")])
     {
         let script = "umask 117; for at in memory disk memory-part disk-part; do
             echo > /$at/file; stat -c '%g %a' /$at /$at/file; done

@@ -27,6 +27,7 @@ mod inherited;
 mod links;
 mod namespaces;
 mod nested;
+mod own_users;
 mod pod;
 mod probe;
 #[path = "../it/pty.rs"]
@@ -37,5 +38,6 @@ mod refused;
 mod rights;
 mod rootless;
 mod roots;
+mod shared;
 mod terminals;
 mod volumes;

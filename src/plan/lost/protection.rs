@@ -11,6 +11,10 @@ pub enum Protection {
     Capabilities,
     /// Filters of system calls.
     Seccomp,
+    /// Profiles of AppArmor's.
+    AppArmor,
+    /// Labels of SELinux's.
+    SeLinux,
     /// Roots that cannot be written to.
     ReadOnlyRoot,
     /// The network namespace.
@@ -33,10 +37,12 @@ pub enum Protection {
 
 impl Protection {
     /// Each.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::User,
         Self::Capabilities,
         Self::Seccomp,
+        Self::AppArmor,
+        Self::SeLinux,
         Self::ReadOnlyRoot,
         Self::Network,
         Self::Processes,
@@ -54,6 +60,8 @@ impl Protection {
             Self::User => "user",
             Self::Capabilities => "capabilities",
             Self::Seccomp => "seccomp",
+            Self::AppArmor => "apparmor",
+            Self::SeLinux => "selinux",
             Self::ReadOnlyRoot => "read-only-root",
             Self::Network => "network",
             Self::Processes => "processes",
@@ -88,6 +96,14 @@ impl Protection {
                 each(pod, |container| {
                     container.security_context.profiles.seccomp = Some(SecurityProfile::Unconfined);
                 });
+            }
+            Self::AppArmor => {
+                pod.security_context.profiles.app_armor = None;
+                each(pod, |container| container.security_context.profiles.app_armor = None);
+            }
+            Self::SeLinux => {
+                pod.security_context.profiles.se_linux = None;
+                each(pod, |container| container.security_context.profiles.se_linux = None);
             }
             Self::ReadOnlyRoot => {
                 each(pod, |container| container.security_context.read_only_root_filesystem = false);

@@ -13,11 +13,12 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::unistd::{Gid, chown};
 
+use super::Sandbox;
 use super::mounts::{VolumeAt, c_string};
-use super::ownership::{self, Owned, OwnershipChange};
+use super::ownership::{self, Owned};
 use super::place::{self, Disk, Place, c_path};
 use super::written;
-use crate::plan::{self, Ids, Surroundings, VolumePlace, volume_place};
+use crate::plan::{self, Ids, Surroundings, VolumeFilesRead, VolumePlace, volume_place};
 use crate::runtime::cause;
 use crate::spec::{FsGroupChangePolicy, HostPathType, Pod, Volume, VolumeSource};
 use crate::sys::{self, MountAttributes, Within};
@@ -26,6 +27,8 @@ use crate::sys::{self, MountAttributes, Within};
 pub(super) struct Places<'a> {
     pub(super) place: &'a Place,
     pub(super) ids: Ids,
+    /// They are of a user namespace that the supervisor is not in.
+    pub(super) own_users: bool,
     /// For what has to be on disk.
     pub(super) base: Option<&'a Path>,
     /// Directories by image.
@@ -36,8 +39,8 @@ pub(super) struct Places<'a> {
 pub(super) struct Made {
     /// In the pod's order.
     pub(super) volumes: Vec<VolumeAt>,
-    /// Those whose files become the group's, where some do.
-    pub(super) change: Option<OwnershipChange>,
+    /// Those whose files are to become the group's.
+    pub(super) owned: Vec<Owned>,
 }
 
 /// Makes every volume.
@@ -51,15 +54,12 @@ pub(super) fn set_up(
     for volume in &pod.volumes {
         volumes.push(one(pod, volume, at, surroundings, disk)?);
     }
-    let change = match pod.security_context.fs_group {
-        Some(group) => change(pod, &volumes, group)?,
-        None => None,
-    };
-    Ok(Made { volumes, change })
+    let owned = pod.security_context.fs_group.map(|group| owned(pod, &volumes, group));
+    Ok(Made { volumes, owned: owned.unwrap_or_default() })
 }
 
 /// What there was before the pod becomes the group's (rule 151). Everything else was made so.
-fn change(pod: &Pod, made: &[VolumeAt], group: u32) -> Result<Option<OwnershipChange>, String> {
+fn owned(pod: &Pod, made: &[VolumeAt], group: u32) -> Vec<Owned> {
     let only_mismatch = pod.security_context.fs_group_change_policy == FsGroupChangePolicy::OnRootMismatch;
     let mut owned = Vec::new();
     for (volume, at) in pod.volumes.iter().zip(made) {
@@ -68,11 +68,7 @@ fn change(pod: &Pod, made: &[VolumeAt], group: u32) -> Result<Option<OwnershipCh
             owned.push(Owned { volume: Arc::clone(&volume.name), path: at.path.clone() });
         }
     }
-    if owned.is_empty() {
-        return Ok(None);
-    }
-    let begun = OwnershipChange::begin(&owned, group);
-    begun.map(Some).map_err(|error| format!("cannot give volumes to fsGroup {group}: {}", cause(error)))
+    owned
 }
 
 fn one(
@@ -87,12 +83,12 @@ fn one(
     if let Some(group) = group.filter(|group| !at.ids.has(*group)) {
         return Err(format!(
             "cannot give volumes to fsGroup {group}: the pod has no such id; {}",
-            super::IDS
+            super::ids_remedy(at.ids, at.own_users)
         ));
     }
     let ours = |path: PathBuf, mode: u32| {
         let parts = Some(mode | if group.is_some() { ownership::DIRECTORY } else { 0 });
-        VolumeAt { path, type_: HostPathType::Directory, parts }
+        VolumeAt { path, type_: HostPathType::Directory, parts, namespaces: [None; 2] }
     };
     match volume_place(&volume.source) {
         VolumePlace::Memory(directory) => {
@@ -117,7 +113,9 @@ fn one(
             give_to(&path, group).map_err(cannot)?;
             Ok(ours(path, directory.mode))
         }
-        VolumePlace::Host(path, type_) => Ok(VolumeAt { path: path.into(), type_, parts: None }),
+        VolumePlace::Host(path, type_) => {
+            Ok(VolumeAt { path: path.into(), type_, parts: None, namespaces: [None; 2] })
+        }
         VolumePlace::Claim(name) => {
             let path = place::claim(at.base, name)?;
             let mode = fs::metadata(&path).map_err(cannot)?.permissions().mode();
@@ -131,7 +129,12 @@ fn one(
                     volume.name
                 )
             })?;
-            Ok(VolumeAt { path: directory.into(), type_: HostPathType::Directory, parts: None })
+            Ok(VolumeAt {
+                path: directory.into(),
+                type_: HostPathType::Directory,
+                parts: None,
+                namespaces: [None; 2],
+            })
         }
         VolumePlace::Written(projected) => {
             let path = at.place.path(&format!("volumes/{}", volume.name));
@@ -141,6 +144,37 @@ fn one(
             written::write(&path, &files, 0, group).map_err(cannot)?;
             Ok(VolumeAt { parts: None, ..ours(path, 0) })
         }
+    }
+}
+
+impl Sandbox {
+    /// Writes volumes of files anew where the pod as it is now gives them others. Gives their names, and
+    /// what could not be done.
+    pub(in crate::runtime) fn refresh(
+        &mut self,
+        pod: &Pod,
+        surroundings: &Surroundings,
+    ) -> (Vec<Arc<str>>, Vec<String>) {
+        self.version += 1;
+        refresh(pod, &self.volumes, surroundings, self.version)
+    }
+
+    /// Reads files of variables from volumes.
+    pub(in crate::runtime) fn read_files<'f>(
+        &self,
+        pod: &Pod,
+        files: impl Iterator<Item = (&'f Arc<str>, &'f str)>,
+    ) -> VolumeFilesRead {
+        let mut found = VolumeFilesRead::new();
+        for (name, path) in files {
+            let volume = pod.volumes.iter().position(|volume| volume.name == *name);
+            // Without anybody who mounts something there are no volumes, and nothing is in them.
+            let at = volume.and_then(|position| self.volumes.get(position));
+            found
+                .entry((Arc::clone(name), path.to_owned()))
+                .or_insert_with(|| at.map_or(Ok(None), |at| read(at, path)));
+        }
+        found
     }
 }
 
