@@ -13,6 +13,7 @@
 )]
 
 mod accounts;
+mod ahead;
 mod death;
 mod descriptors;
 mod file_keys;
