@@ -50,6 +50,23 @@ fn a_file_of_a_volume_says_what_variables_are() {
     }
 }
 
+/// A file that a sidecar writes until it has started is read afterwards, and not while what follows is made ready; and
+/// /etc/hosts is as it should be then (rule 153).
+#[test]
+fn what_a_sidecar_writes_until_it_has_started_is_read_afterwards() {
+    for who in Who::among(&Who::ALL) {
+        let side = "echo broken > /etc/hosts; usleep 100000; echo \"KEY='late'\" > /data/a.env; sleep 1000";
+        let keys = format!(
+            "restartPolicy = \"Always\"\n{DATA}\n\
+             startupProbe = {{ exec.command = [\"test\", \"-e\", \"/data/a.env\"], periodSeconds = 1 }}"
+        );
+        let main = "echo ${VALUE-none}; grep -c broken /etc/hosts; exit 0";
+        let pod = Pod::new(who).volume("data", "emptyDir = {}").init("side", side, &keys);
+        let pod = pod.main("main", main, &variable("VALUE", "a.env", ", optional = true"));
+        assert_eq!(pod.output(), ["late", "0"], "{who:?}");
+    }
+}
+
 /// FILEKEY-008, LEAK-10: what is missing, broken, too large or no file keeps the container from starting, which waits
 /// with CreateContainerConfigError and is tried again; no message shows anything of the file.
 #[test]
