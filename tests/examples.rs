@@ -32,7 +32,7 @@ const fn ending(
     Ending { name, programs, code, last }
 }
 
-const ENDING: [Ending; 15] = [
+const ENDING: [Ending; 16] = [
     ending("announcement.yaml", &["openssl", "socat", "curl"], 0, "main | hello through the proxy"),
     ending("batch-log-shipper.toml", &[], 0, "shipper | shipped 4 lines"),
     ending("crashing-sidecars.yaml", &[], 0, "web | served for two seconds"),
@@ -45,6 +45,7 @@ const ENDING: [Ending; 15] = [
     ending("env-files.toml", &[], 0, "main | hello, $USER at level debug, with a password of 28 letters"),
     ending("environment.yaml", &[], 0, "main | http://localhost:8080/ and $(HOST) by example"),
     ending("first-failure.toml", &[], 3, "slow | finished"),
+    ending("found-out.yaml", &[], 0, "main | 42 it is, and no question is known"),
     ending("keystone.toml", &[], 0, "web | drained"),
     ending("pi-job.yaml", &["awk"], 0, "pi | pi is about 3.14159"),
     ending("probes-and-hooks.toml", &[], 0, "web | served for a second"),

@@ -24,6 +24,8 @@ use toml::de::{DeTable, DeValue};
 const CANNOT_KNOW: &[(&str, &str, &str)] = &[
     ("empty-byte-order-mark.yaml", "", "nothing is there to be judged"),
     ("empty-documents.yaml", "", "nothing is there to be judged"),
+    ("file-keys.yaml", "spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName", VOLUMES),
+    ("file-keys.yaml", "spec.containers[0].env[1].valueFrom.fileKeyRef.volumeName", VOLUMES),
     ("resources.yaml", "spec.containers[0].resources.requests.cpu", "it compares no two values"),
     ("back-off.toml", "crashLoopBackOff.initialDelaySeconds", LARGER),
     ("back-off.yaml", "metadata.annotations[\"podinit.dev/crashLoopBackOff.initialDelaySeconds\"]", LARGER),

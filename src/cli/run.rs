@@ -232,7 +232,15 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
 /// The pod as this host can run it. Nothing has been done by then.
 fn fitted(matches: &ArgMatches, pod: &Pod, images: &Images) -> Result<plan::Fitted, Vec<String>> {
     let accepted = degrade::accepted(matches).map_err(|message| vec![message])?;
-    let isolation = plan::isolation(pod, images)?;
+    let mut problems = plan::missing_image_volumes(pod, images);
+    let isolation = match plan::isolation(pod, images) {
+        Ok(isolation) if problems.is_empty() => isolation,
+        Ok(_) => return Err(problems),
+        Err(others) => {
+            problems.extend(others);
+            return Err(problems);
+        }
+    };
     let asked = plan::asked_of_host(pod, &isolation);
     let facts = if accepted.is_empty() { runtime::facts(&asked) } else { runtime::tried_facts(&asked) };
     plan::fitted(pod, images, &facts, &accepted).map_err(|unfit| match unfit {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use super::environment::{FilesRead, MOST_EXPANDED, Surroundings, variables};
+use super::environment::{FilesRead, MOST_EXPANDED, Surroundings, VolumeFilesRead, variables};
 use super::isolation::ContainerIsolation;
 use super::mounts::{MountPlan, mounts};
 use crate::spec::{Container, EnvFrom, EnvFromSource, EnvValue, Pod, SubPath, VolumeMount, expand};
@@ -27,6 +27,8 @@ pub struct AttemptInputs<'a> {
     pub surroundings: Option<&'a Surroundings>,
     /// Every file of [`files`](super::files).
     pub files: &'a FilesRead,
+    /// Every file of [`volume_env_files`](super::volume_env_files).
+    pub volume_files: &'a VolumeFilesRead,
     /// In profile `pod`: what a node sets where the manifest does not.
     pub node: Option<NodeVariables<'a>>,
 }
@@ -91,7 +93,7 @@ pub fn container(pod: &Pod, container: &Container, inputs: AttemptInputs<'_>) ->
     let marker = inputs.marker.map(|marker| (MARKER, marker));
     let given = own.in_order().into_iter().chain(marker);
     let given = given.map(|(name, value)| Cow::Owned(c_string(format!("{name}={value}").into_bytes())));
-    let node = inputs.node.map(node_variables).unwrap_or_default().into_iter();
+    let node = inputs.node.map(|node| node_variables(node, container.tty)).unwrap_or_default().into_iter();
     let node = node.filter(|variable| !is_own(name_of(variable))).map(Cow::Owned);
     let environment = inherited.chain(node).chain(given).collect();
     let written = container.command.first().or_else(|| container.args.first());
@@ -122,18 +124,22 @@ pub fn container_mounts(
     mounts(pod, container, isolation, |name| own.get(name))
 }
 
-fn node_variables(node: NodeVariables<'_>) -> Vec<CString> {
+fn node_variables(node: NodeVariables<'_>, has_terminal: bool) -> Vec<CString> {
     let variable = |name: &[u8], value: &[u8]| c_string([name, b"=", value].concat());
-    vec![
+    let mut variables = vec![
         variable(b"PATH", DEFAULT_PATH),
         variable(b"HOSTNAME", node.hostname.as_bytes()),
         variable(b"HOME", node.home),
-    ]
+    ];
+    if has_terminal {
+        variables.push(variable(b"TERM", b"xterm"));
+    }
+    variables
 }
 
 /// Whether a variable of the container may hold a secret.
 fn may_have_secrets(container: &Container) -> bool {
-    let is_secret = |value: &EnvValue| matches!(value, EnvValue::SecretKey(_));
+    let is_secret = |value: &EnvValue| matches!(value, EnvValue::SecretKey(_) | EnvValue::FileKey(_));
     let is_of_secret = |from: &EnvFrom| matches!(from.source, EnvFromSource::Secret(_));
     let files = container.env_files.len() + container.env_from_files.len();
     files > 0
@@ -150,7 +156,7 @@ pub fn probe(container: &Container, command: &[String], environment: &[Cow<'stat
         let value = match &variable.value {
             EnvValue::Literal(text) => text.as_str(),
             EnvValue::ConfigMapKey(_) | EnvValue::SecretKey(_) => "",
-            EnvValue::Field(_) | EnvValue::Resource(_) => "",
+            EnvValue::FileKey(_) | EnvValue::Field(_) | EnvValue::Resource(_) => "",
         };
         // The last of equal names counts.
         written.insert(variable.name.as_str(), value);
@@ -251,9 +257,17 @@ mod tests {
     }
 
     static NO_FILES: FilesRead = FilesRead::new();
+    static NO_VOLUME_FILES: VolumeFilesRead = VolumeFilesRead::new();
 
     fn inputs<'a>(environment: &'a [&'static CStr]) -> AttemptInputs<'a> {
-        AttemptInputs { environment, marker: None, surroundings: None, files: &NO_FILES, node: None }
+        AttemptInputs {
+            environment,
+            marker: None,
+            surroundings: None,
+            files: &NO_FILES,
+            volume_files: &NO_VOLUME_FILES,
+            node: None,
+        }
     }
 
     /// The plan in a pod of which nothing is known.

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::spec::{
-    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox, TERMINATION_LOG,
+    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox,
+    TERMINATION_LOG, VolumeSource,
 };
 
 /// What the command line says of root file systems.
@@ -35,6 +36,8 @@ pub struct Isolation {
     pub keeps_capabilities: bool,
     /// Of each container, by its position.
     pub containers: Vec<ContainerIsolation>,
+    /// Directories of the images that are volumes, by image.
+    pub image_volumes: BTreeMap<String, String>,
 }
 
 /// What surrounds one container.
@@ -147,6 +150,10 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
     let mounts = containers.iter().any(|container| container.root.is_some());
     let uts = network || (sandbox.hostname_override.is_some() || sandbox.hostname.is_some()) && !is_pod;
     let ipc = is_pod && !sandbox.host.ipc;
+    let image_volumes = image_volumes(pod)
+        .filter_map(|(_, reference)| images.directories.get_key_value(reference))
+        .map(|(reference, directory)| (reference.clone(), directory.clone()))
+        .collect();
     Ok(Isolation {
         network,
         ipc,
@@ -156,7 +163,29 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
         keeps_user: false,
         keeps_capabilities: false,
         containers,
+        image_volumes,
     })
+}
+
+/// The names of volumes that are images, and of these.
+fn image_volumes(pod: &Pod) -> impl Iterator<Item = (&str, &str)> {
+    pod.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Image { reference } => Some((&*volume.name, reference.as_str())),
+        VolumeSource::EmptyDir(_) | VolumeSource::HostPath(_) | VolumeSource::Projected(_) => None,
+        VolumeSource::PersistentVolumeClaim { .. } => None,
+    })
+}
+
+/// Which volumes are images that the command line gives no directory for, with what to do about it.
+pub fn missing_image_volumes(pod: &Pod, images: &Images) -> Vec<String> {
+    let missing = image_volumes(pod).filter(|(_, reference)| !images.directories.contains_key(*reference));
+    let problem = |(name, reference)| {
+        format!(
+            "cannot make volume {name:?}: image {reference:?} is not available, as podinit pulls none; give its files \
+             with `--image {reference}=DIRECTORY`"
+        )
+    };
+    missing.map(problem).collect()
 }
 
 /// Whether files with names, or of name resolution, are asked for beyond what the host has.
@@ -220,6 +249,7 @@ fn without_command(pod: &Pod) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Volume;
     use std::sync::Arc;
 
     fn pod(change: impl Fn(&mut Pod)) -> Pod {
@@ -277,5 +307,22 @@ mod tests {
         let made = isolation(&pod(|pod| pod.containers[0].image = Arc::from("web:1")), &given).unwrap();
         let rootfs = Rootfs { path: "/srv/web".into(), layer: RootfsLayer::Ephemeral };
         assert_eq!(made.containers[0].root, Some(Root::Directory(rootfs)));
+    }
+
+    #[test]
+    fn a_volume_that_is_an_image_has_the_directory_that_is_given_for_it() {
+        let source = VolumeSource::Image { reference: "models:1".to_owned() };
+        let pod = pod(|pod| pod.volumes.push(Volume { name: "models".into(), source: source.clone() }));
+        let images = |directories: &[(&str, &str)]| {
+            let directories =
+                directories.iter().map(|(name, path)| ((*name).into(), (*path).into())).collect();
+            Images { directories, host_rootfs: true }
+        };
+        let problems = missing_image_volumes(&pod, &images(&[("other", "/srv")]));
+        assert!(problems.len() == 1 && problems[0].contains("--image models:1=DIRECTORY"), "{problems:?}");
+        let given = images(&[("models:1", "/srv/models"), ("other", "/srv")]);
+        assert_eq!(missing_image_volumes(&pod, &given), [""; 0]);
+        let made = isolation(&pod, &given).unwrap();
+        assert_eq!(made.image_volumes, [("models:1".to_owned(), "/srv/models".to_owned())].into());
     }
 }

@@ -325,8 +325,14 @@ impl Judge<'_> {
         let field = format!("{path}.securityContext.runAsUser");
         let (user, group) = (identity.user, identity.group);
         let what = format!("container {} as {user}:{group}", container.name);
-        let groups = "securityContext.supplementalGroups";
-        let of_groups = format!("supplementary groups for container {}", container.name);
+        let all = &self.pod.security_context;
+        let (groups, of_groups) = match all.fs_group.filter(|_| all.supplemental_groups.is_empty()) {
+            Some(group) => {
+                ("fsGroup", format!("group {group} for container {} and its volumes", container.name))
+            }
+            None => ("supplementalGroups", format!("supplementary groups for container {}", container.name)),
+        };
+        let groups = &format!("securityContext.{groups}");
         if self.is_inside() {
             let ids = if self.has_own_users() { Ids::Below(IDS_OF_POD) } else { self.facts.ids };
             let lack = self.lack(&[Fact::Ids]).unwrap_or_else(|| outside(ids, self.has_own_users()));

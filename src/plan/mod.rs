@@ -32,11 +32,15 @@ pub use command::{
     AttemptInputs, CommandPlan, NodeVariables, container, container_mounts, exact, hook, inherited, probe,
 };
 pub use credentials::{Credentials, Identity, asks_for_identity, credentials};
-pub use environment::{FilesRead, Surroundings, asks_for_surroundings, files};
+pub use environment::{
+    FilesRead, Surroundings, VolumeFilesRead, asks_for_surroundings, files, volume_env_files,
+};
 pub use facts::{Around, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs, asked_of_host, remedy};
 pub use features::{Feature, left_out};
 pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
-pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+pub use isolation::{
+    ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation, missing_image_volumes,
+};
 pub use labels::{DEFAULT_APP_ARMOR, app_armor_profile, has_se_linux_label, se_linux_label};
 pub use lost::{Fitted, Loss, LossClass, Protection, Unfit, fitted, lost, reduced};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};

@@ -31,6 +31,8 @@ pub struct Mount {
     pub path: String,
     /// What is mounted.
     pub source: MountSource,
+    /// Nothing of it can be executed.
+    pub no_execution: bool,
     /// It cannot be written to.
     pub read_only: bool,
     /// What is mounted below it cannot be either.
@@ -80,6 +82,8 @@ pub enum VolumePlace<'a> {
     Host(&'a str, HostPathType),
     /// A directory that outlives the pod, by this name.
     Claim(&'a str),
+    /// The directory of an image of this name.
+    Image(&'a str),
     /// Files that podinit writes.
     Written(&'a Projected),
 }
@@ -91,6 +95,7 @@ pub fn volume_place(source: &VolumeSource) -> VolumePlace<'_> {
         VolumeSource::EmptyDir(directory) => VolumePlace::Disk(directory),
         VolumeSource::HostPath(host) => VolumePlace::Host(&host.path, host.type_),
         VolumeSource::PersistentVolumeClaim { claim_name, .. } => VolumePlace::Claim(claim_name),
+        VolumeSource::Image { reference } => VolumePlace::Image(reference),
         VolumeSource::Projected(files) => VolumePlace::Written(files),
     }
 }
@@ -179,6 +184,7 @@ fn own(path: &str, source: MountSource) -> Mount {
         path: path.to_owned(),
         source,
         read_only: false,
+        no_execution: false,
         recursive_read_only: RecursiveReadOnly::Disabled,
         propagation: MountPropagation::None,
         name: path.to_owned(),
@@ -198,6 +204,7 @@ fn volume<'v>(
     };
     let of_claim = matches!(volume.source, VolumeSource::PersistentVolumeClaim { read_only: true, .. });
     let of_files = matches!(volume.source, VolumeSource::Projected(_));
+    let of_image = matches!(volume.source, VolumeSource::Image { .. });
     let sub_path = match &mount.sub_path {
         SubPath::Whole => String::new(),
         SubPath::Path(path) => path.clone(),
@@ -209,8 +216,10 @@ fn volume<'v>(
         path: mount.mount_path.clone(),
         source: MountSource::Volume { volume: position, sub_path },
         // Kubernetes mounts what it writes itself for reading only.
-        read_only: mount.read_only || of_claim || of_files,
-        recursive_read_only: mount.recursive_read_only,
+        read_only: mount.read_only || of_claim || of_files || of_image,
+        no_execution: of_image,
+        // Nothing of an image can be written to, whatever is mounted in its directory.
+        recursive_read_only: if of_image { RecursiveReadOnly::Enabled } else { mount.recursive_read_only },
         propagation: mount.mount_propagation,
         name: format!("volume {:?} at {}", mount.name, mount.mount_path),
     })

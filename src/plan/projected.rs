@@ -225,9 +225,11 @@ mod tests {
         };
         let settings = ConfigMap {
             data: BTreeMap::from([("level".to_owned(), "debug\n".to_owned())]),
+            immutable: false,
             binary_data: BTreeMap::from([("raw".to_owned(), vec![0, 255])]),
         };
-        let db = Secret { data: BTreeMap::from([("password".to_owned(), b"hunter2".to_vec())]) };
+        let data = BTreeMap::from([("password".to_owned(), b"hunter2".to_vec())]);
+        let db = Secret { data, immutable: false };
         objects.config_maps.insert(name("default", "settings"), settings.clone());
         objects.config_maps.insert(name("other", "elsewhere"), settings);
         objects.secrets.insert(name("default", "db"), db);

@@ -60,7 +60,8 @@ pub enum Action {
         /// What is to have them.
         attempt: AttemptId,
     },
-    /// Write the pod's generated volumes anew. For a driver that makes such; the machine never wants it.
+    /// Write anew those of the pod's generated volumes whose files the pod as it is now gives otherwise (rule
+    /// 150). No answer.
     RefreshVolumes,
     /// Start the process again that carries the pod's network.
     RestartNetworkHelper,

@@ -14,7 +14,7 @@ use super::record::{
 use super::status::WaitingReason;
 use super::stop::StopCause;
 use super::{Action, PodMachine, RETRY_AFTER, Sandbox, Signal, Target};
-use crate::spec::{Container, ContainerId, ContainerKind, HookKind, Pod, Resources};
+use crate::spec::{Container, ContainerId, ContainerKind, HookKind, Pod, Resources, VolumeSource};
 
 impl PodMachine {
     pub(super) fn learn(&mut self, event: Event) {
@@ -238,6 +238,14 @@ impl PodMachine {
             let cause = "containers were added, removed or moved; run it anew to have that";
             return self.record(PodEvent::FailedValidation(Arc::from(cause)));
         }
+        if pod.volumes != self.pod.volumes {
+            let cause = "volumes were added, removed or changed; run it anew to have that";
+            return self.record(PodEvent::FailedValidation(Arc::from(cause)));
+        }
+        if let Some((kind, object)) = self.pod.objects.changed_immutable(&pod.objects) {
+            let cause = format!("{kind} {} is immutable; give the changed one another name", object.name);
+            return self.record(PodEvent::FailedValidation(Arc::from(cause)));
+        }
         for ((id, _, old), (_, _, new)) in self.pod.iter().zip(pod.iter()) {
             let record = &mut self.records[id];
             if runs_otherwise(old, new) {
@@ -254,6 +262,12 @@ impl PodMachine {
         }
         self.pod = pod;
         self.status_changed = true;
+        // What its files tell may have changed: objects, labels, annotations, resources. The driver sees.
+        let is_there = matches!(self.sandbox, Sandbox::SettingUp | Sandbox::Ready);
+        let mut sources = self.pod.volumes.iter().map(|volume| &volume.source);
+        if is_there && sources.any(|source| matches!(source, VolumeSource::Projected(_))) {
+            self.actions.push_back(Action::RefreshVolumes);
+        }
     }
 
     /// The container that was asked for other resources under this number, if nothing has come between,
@@ -308,4 +322,54 @@ fn runs_otherwise(old: &Container, new: &Container) -> bool {
         ..container.clone()
     };
     apart_from_resources(old) != apart_from_resources(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::{Now, Time, Timestamp};
+    use crate::spec::{ConfigMap, ObjectName, Projected, Volume};
+
+    fn told(machine: &mut PodMachine, event: Event) -> Vec<Action> {
+        machine.handle_event(Now { mono: Time::default(), wall: Timestamp::default() }, event);
+        std::iter::from_fn(|| machine.poll_action()).collect()
+    }
+
+    fn changed(machine: &mut PodMachine, change: impl FnOnce(&mut Pod)) -> Vec<Action> {
+        let mut pod = machine.pod().clone();
+        change(&mut pod);
+        told(machine, Event::SpecChanged(Box::new(pod)))
+    }
+
+    #[test]
+    fn rule_150_volumes_of_files_are_written_anew_once_they_are_there_and_the_change_is_taken() {
+        let mut pod = Pod::named("pod");
+        pod.containers.push(Container::named("main"));
+        let source = VolumeSource::Projected(Projected { sources: Vec::new(), default_mode: 0o644 });
+        pod.volumes = vec![Volume { name: "files".into(), source }];
+        let name = ObjectName { namespace: "default".to_owned(), name: "settings".to_owned() };
+        Arc::make_mut(&mut pod.objects).config_maps.insert(name.clone(), ConfigMap::default());
+        let mut machine = PodMachine::new(pod, Now { mono: Time::default(), wall: Timestamp::default() });
+        let level = |pod: &mut Pod, level: &str| {
+            let map = Arc::make_mut(&mut pod.objects).config_maps.entry(name.clone()).or_default();
+            map.data.insert("level".to_owned(), level.to_owned());
+        };
+        let is_wanted = |actions: &[Action]| actions.contains(&Action::RefreshVolumes);
+        let failed = |actions: &[Action]| {
+            actions.iter().any(|it| matches!(it, Action::Record(PodEvent::FailedValidation(_))))
+        };
+        assert_eq!(machine.poll_action(), Some(Action::SetUpSandbox));
+        assert!(is_wanted(&changed(&mut machine, |pod| level(pod, "2"))), "they may have been made already");
+        told(&mut machine, Event::SandboxReady);
+        assert!(is_wanted(&changed(&mut machine, |pod| level(pod, "3"))));
+        let actions = changed(&mut machine, |pod| pod.volumes.clear());
+        assert!(failed(&actions) && !is_wanted(&actions));
+        changed(&mut machine, |pod| {
+            Arc::make_mut(&mut pod.objects).config_maps.values_mut().for_each(|map| map.immutable = true);
+        });
+        let actions = changed(&mut machine, |pod| level(pod, "4"));
+        assert!(failed(&actions) && !is_wanted(&actions));
+        let kept = machine.pod().objects.config_maps.values().map(|map| map.data["level"].as_str());
+        assert_eq!(kept.collect::<Vec<_>>(), ["3"]);
+    }
 }

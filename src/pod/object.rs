@@ -13,7 +13,8 @@ use super::status::{ContainerState, ContainerStatus, Phase, PodStatus, Terminate
 use super::time::Timestamp;
 use crate::spec::{
     Amounts, Container, ContainerKind, ExitCodeOperator, Hook, HookHandler, HttpGet, HttpScheme, Pod, Probe,
-    ProbeHandler, ProbeHost, Protocol, Resources, RestartAction, RestartPolicy, TerminationMessagePolicy,
+    ProbeHandler, ProbeHost, Protocol, Resources, RestartAction, RestartPolicy, Stdin,
+    TerminationMessagePolicy,
 };
 
 /// What a Pod object says beside the manifest and the machine's status.
@@ -159,6 +160,8 @@ fn container(container: &Container) -> Value {
         volume_mounts: _,
         rootfs: _,
         reaper: _,
+        stdin,
+        tty,
     } = container;
     let mut object = json!({"name": name});
     if !image.is_empty() {
@@ -200,6 +203,10 @@ fn container(container: &Container) -> Value {
         TerminationMessagePolicy::File => "File",
         TerminationMessagePolicy::FallbackToLogsOnError => "FallbackToLogsOnError",
     };
+    let stdin = [("stdin", *stdin != Stdin::Empty), ("stdinOnce", *stdin == Stdin::Once), ("tty", *tty)];
+    for (name, _) in stdin.into_iter().filter(|(_, is_so)| *is_so) {
+        put(&mut object, name, json!(true));
+    }
     put(&mut object, "terminationMessagePath", json!(termination_message_path));
     put(&mut object, "terminationMessagePolicy", json!(message));
     put(&mut object, "resources", resources(amounts));

@@ -46,6 +46,8 @@ pub(super) struct Attempt {
     leads_group: bool,
     /// Where its namespaces come from.
     handed_over: Option<OwnedFd>,
+    /// Where its terminal comes from.
+    terminal: Option<OwnedFd>,
     /// Namespaces of its own.
     own: Namespaces,
     /// Its process namespace is its own or the pod's.
@@ -101,8 +103,10 @@ pub(super) enum Start {
 pub(super) enum Stdio<'a> {
     /// The supervisor's own descriptors, in a process group of its own or, on a terminal, in podinit's.
     Inherited { own_group: bool },
-    /// /dev/null and these pipes, in a session of its own.
-    Pipes { stdout: &'a OwnedFd, stderr: &'a OwnedFd },
+    /// These pipes, /dev/null without one for its input, in a session of its own.
+    Pipes { stdin: Option<&'a OwnedFd>, stdout: &'a OwnedFd, stderr: &'a OwnedFd },
+    /// A terminal of its own, of this owner and size, in a session of its own.
+    Terminal { owner: Option<u32>, size: (u16, u16) },
     /// The supervisor's own descriptors, in a session of its own: signals from the keyboard go to
     /// podinit.
     HandedOver,
@@ -176,14 +180,16 @@ impl Attempts {
                 way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
             }
             Stdio::Inherited { own_group: false } => {}
-            Stdio::Pipes { stdout, stderr } => {
+            Stdio::Pipes { stdin, stdout, stderr } => {
                 way.add(ChildOp::NewSession, Step::Own("make a session"));
-                let null = self.null()?;
-                for (from, to) in [(null, 0), (stdout.as_raw_fd(), 1), (stderr.as_raw_fd(), 2)] {
+                let stdin = stdin.map_or_else(|| self.null(), |stdin| Ok(stdin.as_raw_fd()))?;
+                for (from, to) in [(stdin, 0), (stdout.as_raw_fd(), 1), (stderr.as_raw_fd(), 2)] {
                     way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
                 }
             }
-            Stdio::HandedOver => way.add(ChildOp::NewSession, Step::Own("make a session")),
+            Stdio::HandedOver | Stdio::Terminal { .. } => {
+                way.add(ChildOp::NewSession, Step::Own("make a session"));
+            }
         }
         // Last of the descriptors: whatever had this number is the child's no more.
         if let Some((from, to)) = notify {
@@ -197,6 +203,7 @@ impl Attempts {
             way.add_users(std::mem::take(&mut enclosure.before), users, namespaces.without(born_in));
         }
         let handed_over = way.hand_over(is_joined && namespaces != Namespaces::NONE)?;
+        let terminal = way::terminal(stdio, &mut enclosure)?;
         let has_processes = enclosure.has_first_process() || inside.is_some();
         let kept = [notify.map(|(_, to)| to), reaper.descriptor(), gate];
         way.add_enclosed(&plan, open_files, enclosure, kept);
@@ -206,7 +213,7 @@ impl Attempts {
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
-            Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
+            Stdio::HandedOver | Stdio::Pipes { .. } | Stdio::Terminal { .. } => Memory::Copied,
         };
         let birth = Birth {
             namespaces: born_in,
@@ -235,6 +242,7 @@ impl Attempts {
             marker,
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             handed_over: handed_over.map(|(ours, _)| ours),
+            terminal: terminal.map(|(ours, _)| ours),
             own: namespaces,
             has_processes,
             namespaces: OnceCell::new(),
@@ -330,6 +338,12 @@ impl Attempts {
             self.forget(container, epoll);
         }
         Some((id, start))
+    }
+
+    /// The other side of the container's terminal, once its program runs.
+    pub(super) fn take_terminal(&mut self, container: ContainerId) -> Option<OwnedFd> {
+        let socket = self.live.get_mut(&container)?.terminal.take()?;
+        sys::receive_descriptors(socket.as_fd()).map(|[master]| master)
     }
 
     /// The container whose main process has this number.
@@ -560,7 +574,7 @@ impl Attempt {
 
     /// What the child has sent before it executed its program.
     fn namespaces(&self) -> Option<&[OwnedFd; 3]> {
-        self.namespaces.get_or_init(|| sys::receive_namespaces(self.handed_over.as_ref()?.as_fd())).as_ref()
+        self.namespaces.get_or_init(|| sys::receive_descriptors(self.handed_over.as_ref()?.as_fd())).as_ref()
     }
 }
 

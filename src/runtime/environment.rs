@@ -12,6 +12,7 @@ use std::path::Path;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
+use super::sandbox::Sandbox;
 use super::{cause, host};
 use crate::plan::{
     self, AttemptInputs, CommandPlan, ContainerIsolation, FilesRead, MountPlan, NodeVariables, Surroundings,
@@ -79,10 +80,13 @@ impl Environment {
             self.surroundings();
         }
         let files = read_all(plan::files(container));
+        let volume_files = plan::volume_env_files(container);
+        let volume_files = &of.sandbox.read_files(pod, volume_files);
         // A container of a node has what its manifest says, and nothing of podinit's (LEAK-07).
         let environment = if of.node.is_some() { &[] } else { self.inherited.as_slice() };
         let (marker, surroundings) = (of.marker, self.surroundings.as_ref());
-        let inputs = AttemptInputs { environment, marker, surroundings, files: &files, node: of.node };
+        let inputs =
+            AttemptInputs { environment, marker, surroundings, files: &files, volume_files, node: of.node };
         let config = |message| StartFailure { stage: StartStage::Config, errno: 0, message, retry: true };
         let plan = plan::container(pod, container, inputs).map_err(config)?;
         let mounts = of.isolation.map(|isolation| plan::container_mounts(pod, container, isolation, inputs));
@@ -106,6 +110,8 @@ pub(super) struct Attempted<'a> {
     /// In profile `pod`.
     pub(super) node: Option<NodeVariables<'a>>,
     pub(super) isolation: Option<&'a ContainerIsolation>,
+    /// Where its volumes are.
+    pub(super) sandbox: &'a Sandbox,
 }
 
 /// Whether a probe or a hook of the container executes something.

@@ -11,6 +11,7 @@ mod facts;
 mod host;
 mod init;
 mod input;
+mod keyboard;
 mod messages;
 mod network;
 mod notified;

@@ -4,10 +4,12 @@
 
 mod ahead;
 mod groups;
+mod keyboard;
 mod network;
 mod open_files;
 mod runs;
 mod start;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,6 +22,7 @@ use self::ahead::Ahead;
 use super::attempts::{Attempts, Start};
 use super::cgroup::Cgroups;
 use super::environment::Environment;
+use super::keyboard::Keyboard;
 use super::notified::{Notified, Said};
 use super::oom::OomScores;
 use super::output::{Format, Output, standard};
@@ -35,7 +38,7 @@ use crate::pod::{
     Action, AttemptId, Cause, Event, Exit, ExitStatus, JobMachine, Now, PodEvent, Signal, StartFailure,
     StopRequest,
 };
-use crate::spec::{ContainerId, Pod};
+use crate::spec::{ContainerId, Pod, Stdin};
 use crate::sys::{self, ChildEvent, Signals, Wait};
 
 /// One pod, running.
@@ -68,6 +71,10 @@ pub(super) struct Supervisor {
     open_files: Option<u64>,
     /// Containers that say when they are ready.
     notified: Notified,
+    /// What is typed on podinit's terminal, where a container may read it.
+    keyboard: Option<Keyboard>,
+    /// What containers read from where nobody types.
+    inputs: BTreeMap<ContainerId, OwnedFd>,
     /// Changes of the manifest, where somebody wants them taken over.
     watch: Option<Watch>,
     /// Tells programs, where one wants to know.
@@ -112,6 +119,8 @@ impl Supervisor {
         let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.has_processes();
         let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { open_files::raise(&job.pod) };
+        let reads = !is_command && job.pod.iter().any(|(.., it)| it.stdin != Stdin::Empty);
+        let keyboard = if reads { Keyboard::find(Token::Keyboard.into()) } else { None };
         let ends_by_itself = job.isolation.has_own_processes();
         let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict, ends_by_itself);
         let cgroups = cgroups.map_err(io::Error::other)?;
@@ -138,6 +147,8 @@ impl Supervisor {
             has_terminal: terminal::is_controlled(),
             open_files,
             notified: Notified::default(),
+            keyboard,
+            inputs: BTreeMap::new(),
             watch,
             reporter,
             ahead: None,
@@ -214,6 +225,14 @@ impl Supervisor {
         if ready.network {
             self.hear_of_network();
         }
+        if ready.keyboard
+            && let Some(keyboard) = &mut self.keyboard
+        {
+            keyboard.advance(&self.epoll);
+        }
+        if ready.ownership {
+            self.hear_of_volumes();
+        }
         self.look_at_manifest(ready.watch);
         if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now.mono) {
             self.machine.handle_timeout(self.now);
@@ -265,6 +284,11 @@ impl Supervisor {
     }
 
     fn take_signal(&mut self, signal: Signal, from_terminal: bool) {
+        if signal.number() == libc::SIGWINCH
+            && let Some(keyboard) = &self.keyboard
+        {
+            keyboard.resize();
+        }
         let situation = Situation {
             from_terminal,
             reached_command: from_terminal && terminal::reaches_group(signal),
@@ -286,7 +310,10 @@ impl Supervisor {
     fn take_report(&mut self, container: ContainerId) {
         match self.attempts.report_of(container, &self.epoll) {
             None => {}
-            Some((attempt, Start::Running)) => self.fact(Event::Started { attempt }),
+            Some((attempt, Start::Running)) => {
+                self.take_terminal(container);
+                self.fact(Event::Started { attempt });
+            }
             Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
         }
     }
@@ -295,6 +322,7 @@ impl Supervisor {
         self.drop_ahead();
         // Nobody is there who could say anything: that its descriptor is closed means nothing.
         self.notified.close(attempt.container, &self.epoll);
+        self.stop_feeding(attempt.container);
         if let Some(output) = &mut self.output {
             output.close(attempt.container, self.now.wall);
         }
@@ -356,6 +384,7 @@ impl Supervisor {
         if let Some(output) = &mut self.output {
             output.drain(container, self.now.wall);
         }
+        self.stop_feeding(container);
         let Some(attempt) = self.attempts.main_ended(container) else { return };
         // What follows from its start is decided, and told, before its end is known: whether a sidecar that
         // ends at once has started (rule 8) must not depend on which turn finds out.
@@ -415,8 +444,7 @@ impl Supervisor {
             Action::Finish { code, cause } => self.finished = Some((code, cause)),
             Action::Resize { run, attempt } => self.resize(run, attempt),
             Action::RestartNetworkHelper => self.restart_network_helper(),
-            // The machine does not ask for it.
-            Action::RefreshVolumes => {}
+            Action::RefreshVolumes => self.refresh_volumes(),
         }
     }
 

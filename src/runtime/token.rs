@@ -20,6 +20,10 @@ pub(super) enum Token {
     Group(ContainerId),
     /// What carries the pod's network has something to say.
     Network,
+    /// What gives volumes to the pod's group has something to say.
+    Ownership,
+    /// Something was typed, or there is room for it.
+    Keyboard,
 }
 
 /// What one wait for events brought, sorted by what comes first.
@@ -33,6 +37,8 @@ pub(super) struct Ready {
     pub(super) watch: bool,
     pub(super) groups: bool,
     pub(super) network: bool,
+    pub(super) ownership: bool,
+    pub(super) keyboard: bool,
 }
 
 impl Ready {
@@ -48,6 +54,8 @@ impl Ready {
                 Token::Watch => ready.watch = true,
                 Token::Group(_) => ready.groups = true,
                 Token::Network => ready.network = true,
+                Token::Ownership => ready.ownership = true,
+                Token::Keyboard => ready.keyboard = true,
                 // Sinks are flushed every turn.
                 Token::Sink(_) => {}
             }
@@ -72,6 +80,8 @@ impl From<Token> for u64 {
             Token::Watch => (6, 0),
             Token::Group(container) => (7, container.position() as Self),
             Token::Network => (8, 0),
+            Token::Ownership => (9, 0),
+            Token::Keyboard => (10, 0),
         };
         kind << KIND | about
     }
@@ -88,6 +98,8 @@ impl Token {
             4 => Self::Run(RunId(about)),
             6 => Self::Watch,
             8 => Self::Network,
+            9 => Self::Ownership,
+            10 => Self::Keyboard,
             7 => Self::Group(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             5 => Self::Notify(ContainerId::at(usize::try_from(about).unwrap_or(usize::MAX))),
             _ => Self::Signals,

@@ -41,6 +41,8 @@ pub struct ConfigMap {
     pub data: BTreeMap<String, String>,
     /// `binaryData`, decoded: only for files.
     pub binary_data: BTreeMap<String, Vec<u8>>,
+    /// Whoever changes it has to give it another name.
+    pub immutable: bool,
 }
 
 /// A Secret. Its values do not show in its `Debug` form.
@@ -48,6 +50,22 @@ pub struct ConfigMap {
 pub struct Secret {
     /// `data`, decoded, and over it `stringData`.
     pub data: BTreeMap<String, Vec<u8>>,
+    /// Whoever changes it has to give it another name.
+    pub immutable: bool,
+}
+
+impl Objects {
+    /// Kind and name of an object that may not become what it is in `later`. One that was gone
+    /// in between is another one.
+    pub fn changed_immutable(&self, later: &Self) -> Option<(&'static str, &ObjectName)> {
+        let map = self.config_maps.iter().filter(|(_, object)| object.immutable);
+        let map = map.filter(|(name, object)| later.config_maps.get(*name).is_some_and(|new| new != *object));
+        let secret = self.secrets.iter().filter(|(_, object)| object.immutable);
+        let mut secret =
+            secret.filter(|(name, object)| later.secrets.get(*name).is_some_and(|new| new != *object));
+        let map = map.map(|(name, _)| (ConfigKind::ConfigMap.name(), name)).next();
+        map.or_else(|| secret.next().map(|(name, _)| (ConfigKind::Secret.name(), name)))
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -122,8 +140,7 @@ fn config_map(fields: &mut Fields<'_>) -> ConfigMap {
             binary_data.insert(key.to_owned(), bytes);
         }
     }
-    immutable(fields);
-    ConfigMap { data, binary_data }
+    ConfigMap { data, binary_data, immutable: immutable(fields) }
 }
 
 fn secret(fields: &mut Fields<'_>) -> Secret {
@@ -142,12 +159,11 @@ fn secret(fields: &mut Fields<'_>) -> Secret {
         }
     }
     fields.take("type").and_then(|item| item.string());
-    immutable(fields);
-    Secret { data }
+    Secret { data, immutable: immutable(fields) }
 }
 
-fn immutable(fields: &mut Fields<'_>) {
-    fields.take("immutable").and_then(|item| item.boolean());
+fn immutable(fields: &mut Fields<'_>) -> bool {
+    fields.take("immutable").and_then(|item| item.boolean()).unwrap_or(false)
 }
 
 fn entries<'a>(fields: &mut Fields<'a>, name: &'static str) -> Vec<(&'a str, Item<'a>)> {

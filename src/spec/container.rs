@@ -21,6 +21,7 @@ use super::resize::resize_policy;
 use super::resources::resources;
 use super::sandbox::Host;
 use super::security_context::{SecurityContext, security_context};
+use super::stdin::stdin;
 use super::tree::{Span, cut};
 use super::volume::{MountsOf, VolumeMount, Volumes, volume_mounts};
 use super::{Syntax, path, probe};
@@ -110,7 +111,7 @@ pub(super) fn container<'a>(
                 .and_then(|item| item.string())
                 .filter(|directory| !directory.is_empty())
                 .map(str::to_owned),
-            env: fields.take("env").map(|item| environment(&item)).unwrap_or_default(),
+            env: fields.take("env").map(|item| environment(&item, surroundings.volumes)).unwrap_or_default(),
             env_from: fields.take("envFrom").map(|item| env_from(&item)).unwrap_or_default(),
             env_files: Vec::new(),
             env_from_files: Vec::new(),
@@ -135,6 +136,8 @@ pub(super) fn container<'a>(
             security_context,
             rootfs: None,
             reaper: false,
+            stdin: stdin(fields),
+            tty: fields.take("tty").and_then(|item| item.boolean()).unwrap_or(false),
         };
         if item.scope.syntax == Syntax::Toml {
             let kind = match list {

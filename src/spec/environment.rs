@@ -3,6 +3,9 @@
 
 mod file;
 mod sources;
+mod volume_file;
+
+use std::sync::Arc;
 
 use super::Syntax;
 use super::decode::{Fields, Item};
@@ -10,9 +13,11 @@ use super::fields::Place;
 use super::name;
 use super::quantity::Quantity;
 use super::tree::{Value, cut};
+use super::volume::Volumes;
 
 pub use file::{BrokenLine, env_file};
 pub(super) use sources::{env_from, volume_field, volume_resource};
+pub use volume_file::volume_env_file;
 
 /// One environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub enum EnvValue {
     ConfigMapKey(KeyRef),
     /// A value of a Secret, to be shown nowhere.
     SecretKey(KeyRef),
+    /// What a file in a volume says at the container's start (rule 141); to be shown nowhere.
+    FileKey(FileKeyRef),
     /// Something about the pod (rule 138).
     Field(PodField),
     /// What a container may use (rule 139).
@@ -46,6 +53,19 @@ pub struct KeyRef {
     /// In the object.
     pub key: String,
     /// Without the key or the object there is no variable; otherwise the container cannot start (rule 140).
+    pub optional: bool,
+}
+
+/// A key of a file of variables in an emptyDir of the pod (rule 141).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileKeyRef {
+    /// Of the volume; the container need not mount it.
+    pub volume: Arc<str>,
+    /// In the volume: relative, without `..`.
+    pub path: String,
+    /// In the file.
+    pub key: String,
+    /// Without the key or the file there is no variable; otherwise the container cannot start.
     pub optional: bool,
 }
 
@@ -150,7 +170,7 @@ impl PodField {
 }
 
 /// A list of names and values or, in TOML, a table of strings; in the order of the file.
-pub(super) fn environment(item: &Item<'_>) -> Vec<EnvVar> {
+pub(super) fn environment(item: &Item<'_>, volumes: &Volumes) -> Vec<EnvVar> {
     match (&item.node.value, item.scope.syntax) {
         (Value::Mapping(_), Syntax::Toml) => {
             let variable = |(name, item): (&str, Item<'_>)| {
@@ -166,7 +186,10 @@ pub(super) fn environment(item: &Item<'_>) -> Vec<EnvVar> {
             );
             Vec::new()
         }
-        _ => item.list().unwrap_or_default().iter().filter_map(variable).collect(),
+        _ => {
+            let items = item.list().unwrap_or_default();
+            items.iter().filter_map(|item| variable(item, volumes)).collect()
+        }
     }
 }
 
@@ -184,7 +207,7 @@ pub(super) fn named<'a>(item: &Item<'a>) -> Vec<(&'a str, Item<'a>)> {
     checked.collect()
 }
 
-fn variable(item: &Item<'_>) -> Option<EnvVar> {
+fn variable(item: &Item<'_>, volumes: &Volumes) -> Option<EnvVar> {
     if let Some((name, value)) = item.node.as_string().and_then(|text| text.split_once('=')) {
         let (name, value) = (cut(name), cut(value));
         let help = match item.scope.syntax {
@@ -213,13 +236,13 @@ fn variable(item: &Item<'_>) -> Option<EnvVar> {
         if let Some(name) = name {
             fields.belong_to_part(&format!("variable \"{}\"", cut(name)));
         }
-        let value = value(fields);
+        let value = value(fields, volumes);
         Some(EnvVar { name: name?.to_owned(), value: value? })
     })?
 }
 
 /// What is written, or where it comes from, and not both.
-fn value(fields: &mut Fields<'_>) -> Option<EnvValue> {
+fn value(fields: &mut Fields<'_>, volumes: &Volumes) -> Option<EnvValue> {
     let written = fields.take("value");
     let source = fields.take("valueFrom");
     let literal = written.as_ref().map(|item| item.string());
@@ -234,7 +257,7 @@ fn value(fields: &mut Fields<'_>) -> Option<EnvValue> {
                 let problem = problem.note("the first is", source.scope.source, written.key);
                 source.scope.report(problem.help("remove value or valueFrom"));
             }
-            sources::value_from(&source)
+            sources::value_from(&source, volumes)
         }
     }
 }

@@ -237,7 +237,7 @@ mod tests {
         each_implemented_is_among(&keys, |place| in_toml(place) || PARTS_OF_SPEC.contains(&place));
     }
 
-    const PARTS_OF_SPEC: [Place; 51] = [
+    const PARTS_OF_SPEC: [Place; 53] = [
         Place::Spec,
         Place::GrpcAction,
         Place::Lifecycle,
@@ -250,6 +250,7 @@ mod tests {
         Place::EnvVar,
         Place::EnvVarSource,
         Place::KeyRef,
+        Place::FileKeyRef,
         Place::FieldRef,
         Place::ResourceFieldRef,
         Place::EnvFrom,
@@ -283,6 +284,7 @@ mod tests {
         Place::DownwardVolume,
         Place::ProjectedVolume,
         Place::ClaimVolume,
+        Place::ImageVolume,
         Place::KeyToPath,
         Place::DownwardFile,
         Place::DownwardFieldRef,

@@ -43,6 +43,7 @@ mod selector;
 mod settings;
 mod signal;
 mod snippet;
+mod stdin;
 mod suggest;
 mod toml;
 mod tree;
@@ -54,8 +55,8 @@ mod yaml;
 pub use config::{ConfigMap, ObjectName, Objects, Secret};
 pub use convert::{Converted, Target, convert};
 pub use environment::{
-    BrokenLine, CountedResource, EnvFrom, EnvFromSource, EnvValue, EnvVar, KeyRef, PodField, ResourceRef,
-    env_file,
+    BrokenLine, CountedResource, EnvFrom, EnvFromSource, EnvValue, EnvVar, FileKeyRef, KeyRef, PodField,
+    ResourceRef, env_file, volume_env_file,
 };
 pub use expand::expand;
 pub use kubernetes::check_for_kubernetes;
@@ -73,6 +74,7 @@ pub use script::{
 };
 pub use security_context::*;
 pub use signal::Signal;
+pub use stdin::Stdin;
 pub use suggest::nearest;
 pub use tree::Span;
 pub use volume::*;

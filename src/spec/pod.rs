@@ -14,6 +14,7 @@ use super::rootfs::Rootfs;
 use super::sandbox::Sandbox;
 use super::security_context::{PodSecurityContext, SecurityContext};
 use super::signal::Signal;
+use super::stdin::Stdin;
 use super::volume::{Volume, VolumeMount};
 
 /// One pod: the containers that are started, watched and stopped together.
@@ -31,8 +32,7 @@ pub struct Pod {
     pub active_deadline: Option<Duration>,
     /// How long a container that keeps ending waits before its next start (rule 109).
     pub crash_loop_back_off: CrashLoopBackOff,
-    /// Conditions that must be True beside the containers' readiness. Nobody on one host sets any, so
-    /// that a pod with one is never `Ready` (rule 123).
+    /// Conditions beside the containers' readiness. Nobody here sets any: such a pod is never `Ready` (rule 123).
     pub readiness_gates: Vec<Arc<str>>,
     /// The Job that this pod is a try of.
     pub job: Option<Job>,
@@ -140,15 +140,13 @@ pub struct Container {
     pub env_from_files: Vec<(String, String)>,
     /// Documentation, and the names that probes may use.
     pub ports: Vec<ContainerPort>,
-    /// Overrides the pod's policy for this container (rule 97). On an init container, `Always`
-    /// makes it a sidecar.
+    /// Overrides the pod's policy (rule 97). On an init container, `Always` makes it a sidecar.
     pub restart_policy: Option<RestartPolicy>,
     /// Looked at before the policy when the container exits; the first that matches decides (rule 98).
     pub restart_policy_rules: Vec<RestartRule>,
     /// Delays between its restarts; `None` is the pod's (kubernetes#57291).
     pub crash_loop_back_off: Option<CrashLoopBackOff>,
-    /// The end of the container for good ends the pod, whatever the other main containers do
-    /// (kubernetes#25908). Only a main container.
+    /// Its end for good ends the pod, whatever others do (kubernetes#25908). Only a main container.
     pub keystone: bool,
     /// Main containers that must have started before this one does (kubernetes#65502). Never a cycle.
     pub start_after: Vec<ContainerId>,
@@ -180,9 +178,12 @@ pub struct Container {
     pub volume_mounts: Vec<VolumeMount>,
     /// What it sees as its files; `None` where the profile or the image says.
     pub rootfs: Option<Rootfs>,
-    /// Its main process is a child of one of podinit's own that reaps what it leaves behind
-    /// (kubernetes#84210).
+    /// Its main process is a child of one of podinit's own that reaps what it leaves behind (kubernetes#84210).
     pub reaper: bool,
+    /// What it can read.
+    pub stdin: Stdin,
+    /// It has a terminal of its own in place of its standard input, output and error.
+    pub tty: bool,
 }
 
 /// One port of a container.
@@ -453,6 +454,8 @@ impl Container {
             volume_mounts: Vec::new(),
             rootfs: None,
             reaper: false,
+            stdin: Stdin::Empty,
+            tty: false,
         }
     }
 

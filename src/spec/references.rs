@@ -159,6 +159,10 @@ impl Look<'_> {
                     }
                     continue;
                 }
+                EnvValue::FileKey(_) => {
+                    self.secrets.insert(variable.name.clone());
+                    continue;
+                }
                 EnvValue::Field(_) | EnvValue::Resource(_) => continue,
             };
             if kind == "Secret" {

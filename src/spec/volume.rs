@@ -4,7 +4,7 @@ mod decode;
 mod files;
 mod mounts;
 
-pub(super) use decode::{Volumes, volumes};
+pub(super) use decode::{VolumeKind, Volumes, volumes};
 pub(super) use mounts::{MountsOf, volume_mounts};
 
 use std::sync::Arc;
@@ -34,6 +34,11 @@ pub enum VolumeSource {
         claim_name: String,
         /// Nobody may write.
         read_only: bool,
+    },
+    /// The files of an image, to be read only (KEP-4639): of a directory that the command line gives for it.
+    Image {
+        /// The image's name.
+        reference: String,
     },
     /// Files that podinit writes: of configMap, secret, downwardAPI and projected.
     Projected(Projected),

@@ -40,6 +40,9 @@ pub(crate) enum ChildOp {
     /// Sends descriptors of the child's own mount, process and control group namespaces through a socket:
     /// who is to join them later cannot open them himself once the program runs, if he may not trace it.
     HandOverNamespaces { socket: RawFd },
+    /// Makes a terminal, which becomes the child's own and its standard descriptors, and sends its other side
+    /// through a socket. In the child's own /dev, after [`NewSession`](Self::NewSession).
+    Terminal { socket: RawFd, owner: Option<u32>, rows: u16, columns: u16 },
     /// Joins a namespace (setns(2)).
     JoinNamespace { namespace: RawFd },
     /// Leaves namespaces of these kinds for new ones (unshare(2)).
@@ -283,6 +286,10 @@ unsafe fn take(op: &ChildOp, slots: &mut Slots, outlets: Outlets) -> bool {
         ChildOp::Credential(op) => told(credentials::take(op)),
         // SAFETY: the rule of `run`.
         ChildOp::HandOverNamespaces { socket } => unsafe { hand_over_namespaces(*socket) },
+        ChildOp::Terminal { socket, owner, rows, columns } => {
+            // SAFETY: the rule of `run`.
+            unsafe { terminal(*socket, *owner, *rows, *columns) }
+        }
         // SAFETY: numbers only.
         ChildOp::JoinNamespace { namespace } => unsafe { libc::setns(*namespace, 0) == 0 },
         ChildOp::LeaveNamespaces(namespaces) => told(unshare(*namespaces)),
@@ -376,6 +383,65 @@ unsafe fn hand_over_namespaces(socket: RawFd) -> bool {
             return false;
         }
     }
+    // SAFETY: the rule of `run`.
+    unsafe { send(socket, &namespaces) }
+}
+
+/// The device that makes terminals (Documentation/admin-guide/devices.txt).
+const PTMX: libc::dev_t = libc::makedev(5, 2);
+
+/// # Safety
+/// As [`run`].
+unsafe fn terminal(socket: RawFd, owner: Option<u32>, rows: u16, columns: u16) -> bool {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: a null-terminated path that lives. The descriptor is closed on exec.
+    let master = unsafe { libc::open(c"/dev/ptmx".as_ptr(), flags) };
+    // SAFETY: stat is plain old data that the kernel fills.
+    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `status` lives and may be filled.
+    if master == -1 || unsafe { libc::fstat(master, &raw mut status) } != 0 {
+        return false;
+    }
+    // Whatever else a root file system has of this name (CVE-2025-52565).
+    if status.st_mode & libc::S_IFMT != libc::S_IFCHR || status.st_rdev != PTMX {
+        set_errno(libc::ENODEV);
+        return false;
+    }
+    let unlocked: c_int = 0;
+    // SAFETY: reads one int, which lives.
+    if unsafe { libc::ioctl(master, libc::TIOCSPTLCK, &raw const unlocked) } != 0 {
+        return false;
+    }
+    // By the other side and not by a path (CVE-2025-52565).
+    // SAFETY: numbers only.
+    let slave = unsafe { libc::ioctl(master, libc::TIOCGPTPEER, flags) };
+    if slave == -1 {
+        return false;
+    }
+    // SAFETY: numbers only; the last leaves the group.
+    let is_given = owner.is_none_or(|owner| unsafe { libc::fchown(slave, owner, libc::gid_t::MAX) } == 0);
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: reads a size, which lives.
+    let is_sized = is_given && unsafe { libc::ioctl(master, libc::TIOCSWINSZ, &raw const size) } == 0;
+    // SAFETY: numbers only.
+    if !is_sized || unsafe { libc::ioctl(slave, libc::TIOCSCTTY, 0) } != 0 {
+        return false;
+    }
+    for descriptor in 0..3 {
+        // SAFETY: numbers only; the child's descriptors are its own.
+        if unsafe { libc::dup2(slave, descriptor) } == -1 {
+            return false;
+        }
+    }
+    // SAFETY: the rule of `run`.
+    unsafe { send(socket, &[master]) }
+}
+
+/// Sends descriptors, at most as many as [`HANDED_OVER`], through a socket.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn send(socket: RawFd, descriptors: &[RawFd]) -> bool {
     // Room for one control message with these descriptors, aligned as the kernel wants it.
     let mut control = [0_u64; 8];
     let mut byte = [0_u8];
@@ -385,7 +451,7 @@ unsafe fn hand_over_namespaces(socket: RawFd) -> bool {
     message.msg_iov = &raw mut data;
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
-    let length = size_of_val(&namespaces) as u32;
+    let length = size_of_val(descriptors) as u32;
     // SAFETY: arithmetic.
     message.msg_controllen = unsafe { libc::CMSG_SPACE(length) } as _;
     // SAFETY: the message has room for a header, as its length says.
@@ -402,7 +468,7 @@ unsafe fn hand_over_namespaces(socket: RawFd) -> bool {
     // SAFETY: as above.
     let data = unsafe { libc::CMSG_DATA(header) };
     // SAFETY: after the header `control` has room for the descriptors.
-    unsafe { std::ptr::copy_nonoverlapping(namespaces.as_ptr(), data.cast(), namespaces.len()) };
+    unsafe { std::ptr::copy_nonoverlapping(descriptors.as_ptr(), data.cast(), descriptors.len()) };
     // SAFETY: a message whose parts live.
     unsafe { libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) == 1 }
 }

@@ -6,6 +6,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use nix::errno::Errno;
+
+use super::mount::done;
+
 /// Before main, since std opens /dev/null for a standard descriptor that is closed and aborts where there is
 /// none: PID 1 of a kernel without a console would never run.
 #[used]
@@ -73,6 +77,22 @@ pub(crate) fn bytes_available(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     // SAFETY: FIONREAD writes one int, and `count` is one that lives.
     let result = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(count).unwrap_or(0)) }
+}
+
+/// Changes the permissions of an open file, which may have been opened for reference only.
+pub(crate) fn change_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
+    let (file, empty) = (file.as_raw_fd(), c"".as_ptr());
+    // SAFETY: an empty null-terminated path and numbers.
+    let changed = unsafe { libc::syscall(libc::SYS_fchmodat2, file, empty, mode, libc::AT_EMPTY_PATH) };
+    match done(changed) {
+        // Before Linux 6.6, or behind a filter that does not know it.
+        Err(Errno::ENOSYS | Errno::EPERM) => {
+            let path = CString::new(format!("/proc/self/fd/{file}")).unwrap_or_default();
+            // SAFETY: a null-terminated path that lives, and a number.
+            done(unsafe { libc::chmod(path.as_ptr(), mode) }.into())
+        }
+        changed => changed,
+    }
 }
 
 /// Whether the file has an extended attribute of this name that says `1`.

@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::mount::{MountAttributes, mount_new};
 
@@ -75,6 +75,27 @@ pub(crate) fn aside(work: impl FnOnce()) -> io::Result<i32> {
             super::exit_now(0)
         }
         pid => Ok(pid),
+    }
+}
+
+/// Rows and columns of a terminal.
+pub(crate) fn terminal_size(terminal: BorrowedFd<'_>) -> io::Result<(u16, u16)> {
+    // SAFETY: winsize is plain old data that the kernel fills.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: `size` lives and may be filled.
+    match unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) } {
+        0 => Ok((size.ws_row, size.ws_col)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Gives a terminal rows and columns, of which who has it in the foreground is told.
+pub(crate) fn set_terminal_size(terminal: BorrowedFd<'_>, (rows, columns): (u16, u16)) -> io::Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: reads a size, which lives.
+    match unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

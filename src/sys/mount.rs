@@ -75,6 +75,8 @@ pub(crate) enum Within {
     RootWithoutLinks,
     /// A path that leads out of the directory is refused.
     Beneath,
+    /// The same, and so is one that leads to where something else is mounted.
+    SameMount,
 }
 
 #[repr(C)]
@@ -102,6 +104,7 @@ pub(super) fn open_within(
         Within::Root => libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS,
         Within::RootWithoutLinks => libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_SYMLINKS,
         Within::Beneath => libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS,
+        Within::SameMount => libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_XDEV,
     };
     loop {
         // SAFETY: a null-terminated path and an open_how of the size given, both live.

@@ -55,7 +55,7 @@ pub(crate) fn unshare(namespaces: Namespaces) -> Result<(), Errno> {
 
 /// So many namespaces that another process has sent, at most four: of a container's child these are those of
 /// mounts, processes and control groups. `None` where it has not (yet).
-pub(crate) fn receive_namespaces<const COUNT: usize>(socket: BorrowedFd<'_>) -> Option<[OwnedFd; COUNT]> {
+pub(crate) fn receive_descriptors<const COUNT: usize>(socket: BorrowedFd<'_>) -> Option<[OwnedFd; COUNT]> {
     let mut byte = [0];
     let mut data = [IoSliceMut::new(&mut byte)];
     let mut space = nix::cmsg_space!([std::os::fd::RawFd; 4]);

@@ -112,6 +112,7 @@ fn targets(ops: &[ChildOp]) -> impl Iterator<Item = RawFd> {
         | ChildOp::Mount(_)
         | ChildOp::Credential(_)
         | ChildOp::HandOverNamespaces { .. }
+        | ChildOp::Terminal { .. }
         | ChildOp::JoinNamespace { .. }
         | ChildOp::LeaveNamespaces(_)
         | ChildOp::Write { .. }

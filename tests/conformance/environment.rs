@@ -1,7 +1,7 @@
 //! A container's variables and where they come from, and `$(VAR)` in command and arguments (rules 133 to 140):
 //! what is executed.
 
-use podinit::plan::{self, AttemptInputs, CommandPlan, FilesRead, Surroundings};
+use podinit::plan::{self, AttemptInputs, CommandPlan, FilesRead, Surroundings, VolumeFilesRead};
 use podinit::spec::{Container, EnvValue, EnvVar, Options, Pod, Profile, Source, Syntax, load, render_all};
 
 /// What is executed for these variables and words.
@@ -27,7 +27,9 @@ fn planned(pod: &Pod) -> Result<CommandPlan, String> {
         memory: Some(16 << 30),
     };
     let (surroundings, files) = (Some(&surroundings), &FilesRead::new());
-    let inputs = AttemptInputs { environment: &[], marker: None, surroundings, files, node: None };
+    let volume_files = &VolumeFilesRead::new();
+    let inputs =
+        AttemptInputs { environment: &[], marker: None, surroundings, files, volume_files, node: None };
     plan::container(pod, &pod.containers[0], inputs)
 }
 

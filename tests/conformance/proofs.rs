@@ -31,6 +31,66 @@ pub const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("MEMQOS-019", "tests/vm/cgroups.rs", "who_wants_too_much_memory_is_oom_killed"),
     ("SWAP-003", "tests/vm/cgroups.rs", "limits_are_written"),
     ("PROBE-029", "tests/it/cases.rs", "probe_029_sidecar_tcp_ok"),
+    ("VOL-001", "tests/isolation/groups.rs", "what_is_made_in_volumes_of_the_pod_is_the_group_s"),
+    ("VOL-002", "tests/isolation/groups.rs", "what_is_made_in_volumes_of_the_pod_is_the_group_s"),
+    ("VOL-003", "tests/isolation/groups.rs", "what_is_made_in_volumes_of_the_pod_is_the_group_s"),
+    ("VOL-004", "tests/isolation/groups.rs", "what_is_made_in_volumes_of_the_pod_is_the_group_s"),
+    ("VOL-006", "tests/isolation/groups.rs", "what_is_made_in_volumes_of_the_pod_is_the_group_s"),
+    (
+        "VOL-008",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    (
+        "VOL-009",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    (
+        "VOL-010",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    (
+        "VOL-013",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    (
+        "VOL-015",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    (
+        "VOL-016",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    (
+        "VOL-019",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    (
+        "VOL-020",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    (
+        "VOL-021",
+        "tests/isolation/volumes.rs",
+        "files_in_an_empty_directory_have_the_mode_that_they_are_given",
+    ),
+    ("FILEKEY-001", "tests/isolation/file_keys.rs", "a_file_of_a_volume_says_what_variables_are"),
+    ("FILEKEY-003", "tests/isolation/file_keys.rs", "a_file_of_a_volume_says_what_variables_are"),
+    ("FILEKEY-010", "tests/isolation/file_keys.rs", "a_file_of_a_volume_says_what_variables_are"),
+    (
+        "FILEKEY-008",
+        "tests/isolation/file_keys.rs",
+        "what_cannot_be_used_keeps_the_container_waiting_and_is_not_shown",
+    ),
+    ("FILEKEY-006", "tests/manifests.rs", "each_bad_manifest_is_refused_as_recorded"),
+    ("FILEKEY-007", "tests/manifests.rs", "each_bad_manifest_is_refused_as_recorded"),
 ];
 
 /// Fails where the test does not exist or would not be run.

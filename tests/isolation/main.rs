@@ -16,11 +16,14 @@ mod accounts;
 mod ahead;
 mod death;
 mod descriptors;
+mod file_keys;
 mod filters;
+mod groups;
 #[path = "../it/harness.rs"]
 #[allow(dead_code, reason = "the harness of the tests of the program")]
 mod harness;
 mod hidden;
+mod images;
 mod inherited;
 mod links;
 mod namespaces;
@@ -31,9 +34,11 @@ mod probe;
 #[path = "../it/pty.rs"]
 #[allow(dead_code, reason = "the terminals of the tests of the program")]
 mod pty;
+mod refreshed;
 mod refused;
 mod rights;
 mod rootless;
 mod roots;
 mod shared;
+mod terminals;
 mod volumes;

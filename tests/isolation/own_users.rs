@@ -248,7 +248,7 @@ fn what_cannot_have_the_pod_s_ids_is_refused() {
         let user = Pod::new(who).main("main", "echo it runs", "securityContext.runAsUser = 65536");
         refused(user, &["65536", "below 65536"]);
         let group = Pod::new(who).with("securityContext.fsGroup = 70000").main("main", "echo it runs", "");
-        refused(group, &["supplementary groups", "below 65536"]);
+        refused(group, &["group 70000", "fsGroup", "below 65536"]);
     }
 }
 

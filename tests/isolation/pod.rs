@@ -158,6 +158,20 @@ impl Pod {
         base.join("podinit/pods").join(&self.name)
     }
 
+    /// The directory of a claim that has the pod's name, which belongs to whoever runs it. Gone with the pod.
+    pub fn claim(&self) -> PathBuf {
+        let claims = self.disk().parent().unwrap().parent().unwrap().join("claims");
+        if !claims.exists() {
+            fs::create_dir_all(&claims).unwrap();
+            self.give(claims.parent().unwrap());
+            self.give(&claims);
+        }
+        let path = claims.join(&self.name);
+        fs::create_dir(&path).unwrap();
+        self.give(&path);
+        path
+    }
+
     /// A file of the root file system, or a directory, seen from the host.
     pub fn root(&self, below: &str) -> PathBuf {
         let root = self.directory.path("root");
@@ -298,6 +312,7 @@ impl Drop for Pod {
     /// A podinit that was killed leaves what the next run of its pod would clear, and there is none.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(self.disk());
+        let _ = fs::remove_dir_all(self.disk().join("../../claims").join(&self.name));
         for tree in ["/sys/fs/cgroup/podinit", "/sys/fs/cgroup/unified/podinit"] {
             for entry in fs::read_dir(tree).into_iter().flatten().filter_map(Result::ok) {
                 let is_own = entry.file_name().to_string_lossy().split(':').next() == Some(&self.name);

@@ -259,3 +259,26 @@ fn files_on_the_host_belong_to_the_user_and_his_ids() {
         assert!(!pod.disk().exists(), "{who:?}");
     }
 }
+
+/// VOL-008 to VOL-021: files that root and others make in an empty directory have the mode that they are given, in
+/// memory and on disk, and the pod's other containers read them.
+#[test]
+fn files_in_an_empty_directory_have_the_mode_that_they_are_given() {
+    for who in Who::among(&[Who::Root, Who::Ranged]) {
+        for (user, medium) in [("0", "Memory"), ("1001", "Memory"), ("0", ""), ("1001", "")] {
+            let write =
+                "for mode in 644 666 777; do echo $mode > /volume/$mode; chmod $mode /volume/$mode; done";
+            let read = "cd /volume; stat -c '%a %u' . *; cat *";
+            let keys = mount_keys("volume", "/volume", "");
+            let as_user = format!("{keys}\nsecurityContext = {{ runAsUser = {user} }}");
+            let pod = Pod::new(who)
+                .volume("volume", &format!("emptyDir.medium = \"{medium}\""))
+                .init("writer", write, &as_user)
+                .main("main", read, &keys);
+            let modes = ["644", "666", "777"].map(|mode| format!("{mode} {user}"));
+            let expected =
+                [vec!["777 0".to_owned()], modes.to_vec(), ["644", "666", "777"].map(str::to_owned).to_vec()];
+            assert_eq!(pod.output(), expected.concat(), "{who:?}: {user}, {medium}");
+        }
+    }
+}

@@ -82,6 +82,20 @@ impl Pty {
         }
     }
 
+    #[allow(dead_code, reason = "for the tests of isolation alone")]
+    /// Gives it another size, of which whoever has it in the foreground is told.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = [rows.to_string(), columns.to_string()];
+        let words = ["-F", &self.name, "rows", &size[0], "cols", &size[1]];
+        assert!(Command::new("stty").args(words).status().unwrap().success());
+    }
+
+    #[allow(dead_code, reason = "for the tests of isolation alone")]
+    /// Its settings, whatever becomes of it.
+    pub fn settings(&self) -> Settings {
+        Settings(self.slave.try_clone().unwrap())
+    }
+
     /// The process group that has the terminal.
     pub fn foreground(&self) -> Pid {
         tcgetpgrp(&self.master).unwrap()
@@ -109,6 +123,19 @@ impl Pty {
         }
         setsid.stdin(self.slave()).stdout(self.slave()).stderr(self.slave());
         Session { leader: setsid.spawn().unwrap(), terminal: self }
+    }
+}
+
+#[allow(dead_code, reason = "for the tests of isolation alone")]
+/// The settings of a terminal.
+pub struct Settings(File);
+
+impl Settings {
+    #[allow(dead_code, reason = "for the tests of isolation alone")]
+    /// Whether every key is passed on as it is.
+    pub fn is_raw(&self) -> bool {
+        let flags = tcgetattr(&self.0).unwrap().local_flags;
+        !flags.intersects(LocalFlags::ICANON | LocalFlags::ISIG)
     }
 }
 

@@ -2,7 +2,7 @@
 //! Secret's values are not looked at.
 
 use super::values::quoted;
-use crate::spec::{Container, EnvFromSource, EnvValue, KeyRef};
+use crate::spec::{Container, EnvFromSource, EnvValue, FileKeyRef, KeyRef};
 
 /// A variable, or several, of one source.
 pub(super) struct Shown {
@@ -40,6 +40,11 @@ pub(super) fn values(container: &Container) -> Vec<Shown> {
             EnvValue::Literal(text) => format!("{name}={}", quoted(text)),
             EnvValue::ConfigMapKey(from) => format!("{name} from {}", key_of("ConfigMap", from)),
             EnvValue::SecretKey(from) => format!("{name} from {}", key_of("Secret", from)),
+            EnvValue::FileKey(from) => {
+                let FileKeyRef { volume, path, key, optional } = from;
+                let path = quoted(path);
+                format!("{name} from file {path} of volume {volume}, key {key}{}", if_there(*optional))
+            }
             EnvValue::Field(field) => format!("{name} from {}", field.path()),
             EnvValue::Resource(wanted) => {
                 let whose = wanted.container.as_ref().map_or(String::new(), |name| format!(" of {name}"));

@@ -6,7 +6,8 @@ use super::values::{Values, quoted};
 use crate::spec::{
     Capability, CapabilitySet, Container, DnsPolicy, FsGroupChangePolicy, HostNamespaces, MountPropagation,
     Network, Pod, ProcMount, Profile, ProjectedSource, RecursiveReadOnly, RootfsLayer, RunAs,
-    SecurityProfile, SecurityProfiles, SubPath, SupplementalGroupsPolicy, Volume, VolumeMount, VolumeSource,
+    SecurityProfile, SecurityProfiles, Stdin, SubPath, SupplementalGroupsPolicy, Volume, VolumeMount,
+    VolumeSource,
 };
 
 /// Not in any manifest, and so by the profile's nature.
@@ -133,6 +134,13 @@ impl Values<'_> {
         for (position, mount) in container.volume_mounts.iter().enumerate() {
             self.part("volumeMounts", &format!("volumeMounts[{position}].mountPath"), mounted(mount));
         }
+        let stdin = match container.stdin {
+            Stdin::Empty => "empty",
+            Stdin::Open | Stdin::Once => "what is typed, where podinit has a terminal",
+        };
+        self.written("stdin", stdin.to_owned());
+        self.written("stdinOnce", (container.stdin == Stdin::Once).to_string());
+        self.written("tty", if container.tty { "a terminal of its own" } else { "none" }.to_owned());
         self.written("terminationMessagePath", quoted(&container.termination_message_path));
         if let Some(rootfs) = &container.rootfs {
             let layer = match rootfs.layer {
@@ -216,6 +224,7 @@ fn described(volume: &Volume) -> String {
             let rights = if *read_only { ", read-only" } else { "" };
             format!("the directory of claim {claim_name}{rights}")
         }
+        VolumeSource::Image { reference } => format!("the files of image {reference}, read-only"),
         VolumeSource::Projected(projected) => {
             let source = |source: &ProjectedSource| match source {
                 ProjectedSource::ConfigMap(object) => format!("ConfigMap {}", object.name),

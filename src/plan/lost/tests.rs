@@ -165,6 +165,15 @@ fn rootless_07_each_field_that_cannot_be_honoured_is_named_with_what_accepts_it(
             Protection::User,
         ),
         (
+            |pod, main| {
+                main.security_context.run_as.user = Some(1000);
+                main.security_context.run_as.group = Some(1000);
+                pod.security_context.fs_group = Some(7);
+            },
+            "securityContext.fsGroup".to_owned(),
+            Protection::User,
+        ),
+        (
             |_, main| main.security_context.capabilities.drop = CapabilitySet::All,
             format!("{security}.capabilities"),
             Protection::Capabilities,

@@ -204,6 +204,7 @@ fn volume(volume: &Volume) -> Value {
             put_true(&mut source, "readOnly", *read_only);
             ("persistentVolumeClaim", source)
         }
+        VolumeSource::Image { reference } => ("image", json!({"reference": reference})),
         VolumeSource::Projected(projected) => files(projected),
     };
     // An empty source says what it is.

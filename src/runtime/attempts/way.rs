@@ -10,6 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::pipe2;
 
+use super::Stdio;
 use crate::plan::CommandPlan;
 use crate::pod::{StartFailure, StartStage};
 use crate::runtime::cause;
@@ -282,6 +283,20 @@ pub(in crate::runtime) fn command_line(plan: CommandPlan, reaper: Reaper<'_>) ->
             .with_reaper(program, words().collect()),
         Reaper::Never => CommandLine::new(plan.programs, plan.arguments, plan.environment),
     }
+}
+
+/// Has the child make a terminal, where it is to have one: in its own /dev, which comes with its mounts. Returns
+/// our end of the way on which it comes, and the child's until it is there.
+pub(super) fn terminal(
+    stdio: &Stdio<'_>,
+    enclosure: &mut Enclosure,
+) -> Result<Option<(OwnedFd, OwnedFd)>, StartFailure> {
+    let Stdio::Terminal { owner, size: (rows, columns) } = *stdio else { return Ok(None) };
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(cannot_create)?;
+    let op = ChildOp::Terminal { socket: theirs.as_raw_fd(), owner, rows, columns };
+    enclosure.mounts.push((op, "give it a terminal".into()));
+    Ok(Some((ours, theirs)))
 }
 
 /// A process, or what one needs, could not be made.

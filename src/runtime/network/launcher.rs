@@ -238,7 +238,7 @@ fn failure(report: &OwnedFd) -> Option<i32> {
 
 /// What the supervisor has sent.
 fn receive(socket: BorrowedFd<'_>) -> Turn {
-    match sys::receive_namespaces(socket) {
+    match sys::receive_descriptors(socket) {
         Some(namespaces) => Turn::Start(namespaces),
         None => Turn::Stop,
     }

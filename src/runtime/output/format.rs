@@ -42,6 +42,11 @@ impl Style {
         Self { format, color, names, width }
     }
 
+    /// Not where programs read it.
+    pub(super) fn shows_terminals(&self) -> bool {
+        self.format != Format::Json
+    }
+
     pub(super) fn is_raw(&self) -> bool {
         self.format == Format::Raw
     }

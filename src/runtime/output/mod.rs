@@ -57,6 +57,8 @@ pub(crate) struct Output {
     streams: Vec<[Option<Stream>; 2]>,
     /// The end of what containers printed whose termination message it may be (rule 132).
     tails: BTreeMap<ContainerId, Vec<u8>>,
+    /// Whose terminal is shown on podinit's, as it comes.
+    shown: Option<ContainerId>,
     buffer: Box<[u8]>,
 }
 
@@ -94,12 +96,34 @@ impl Output {
             ways: Ways { out: Way::new(out)?, err },
             streams: Vec::new(),
             tails: BTreeMap::new(),
+            shown: None,
             buffer: vec![0; chunk].into_boxed_slice(),
         })
     }
 
     /// Reads `pipe` from now on as what the container prints to `kind`.
     pub(crate) fn add(&mut self, container: ContainerId, kind: Kind, pipe: OwnedFd) -> io::Result<()> {
+        self.add_stream(container, kind, pipe, false)
+    }
+
+    /// Reads the other side of its terminal as what the container prints.
+    pub(crate) fn add_terminal(&mut self, container: ContainerId, master: OwnedFd) -> io::Result<()> {
+        self.add_stream(container, Kind::Stdout, master, true)
+    }
+
+    /// Who has podinit's terminal, which is raw, sees what comes of his own at once and as it is.
+    pub(crate) fn show_terminal(&mut self, shown: Option<ContainerId>) {
+        self.shown = shown;
+        self.ways.each(|way| way.sink.set_raw(shown.is_some()));
+    }
+
+    fn add_stream(
+        &mut self,
+        container: ContainerId,
+        kind: Kind,
+        pipe: OwnedFd,
+        is_terminal: bool,
+    ) -> io::Result<()> {
         // A container can open its end for reading and take back what was there a moment ago. The flag is
         // this end's alone: writers wait as they always do.
         fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -109,7 +133,7 @@ impl Output {
         }
         self.ways.of(kind).pipes.add(&pipe, EpollEvent::new(EpollFlags::EPOLLIN, token(container, kind)))?;
         if let Some(slot) = slot(&mut self.streams, container, kind) {
-            *slot = Some(Stream::new(pipe));
+            *slot = Some(Stream::new(pipe, is_terminal));
         }
         Ok(())
     }
@@ -153,7 +177,11 @@ impl Output {
     pub(crate) fn drain(&mut self, container: ContainerId, now: Timestamp) {
         for kind in [Kind::Stdout, Kind::Stderr] {
             let stream = slot(&mut self.streams, container, kind).and_then(|slot| slot.as_ref());
-            let held = stream.map_or(Ok(0), |stream| crate::sys::bytes_available(stream.pipe()));
+            let held = stream.map_or(Ok(0), |stream| match stream.is_terminal {
+                // What was written a moment ago is on its way: only reading tells.
+                true => Ok(MOST_OF_EACH),
+                false => crate::sys::bytes_available(stream.pipe()),
+            });
             let mut left = held.unwrap_or(0);
             while left > 0 {
                 match self.read(container, kind, left, now) {
@@ -228,13 +256,20 @@ impl Output {
                 if let Some(tail) = self.tails.get_mut(&container) {
                     keep_end(tail, bytes);
                 }
-                if self.style.is_raw() {
+                if self.shown == Some(container) && stream.is_terminal && self.style.shows_terminals() {
+                    sink.put_as_is(bytes);
+                } else if self.style.is_raw() {
                     sink.put(count, |out| out.extend_from_slice(bytes));
                 } else {
                     stream.take(bytes, |line| self.style.write(container, kind, line, now, sink));
                 }
                 sink.flush();
                 count
+            }
+            // Nobody has the other side of the terminal any more.
+            Err(Errno::EIO) if stream.is_terminal => {
+                self.end(container, kind, now);
+                0
             }
             Err(_) => 0,
         }

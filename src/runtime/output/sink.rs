@@ -23,6 +23,8 @@ pub(super) struct Sink {
     /// Device and inode, by which two descriptors of one file are known.
     file: Option<(u64, u64)>,
     is_terminal: bool,
+    /// The terminal is raw: it begins a new line where it is told to, and nowhere else.
+    is_raw: bool,
     backlog: Vec<u8>,
     /// More than this is not held: it is dropped and counted.
     most: usize,
@@ -69,6 +71,7 @@ impl Sink {
             method,
             file,
             is_terminal,
+            is_raw: false,
             backlog,
             most,
             dropped: 0,
@@ -101,8 +104,30 @@ impl Sink {
         } else if self.backlog.len() >= self.most {
             self.dropped += length as u64;
         } else {
+            let before = self.backlog.len();
             write(&mut self.backlog);
+            if self.is_raw {
+                let lines = self.backlog.split_off(before);
+                for line in lines.split_inclusive(|byte| *byte == b'\n') {
+                    self.backlog.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+                    if line.ends_with(b"\n") {
+                        self.backlog.extend_from_slice(b"\r\n");
+                    }
+                }
+            }
         }
+    }
+
+    /// Adds what a terminal shows, as it is.
+    pub(super) fn put_as_is(&mut self, bytes: &[u8]) {
+        let is_raw = std::mem::replace(&mut self.is_raw, false);
+        self.put(bytes.len(), |out| out.extend_from_slice(bytes));
+        self.is_raw = is_raw;
+    }
+
+    /// The terminal has become raw, or is so no more.
+    pub(super) fn set_raw(&mut self, is_raw: bool) {
+        self.is_raw = is_raw && self.is_terminal;
     }
 
     /// Writes all that these sinks hold, waiting up to `limit` for whoever reads it; the rest is

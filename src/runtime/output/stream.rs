@@ -17,13 +17,15 @@ pub(super) struct Line<'a> {
 /// The read end of a container's stdout or stderr.
 pub(super) struct Stream {
     pipe: OwnedFd,
+    /// It is a terminal, which ends lines with a carriage return before the newline.
+    pub(super) is_terminal: bool,
     /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
 }
 
 impl Stream {
-    pub(super) fn new(pipe: OwnedFd) -> Self {
-        Self { pipe, rest: Vec::new() }
+    pub(super) fn new(pipe: OwnedFd, is_terminal: bool) -> Self {
+        Self { pipe, is_terminal, rest: Vec::new() }
     }
 
     pub(super) fn pipe(&self) -> BorrowedFd<'_> {
@@ -34,6 +36,7 @@ impl Stream {
     pub(super) fn take(&mut self, bytes: &[u8], mut emit: impl FnMut(Line<'_>)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let end = piece.strip_suffix(b"\n");
+            let end = end.map(|line| line.strip_suffix(b"\r").filter(|_| self.is_terminal).unwrap_or(line));
             if let Some(line) = end.filter(|line| self.rest.is_empty() && line.len() <= LONGEST) {
                 emit(Line { bytes: line, is_partial: false });
                 continue;
@@ -76,7 +79,7 @@ mod tests {
 
     fn lines(chunks: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
         let (read, _) = nix::unistd::pipe().unwrap();
-        let mut stream = Stream::new(read);
+        let mut stream = Stream::new(read, false);
         let mut lines = Vec::new();
         let mut note = |line: Line<'_>| lines.push((line.bytes.to_vec(), line.is_partial));
         for chunk in chunks {

@@ -4,8 +4,10 @@
 
 mod labels;
 mod mounts;
+mod names;
 mod network;
 pub(super) mod own_users;
+mod ownership;
 mod place;
 mod processes;
 mod rights;
@@ -15,6 +17,7 @@ mod volumes;
 mod written;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -27,6 +30,7 @@ use nix::fcntl::{AT_FDCWD, OFlag};
 use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
 use self::network::Network;
 use self::own_users::OwnUsers;
+use self::ownership::OwnershipChange;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
 use self::rights::Filters;
@@ -62,6 +66,12 @@ pub(super) struct Sandbox {
     base: Option<PathBuf>,
     disk: Option<Disk>,
     volumes: Vec<VolumeAt>,
+    /// While volumes become the group's.
+    change: Option<OwnershipChange>,
+    /// How often volumes of files have been written.
+    version: u32,
+    /// A container has been started, which may have changed what all of them see.
+    has_started: Cell<bool>,
     shared: Shared,
     /// Tells this pod from others where a label of SELinux's does not; 0 where nobody asked.
     number: u64,
@@ -116,6 +126,9 @@ impl Sandbox {
             base: None,
             disk: None,
             volumes: Vec::new(),
+            change: None,
+            version: 0,
+            has_started: Cell::new(false),
             shared: Shared::default(),
             number: 0,
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
@@ -137,8 +150,9 @@ impl Sandbox {
         self.isolation.uts && !pod.sandbox.host.network
     }
 
-    /// Makes everything that is the pod's. `surroundings` are needed by a pod that has volumes or this host's
-    /// name. On an error nothing of it is left but namespaces that end with
+    /// Makes everything that is the pod's, but for what [`change`](Self::change) does on its own. `surroundings`
+    /// are needed by a pod that has volumes or this host's name. On an error nothing of it is left but
+    /// namespaces that end with
     /// podinit.
     pub(super) fn set_up(
         &mut self,
@@ -170,14 +184,17 @@ impl Sandbox {
             place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
         }
         self.set_up_network(pod)?;
+        let mut owned = Vec::new();
         if let (Some(place), Some(surroundings)) = (&self.place, surroundings) {
             let at = volumes::Places {
                 place,
                 ids: self.ids,
                 own_users: self.own_users.is_some(),
                 base: self.base.as_deref(),
+                images: &self.isolation.image_volumes,
             };
-            self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
+            let made = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
+            (self.volumes, owned) = (made.volumes, made.owned);
             self.shared.make(pod, &self.volumes)?;
             for (volume, at) in pod.volumes.iter().zip(&mut self.volumes) {
                 at.namespaces = self.shared.namespaces(pod, volume);
@@ -191,7 +208,14 @@ impl Sandbox {
         if self.isolation.network {
             self.network.wait()?;
         }
-        self.write_names(pod)
+        self.write_names(pod)?;
+        // Last of all: its end would interrupt what is waited for above.
+        if let Some(group) = pod.security_context.fs_group.filter(|_| !owned.is_empty()) {
+            let begun = OwnershipChange::begin(&owned, group);
+            let cannot = |error| format!("cannot give volumes to fsGroup {group}: {}", cause(error));
+            self.change = Some(begun.map_err(cannot)?);
+        }
+        Ok(())
     }
 
     /// Leaves the host's namespaces. Those of users and mounts once; the others anew for each try of a Job.
@@ -285,33 +309,6 @@ impl Sandbox {
         format!("cannot run container {container} as {id}: {}; {remedy}", self.ids.words())
     }
 
-    /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
-    fn write_names(&self, pod: &Pod) -> Result<(), String> {
-        let Some(place) = &self.place else { return Ok(()) };
-        let read = |path: &str| fs::read(path).unwrap_or_default();
-        let hosts = if self.isolation.network {
-            plan::hosts(pod, &self.hostname, self.network.addresses()).into_bytes()
-        } else {
-            plan::hosts_with_host_network(pod, &read("/etc/hosts"))
-        };
-        let of_host = String::from_utf8_lossy(&read("/etc/resolv.conf")).into_owned();
-        let (resolv_conf, warnings) = plan::resolv_conf(&of_host, pod, self.network.name_server())?;
-        for warning in warnings {
-            log::warn!("{warning}");
-        }
-        let files = [
-            ("hosts", hosts),
-            ("hostname", format!("{}\n", self.hostname.kernel).into_bytes()),
-            ("resolv.conf", resolv_conf.into_bytes()),
-        ];
-        for (name, text) in files {
-            place
-                .write(name, &text, 0o644)
-                .map_err(|error| format!("cannot write the pod's {name}: {}", cause(error)))?;
-        }
-        Ok(())
-    }
-
     fn set_up_network(&self, pod: &Pod) -> Result<(), String> {
         if self.isolation.network {
             sys::bring_interface_up(c"lo")
@@ -335,6 +332,7 @@ impl Sandbox {
     /// Ends what was made for the pod. Nothing of any container is left.
     pub(super) fn tear_down(&mut self) {
         self.processes = None;
+        self.change = None;
         self.network.stop();
         self.shared.tell_what_is_left();
         self.volumes.clear();
@@ -348,6 +346,11 @@ impl Sandbox {
     /// The addresses of the pod's own network; `None` where it has the host's.
     pub(super) fn addresses(&self) -> Option<&[IpAddr]> {
         self.isolation.network.then(|| self.network.addresses())
+    }
+
+    /// What gives volumes to the pod's group, until it has come to its end: no container starts before.
+    pub(super) fn change(&mut self) -> &mut Option<OwnershipChange> {
+        &mut self.change
     }
 
     /// What carries the pod's network.

@@ -23,8 +23,8 @@ pub(super) struct VolumeAt {
     pub(super) path: PathBuf,
     /// What must be there.
     pub(super) type_: HostPathType,
-    /// It is a directory that podinit made: a part of it that is missing may be made.
-    pub(super) is_ours: bool,
+    /// Permissions of a part of it that is missing, where such may be made (rule 148).
+    pub(super) parts: Option<u32>,
     /// The mount namespaces that a mount of it is copied from, where that is not the supervisor's: of one that only
     /// looks on, and of one that shows what its container mounts.
     pub(super) namespaces: [Option<RawFd>; 2],
@@ -312,13 +312,13 @@ impl Steps<'_> {
         } else {
             self.open(From::Here, path, Within::Host, kind, OTHER, open);
             let part = &Words::Owned(format!("{what}: cannot use its subPath {sub_path:?}"));
-            if at.is_ours {
+            if let Some(mode) = at.parts {
                 let make = MountOp::Make {
                     from: From::Slot(OTHER),
                     path: c_string(sub_path),
                     within: Within::Beneath,
                     kind: MakeKind::Directory,
-                    mode: 0o755,
+                    mode,
                 };
                 self.add(make, part);
             }
@@ -334,7 +334,11 @@ impl Steps<'_> {
             MountPropagation::HostToContainer => Propagation::Slave,
             MountPropagation::Bidirectional => Propagation::Unchanged,
         };
-        self.change(slot, true, self.no_devices(), propagation, what);
+        let mut set = self.no_devices();
+        if mount.no_execution {
+            set = set.and(MountAttributes::NO_EXECUTION);
+        }
+        self.change(slot, true, set, propagation, what);
         if mount.read_only {
             let recursive = match mount.recursive_read_only {
                 RecursiveReadOnly::Disabled => false,

@@ -204,7 +204,7 @@ fn map(first: u32, socket: &OwnedFd, copy: i32) -> Result<Made, Errno> {
     send(socket.as_raw_fd(), b"-", MsgFlags::MSG_NOSIGNAL)?;
     heard(socket)?;
     ready(socket)?;
-    sys::receive_namespaces(socket.as_fd()).ok_or(Errno::ECHILD)
+    sys::receive_descriptors(socket.as_fd()).ok_or(Errno::ECHILD)
 }
 
 /// What the copy does: each step is told.

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -105,6 +105,14 @@ impl Place {
     /// The mount point, for a system call.
     pub(super) fn c_path(&self, below: &str) -> CString {
         c_path(&self.path(below))
+    }
+
+    /// Whether there is just this in a file.
+    pub(super) fn holds(&self, below: &str, text: &[u8]) -> io::Result<bool> {
+        let mut found = Vec::new();
+        let most = text.len() as u64 + 1;
+        File::open(self.path(below))?.take(most).read_to_end(&mut found)?;
+        Ok(found == text)
     }
 
     /// Makes a file with these permissions. Before any container can see it.

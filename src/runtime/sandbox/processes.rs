@@ -90,7 +90,7 @@ impl PodProcesses {
             Ok(_) => {}
             Err(errno) => return Err(cause(errno)),
         }
-        let [_, processes, _] = sys::receive_namespaces(socket.as_fd())
+        let [_, processes, _] = sys::receive_descriptors(socket.as_fd())
             .ok_or_else(|| "its first process has ended".to_owned())?;
         Ok(processes)
     }

@@ -196,6 +196,6 @@ fn shared_namespace(paths: &[&Path]) -> Result<OwnedFd, Errno> {
         sendmsg::<()>(theirs.as_raw_fd(), &[std::io::IoSlice::new(b"-")], &rights, flags, None)?;
         Ok(0)
     })?;
-    let [namespace] = sys::receive_namespaces(ours.as_fd()).ok_or(Errno::ECHILD)?;
+    let [namespace] = sys::receive_descriptors(ours.as_fd()).ok_or(Errno::ECHILD)?;
     Ok(namespace)
 }

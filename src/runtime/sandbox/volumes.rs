@@ -1,20 +1,27 @@
 //! The pod's volumes, made before the first container starts. What a container sees of them, and where, is
 //! in `mounts`.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::unistd::{Gid, chown};
 
+use super::Sandbox;
 use super::mounts::{VolumeAt, c_string};
-use super::place::{self, Disk, Place};
+use super::ownership::{self, Owned};
+use super::place::{self, Disk, Place, c_path};
 use super::written;
-use crate::plan::{self, Ids, Surroundings, VolumePlace, volume_place};
+use crate::plan::{self, Ids, Surroundings, VolumeFilesRead, VolumePlace, volume_place};
 use crate::runtime::cause;
-use crate::spec::{HostPathType, Pod, Volume};
-use crate::sys::MountAttributes;
+use crate::spec::{FsGroupChangePolicy, HostPathType, Pod, Volume, VolumeSource};
+use crate::sys::{self, MountAttributes, Within};
 
 /// Where volumes are made.
 pub(super) struct Places<'a> {
@@ -24,6 +31,16 @@ pub(super) struct Places<'a> {
     pub(super) own_users: bool,
     /// For what has to be on disk.
     pub(super) base: Option<&'a Path>,
+    /// Directories by image.
+    pub(super) images: &'a BTreeMap<String, String>,
+}
+
+/// What was made.
+pub(super) struct Made {
+    /// In the pod's order.
+    pub(super) volumes: Vec<VolumeAt>,
+    /// Those whose files are to become the group's.
+    pub(super) owned: Vec<Owned>,
 }
 
 /// Makes every volume.
@@ -32,12 +49,26 @@ pub(super) fn set_up(
     at: &Places<'_>,
     surroundings: &Surroundings,
     disk: &mut Option<Disk>,
-) -> Result<Vec<VolumeAt>, String> {
-    let mut made = Vec::new();
+) -> Result<Made, String> {
+    let mut volumes = Vec::new();
     for volume in &pod.volumes {
-        made.push(one(pod, volume, at, surroundings, disk)?);
+        volumes.push(one(pod, volume, at, surroundings, disk)?);
     }
-    Ok(made)
+    let owned = pod.security_context.fs_group.map(|group| owned(pod, &volumes, group));
+    Ok(Made { volumes, owned: owned.unwrap_or_default() })
+}
+
+/// What there was before the pod becomes the group's (rule 151). Everything else was made so.
+fn owned(pod: &Pod, made: &[VolumeAt], group: u32) -> Vec<Owned> {
+    let only_mismatch = pod.security_context.fs_group_change_policy == FsGroupChangePolicy::OnRootMismatch;
+    let mut owned = Vec::new();
+    for (volume, at) in pod.volumes.iter().zip(made) {
+        let is_claim = matches!(volume.source, VolumeSource::PersistentVolumeClaim { read_only: false, .. });
+        if is_claim && !(only_mismatch && ownership::is_given(&at.path, group)) {
+            owned.push(Owned { volume: Arc::clone(&volume.name), path: at.path.clone() });
+        }
+    }
+    owned
 }
 
 fn one(
@@ -55,11 +86,9 @@ fn one(
             super::ids_remedy(at.ids, at.own_users)
         ));
     }
-    let ours = |path: PathBuf| VolumeAt {
-        path,
-        type_: HostPathType::Directory,
-        is_ours: true,
-        namespaces: [None; 2],
+    let ours = |path: PathBuf, mode: u32| {
+        let parts = Some(mode | if group.is_some() { ownership::DIRECTORY } else { 0 });
+        VolumeAt { path, type_: HostPathType::Directory, parts, namespaces: [None; 2] }
     };
     match volume_place(&volume.source) {
         VolumePlace::Memory(directory) => {
@@ -73,7 +102,7 @@ fn one(
             let attributes = MountAttributes::NO_DEVICES.and(MountAttributes::NO_SET_USER_ID);
             at.place.mount_at(Path::new(&below), c"tmpfs", &options, attributes).map_err(cannot)?;
             give_to(&path, group).map_err(cannot)?;
-            Ok(ours(path))
+            Ok(ours(path, directory.mode))
         }
         VolumePlace::Disk(directory) => {
             let disk = match disk {
@@ -82,26 +111,124 @@ fn one(
             };
             let path = disk.make(&volume.name, directory.mode).map_err(cannot)?;
             give_to(&path, group).map_err(cannot)?;
-            Ok(ours(path))
+            Ok(ours(path, directory.mode))
         }
         VolumePlace::Host(path, type_) => {
-            Ok(VolumeAt { path: path.into(), type_, is_ours: false, namespaces: [None; 2] })
+            Ok(VolumeAt { path: path.into(), type_, parts: None, namespaces: [None; 2] })
         }
         VolumePlace::Claim(name) => {
             let path = place::claim(at.base, name)?;
-            give_to(&path, group).map_err(cannot)?;
-            Ok(ours(path))
+            let mode = fs::metadata(&path).map_err(cannot)?.permissions().mode();
+            Ok(ours(path, mode & 0o7777))
+        }
+        VolumePlace::Image(reference) => {
+            let directory = at.images.get(reference);
+            let directory = directory.ok_or_else(|| {
+                format!(
+                    "cannot make volume {:?}: no directory was given for image {reference:?}",
+                    volume.name
+                )
+            })?;
+            Ok(VolumeAt {
+                path: directory.into(),
+                type_: HostPathType::Directory,
+                parts: None,
+                namespaces: [None; 2],
+            })
         }
         VolumePlace::Written(projected) => {
             let path = at.place.path(&format!("volumes/{}", volume.name));
             let files = plan::volume_files(pod, projected, surroundings)
                 .map_err(|why| format!("cannot make volume {:?}: {why}", volume.name))?;
             fs::create_dir(&path).map_err(cannot)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(cannot)?;
             written::write(&path, &files, 0, group).map_err(cannot)?;
-            Ok(VolumeAt { is_ours: false, ..ours(path) })
+            Ok(VolumeAt { parts: None, ..ours(path, 0) })
         }
     }
+}
+
+impl Sandbox {
+    /// Writes volumes of files anew where the pod as it is now gives them others. Gives their names, and
+    /// what could not be done.
+    pub(in crate::runtime) fn refresh(
+        &mut self,
+        pod: &Pod,
+        surroundings: &Surroundings,
+    ) -> (Vec<Arc<str>>, Vec<String>) {
+        self.version += 1;
+        refresh(pod, &self.volumes, surroundings, self.version)
+    }
+
+    /// Reads files of variables from volumes.
+    pub(in crate::runtime) fn read_files<'f>(
+        &self,
+        pod: &Pod,
+        files: impl Iterator<Item = (&'f Arc<str>, &'f str)>,
+    ) -> VolumeFilesRead {
+        let mut found = VolumeFilesRead::new();
+        for (name, path) in files {
+            let volume = pod.volumes.iter().position(|volume| volume.name == *name);
+            // Without anybody who mounts something there are no volumes, and nothing is in them.
+            let at = volume.and_then(|position| self.volumes.get(position));
+            found
+                .entry((Arc::clone(name), path.to_owned()))
+                .or_insert_with(|| at.map_or(Ok(None), |at| read(at, path)));
+        }
+        found
+    }
+}
+
+/// Writes those volumes anew whose files are others now, with a `version` that they have not had. Gives their
+/// names, and what could not be done: such a volume stays as it was.
+pub(super) fn refresh(
+    pod: &Pod,
+    made: &[VolumeAt],
+    surroundings: &Surroundings,
+    version: u32,
+) -> (Vec<Arc<str>>, Vec<String>) {
+    let (mut written, mut problems) = (Vec::new(), Vec::new());
+    for (volume, at) in pod.volumes.iter().zip(made) {
+        let VolumePlace::Written(projected) = volume_place(&volume.source) else { continue };
+        let renewed = plan::volume_files(pod, projected, surroundings).and_then(|files| {
+            if written::holds(&at.path, &files) {
+                return Ok(false);
+            }
+            let group = pod.security_context.fs_group;
+            written::write(&at.path, &files, version, group).map(|()| true).map_err(cause)
+        });
+        match renewed {
+            Ok(true) => written.push(Arc::clone(&volume.name)),
+            Ok(false) => {}
+            Err(why) => problems.push(format!("volume {:?} stays as it was: {why}", volume.name)),
+        }
+    }
+    (written, problems)
+}
+
+/// Bytes of a file of variables (KEP-3721).
+const MOST_OF_FILE: u64 = 64 << 10;
+
+/// What a file in a volume holds; `None` where there is none. A container may have put anything there: no link
+/// leads out of the volume, and nothing but a regular file is waited for.
+pub(super) fn read(at: &VolumeAt, path: &str) -> Result<Option<Vec<u8>>, String> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let opened = sys::open_path(AT_FDCWD, &c_path(&at.path), OFlag::O_PATH, 0, Within::Host)
+        .and_then(|volume| sys::open_path(volume.as_fd(), &c_string(path), flags, 0, Within::Beneath));
+    let file = match opened {
+        Ok(file) => fs::File::from(file),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+        Err(Errno::EXDEV) => return Err("it leads out of the volume".to_owned()),
+        Err(errno) => return Err(cause(errno)),
+    };
+    if !file.metadata().map_err(cause)?.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_OF_FILE + 1).read_to_end(&mut bytes).map_err(cause)?;
+    if bytes.len() as u64 > MOST_OF_FILE {
+        return Err("it has more than 64 KiB".to_owned());
+    }
+    Ok(Some(bytes))
 }
 
 /// The directory becomes the group's, and so does what is made in it (rule 151).
@@ -109,5 +236,5 @@ fn give_to(path: &Path, group: Option<u32>) -> io::Result<()> {
     let Some(group) = group else { return Ok(()) };
     chown(path, None, Some(Gid::from_raw(group)))?;
     let mode = fs::metadata(path)?.permissions().mode();
-    fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o2770))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode | ownership::DIRECTORY))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
 
 use nix::unistd::{Gid, chown};
@@ -23,23 +23,21 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let name = format!("..{version}");
     let directory = volume.join(&name);
-    make(&directory, group)?;
-    for file in files {
-        let path = directory.join(&file.path);
-        if let Some(parent) = path.parent() {
-            make(parent, group)?;
-        }
-        fs::write(&path, &file.contents)?;
-        chown(&path, None, group.map(Gid::from_raw))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(file.mode))?;
-    }
     let before = fs::read_link(volume.join(DATA)).ok();
     let unfinished = volume.join("..data_new");
-    symlink(&name, &unfinished)?;
-    fs::rename(&unfinished, volume.join(DATA))?;
+    let written = make(volume, group).and_then(|()| fill(&directory, files, group)).and_then(|()| {
+        link(Path::new(&name), &unfinished, group)?;
+        fs::rename(&unfinished, volume.join(DATA))
+    });
+    if let Err(error) = written {
+        // The place is small, and what was there before stays.
+        let _ = fs::remove_file(&unfinished);
+        let _ = fs::remove_dir_all(&directory);
+        return Err(error);
+    }
     let shown: BTreeSet<&str> = files.iter().filter_map(|file| file.path.split('/').next()).collect();
     for name in &shown {
-        match symlink(Path::new(DATA).join(name), volume.join(name)) {
+        match link(&Path::new(DATA).join(name), &volume.join(name), group) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
         }
@@ -57,10 +55,58 @@ pub(super) fn write(
     }
 }
 
+fn fill(directory: &Path, files: &[VolumeFile<'_>], group: Option<u32>) -> io::Result<()> {
+    make(directory, group)?;
+    for file in files {
+        let path = directory.join(&file.path);
+        if let Some(parent) = path.parent() {
+            make(parent, group)?;
+        }
+        fs::write(&path, &file.contents)?;
+        chown(&path, None, group.map(Gid::from_raw))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(file.mode))?;
+    }
+    Ok(())
+}
+
+/// Whether the volume holds exactly these files: one that does is not touched.
+pub(super) fn holds(volume: &Path, files: &[VolumeFile<'_>]) -> bool {
+    let data = volume.join(DATA);
+    let is_same = |file: &VolumeFile<'_>| {
+        let path = data.join(&file.path);
+        let has_mode = fs::metadata(&path).is_ok_and(|found| {
+            found.is_file()
+                && found.len() == file.contents.len() as u64
+                && found.permissions().mode() & 0o777 == file.mode
+        });
+        has_mode && fs::read(&path).is_ok_and(|contents| contents == *file.contents)
+    };
+    files.iter().all(is_same) && count(&data).is_ok_and(|count| count == files.len())
+}
+
+/// How many files there are in a directory and below it.
+fn count(directory: &Path) -> io::Result<usize> {
+    let mut files = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        files += if entry.file_type()?.is_dir() { count(&entry.path())? } else { 1 };
+    }
+    Ok(files)
+}
+
 /// A directory that everybody may look into, and those above it that are missing.
 fn make(path: &Path, group: Option<u32>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(path)?;
-    chown(path, None, group.map(Gid::from_raw))?;
+    let Some(group) = group else { return Ok(()) };
+    chown(path, None, Some(Gid::from_raw(group)))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o2755))
+}
+
+fn link(target: &Path, at: &Path, group: Option<u32>) -> io::Result<()> {
+    symlink(target, at)?;
+    if let Some(group) = group {
+        lchown(at, None, Some(group))?;
+    }
     Ok(())
 }
 
@@ -80,6 +126,12 @@ mod tests {
         let read = |path: &str| fs::read_to_string(volume.join(path)).ok();
         write(&volume, &[file("a", "1"), file("d/e", "2")], 0, None).unwrap();
         assert_eq!((read("a"), read("d/e")), (Some("1".into()), Some("2".into())));
+        assert!(holds(&volume, &[file("a", "1"), file("d/e", "2")]));
+        for other in
+            [&[file("a", "1")][..], &[file("a", "2"), file("d/e", "2")], &[file("a", "1"), file("e", "2")]]
+        {
+            assert!(!holds(&volume, other));
+        }
         assert_eq!(fs::metadata(volume.join("a")).unwrap().permissions().mode() & 0o7777, 0o440);
         let link = fs::read_link(volume.join("d")).unwrap();
         assert_eq!(link, Path::new("..data/d"));
@@ -89,6 +141,10 @@ mod tests {
             fs::read_dir(&volume).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["..1", "..data", "a", "f"]);
+        // A file where a directory is to be: what was there stays, and nothing else.
+        assert!(write(&volume, &[file("a", "5"), file("a/b", "6")], 2, None).is_err());
+        assert_eq!((read("a"), read("f")), (Some("3".into()), Some("4".into())));
+        assert!(!volume.join("..2").exists());
         fs::remove_dir_all(&volume).unwrap();
     }
 }

@@ -17,7 +17,7 @@ use crate::runtime::notified::Mouth;
 use crate::runtime::output::{Format, Kind};
 use crate::runtime::token::Token;
 use crate::runtime::{Commands, cause};
-use crate::spec::{Container, ContainerId, ContainerKind, TerminationMessagePolicy};
+use crate::spec::{Container, ContainerId, ContainerKind, Stdin, TerminationMessagePolicy};
 
 /// What one attempt is.
 struct ContainerPlan {
@@ -73,6 +73,9 @@ impl Supervisor {
                 // before it closes the report.
                 self.take_report(id.container);
             }
+            Commands::OfManifest if self.container(id.container).is_some_and(|container| container.tty) => {
+                self.start_with_terminal(id, plan, provisions)?;
+            }
             Commands::OfManifest if self.is_handed_over(id.container) => {
                 self.start_enclosed(id, plan, &Stdio::HandedOver, provisions)?;
             }
@@ -104,7 +107,7 @@ impl Supervisor {
             Ok(()) => {
                 self.attempts.set_first_process(self.sandbox.first_process());
                 self.network_made();
-                self.fact(Event::SandboxReady);
+                self.follow_volumes();
             }
             Err(message) => {
                 self.sandbox.tear_down();
@@ -122,8 +125,11 @@ impl Supervisor {
         provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
         let ContainerPlan { command, mounts, credentials } = plan;
-        let enclosure =
-            self.sandbox.enclosure(id, mounts.as_ref(), &credentials, command.working_dir.as_deref())?;
+        if mounts.is_some() {
+            self.sandbox.renew_hosts(self.machine.pod(), id.container)?;
+        }
+        let working_dir = command.working_dir.as_deref();
+        let enclosure = self.sandbox.enclosure(id, mounts.as_ref(), &credentials, working_dir)?;
         let container = self.machine.pod().container(id.container);
         let is_joined = container.is_some_and(environment::runs_commands);
         if is_joined {
@@ -150,7 +156,8 @@ impl Supervisor {
                 let home = credentials.home.as_deref();
                 let node = home.map(|home| NodeVariables { hostname: self.sandbox.hostname(), home });
                 let isolation = self.sandbox.of(id.container);
-                let of = Attempted { id: id.container, marker: marker.as_deref(), node, isolation };
+                let sandbox = &self.sandbox;
+                let of = Attempted { id: id.container, marker: marker.as_deref(), node, isolation, sandbox };
                 let (command, mounts) = self.environment.plan(pod, container, of)?;
                 Ok(ContainerPlan { command, mounts, credentials })
             }
@@ -181,17 +188,45 @@ impl Supervisor {
         how.map(|how| self.notified.open(id, how, &self.epoll, token)).transpose()
     }
 
+    /// Its other side comes when the program runs.
+    fn start_with_terminal(
+        &mut self,
+        id: AttemptId,
+        plan: ContainerPlan,
+        provisions: Provisions<'_>,
+    ) -> Result<(), StartFailure> {
+        self.make_output().map_err(attempts::cannot_create)?;
+        let owner = plan.credentials.identity.as_ref().map(|identity| identity.user);
+        let stdio = Stdio::Terminal { owner, size: self.terminal_size(id.container) };
+        self.start_enclosed(id, plan, &stdio, provisions)?;
+        let wants_tail = self.wants_tail(id.container);
+        if let (true, Some(output)) = (wants_tail, &mut self.output) {
+            output.keep_tail(id.container);
+        }
+        Ok(())
+    }
+
+    pub(super) fn container(&self, id: ContainerId) -> Option<&Container> {
+        self.machine.pod().container(id)
+    }
+
     fn start_with_pipes(
         &mut self,
         id: AttemptId,
         plan: ContainerPlan,
         provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
+        let reads = self.container(id.container).is_some_and(|container| container.stdin != Stdin::Empty);
+        let input = reads.then(|| pipe2(OFlag::O_CLOEXEC)).transpose().map_err(attempts::cannot_create)?;
+        let (stdin, input) = input.unzip();
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
-        let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
+        let stdio = Stdio::Pipes { stdin: stdin.as_ref(), stdout: &stdout, stderr: &stderr };
         self.start_enclosed(id, plan, &stdio, provisions)?;
+        if let Some(input) = input {
+            self.feed(id.container, input, false);
+        }
         let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
             if wants_tail {

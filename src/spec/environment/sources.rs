@@ -4,31 +4,33 @@
 use super::super::decode::{Fields, Item};
 use super::super::fields::Place;
 use super::super::name;
+use super::super::path;
 use super::super::quantity::Quantity;
 use super::super::resources::quantity;
 use super::super::settings;
 use super::super::suggest::nearest;
-use super::super::volume::DownwardValue;
-use super::{CountedResource, EnvFrom, EnvFromSource, EnvValue, KeyRef, PodField, ResourceRef};
+use super::super::volume::{DownwardValue, VolumeKind, Volumes};
+use super::{CountedResource, EnvFrom, EnvFromSource, EnvValue, FileKeyRef, KeyRef, PodField, ResourceRef};
 
 const OBJECT_NAME: &str = "write a name such as `settings`";
 
 /// Reads `valueFrom`: exactly one source.
-pub(super) fn value_from(item: &Item<'_>) -> Option<EnvValue> {
+pub(super) fn value_from(item: &Item<'_>, volumes: &Volumes) -> Option<EnvValue> {
     item.fields(&[Place::EnvVarSource], |fields| {
         let config_map = fields.take("configMapKeyRef");
         let secret = fields.take("secretKeyRef");
         let field = fields.take("fieldRef");
         let resource = fields.take("resourceFieldRef");
-        let file = fields.peek("fileKeyRef").filter(|item| !item.node.is_empty());
-        let names = ["configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef"];
+        let file = fields.take("fileKeyRef");
+        let names = ["configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
         let written = [&config_map, &secret, &field, &resource, &file];
         one_of(fields, &written.map(Option::as_ref), &names, "a variable has one source");
         let config_map = config_map.and_then(|item| key_ref(&item)).map(EnvValue::ConfigMapKey);
         let secret = secret.and_then(|item| key_ref(&item)).map(EnvValue::SecretKey);
         let field = field.and_then(|item| field_ref(&item)).map(EnvValue::Field);
         let resource = resource.and_then(|item| resource_ref(&item)).map(EnvValue::Resource);
-        config_map.or(secret).or(field).or(resource)
+        let file = file.and_then(|item| file_key_ref(&item, volumes)).map(EnvValue::FileKey);
+        config_map.or(secret).or(field).or(resource).or(file)
     })?
 }
 
@@ -103,6 +105,47 @@ fn key_ref(item: &Item<'_>) -> Option<KeyRef> {
         let optional = optional(fields);
         Some(KeyRef { name: name?, key: key?.to_owned(), optional })
     })?
+}
+
+/// As long as a name in a file may be (kubelet's kubelet_pods.go).
+const MOST_OF_KEY: usize = 128;
+
+fn file_key_ref(item: &Item<'_>, volumes: &Volumes) -> Option<FileKeyRef> {
+    item.fields(&[Place::FileKeyRef], |fields| {
+        let volume = match fields.take("volumeName") {
+            Some(item) => volumes.named(&item, VolumeKind::EmptyDir),
+            None => missing_word(fields, "volumeName", "data"),
+        };
+        let path = match fields.take("path") {
+            Some(item) => item.string().inspect(|path| {
+                if let Err(broken) = path::in_volume(path) {
+                    item.refuse(broken, "write a path in the volume, such as `settings.env`");
+                }
+            }),
+            None => missing_word(fields, "path", "settings.env"),
+        };
+        let key = match fields.take("key") {
+            Some(item) => item.string().inspect(|key| {
+                let help = "write a name such as LOG_LEVEL";
+                match name::variable(key) {
+                    Err(broken) => item.refuse(broken, help),
+                    // A cluster takes it, and its node does not.
+                    Ok(()) if key.len() > MOST_OF_KEY => {
+                        item.refuse_here(format!("more than {MOST_OF_KEY} characters"), help);
+                    }
+                    Ok(()) => {}
+                }
+            }),
+            None => missing_word(fields, "key", "LOG_LEVEL"),
+        };
+        let optional = optional(fields);
+        Some(FileKeyRef { volume: volume?, path: path::plain(path?), key: key?.to_owned(), optional })
+    })?
+}
+
+fn missing_word<T>(fields: &mut Fields<'_>, field: &'static str, example: &str) -> Option<T> {
+    fields.missing(field, format!("write {}", fields.item.scope.word(field, example)));
+    None
 }
 
 fn object_ref(item: &Item<'_>) -> Option<(String, bool)> {

@@ -17,6 +17,8 @@ pub(in crate::spec) enum Place {
     EnvVarSource,
     /// A key of a ConfigMap or a Secret.
     KeyRef,
+    /// A key of a file in a volume.
+    FileKeyRef,
     FieldRef,
     ResourceFieldRef,
     EnvFrom,
@@ -90,6 +92,7 @@ pub(in crate::spec) enum Place {
     DownwardVolume,
     ProjectedVolume,
     ClaimVolume,
+    ImageVolume,
     KeyToPath,
     DownwardFile,
     DownwardFieldRef,
@@ -117,6 +120,7 @@ impl Place {
             Self::EnvVar => "containers[].env[]",
             Self::EnvVarSource => "containers[].env[].valueFrom",
             Self::KeyRef => "containers[].env[].valueFrom.configMapKeyRef",
+            Self::FileKeyRef => "containers[].env[].valueFrom.fileKeyRef",
             Self::FieldRef => "containers[].env[].valueFrom.fieldRef",
             Self::ResourceFieldRef => "containers[].env[].valueFrom.resourceFieldRef",
             Self::EnvFrom => "containers[].envFrom[]",
@@ -181,6 +185,7 @@ impl Place {
             Self::DownwardVolume => "spec.volumes[].downwardAPI",
             Self::ProjectedVolume => "spec.volumes[].projected",
             Self::ClaimVolume => "spec.volumes[].persistentVolumeClaim",
+            Self::ImageVolume => "spec.volumes[].image",
             Self::KeyToPath => "spec.volumes[].configMap.items[]",
             Self::DownwardFile => "spec.volumes[].downwardAPI.items[]",
             Self::DownwardFieldRef => "spec.volumes[].downwardAPI.items[].fieldRef",
@@ -220,7 +225,8 @@ impl Place {
             Self::CrashLoopBackOff | Self::Os | Self::EnvVar | Self::RestartRule | Self::ExitCodes => None,
             Self::EnvVarSource => Some(("in valueFrom", "valueFrom")),
             Self::EnvFrom => Some(("in an entry of envFrom", "an entry of envFrom")),
-            Self::KeyRef | Self::FieldRef | Self::ResourceFieldRef | Self::ObjectRef => None,
+            Self::KeyRef | Self::FileKeyRef | Self::FieldRef => None,
+            Self::ResourceFieldRef | Self::ObjectRef => None,
             Self::TomlContainer => Some(("in a container", "an entry of containers")),
             Self::DeploymentSpec | Self::DaemonSetSpec | Self::ReplicaSetSpec => {
                 Some(("in the spec of a Deployment", "the spec of the Deployment"))
@@ -251,7 +257,8 @@ impl Place {
             Self::HostAlias | Self::DnsOption | Self::Sysctl | Self::Capabilities => None,
             Self::SeccompProfile | Self::AppArmorProfile | Self::SeLinuxOptions => None,
             Self::HostPath | Self::ConfigMapVolume | Self::SecretVolume | Self::DownwardVolume => None,
-            Self::ProjectedVolume | Self::ClaimVolume | Self::KeyToPath | Self::DownwardFile => None,
+            Self::ProjectedVolume | Self::ClaimVolume | Self::ImageVolume => None,
+            Self::KeyToPath | Self::DownwardFile => None,
             Self::ProjectedSource | Self::ProjectedObject | Self::ProjectedDownward => None,
             Self::DownwardFieldRef | Self::TomlRootfs => None,
         }
@@ -333,9 +340,11 @@ impl Place {
             Self::ContainerPort | Self::RestartRule | Self::ExitCodes => {
                 &[Self::Container, Self::Spec, Self::Toml]
             }
-            Self::EnvVarSource | Self::KeyRef | Self::FieldRef | Self::ResourceFieldRef => {
-                &[Self::EnvVarSource]
-            }
+            Self::EnvVarSource
+            | Self::KeyRef
+            | Self::FileKeyRef
+            | Self::FieldRef
+            | Self::ResourceFieldRef => &[Self::EnvVarSource],
             Self::EnvFrom | Self::ObjectRef => &[Self::EnvFrom, Self::ObjectRef],
             Self::ScriptContainer => &[Self::ScriptRun],
             Self::ScriptRun => &[Self::ScriptContainer],
@@ -359,7 +368,7 @@ impl Place {
             ],
             Self::EmptyDir | Self::HostPath => &[Self::Volume, Self::VolumeMount],
             Self::ConfigMapVolume | Self::SecretVolume => &[],
-            Self::DownwardVolume | Self::ProjectedVolume | Self::ClaimVolume => {
+            Self::DownwardVolume | Self::ProjectedVolume | Self::ClaimVolume | Self::ImageVolume => {
                 &[Self::Volume, Self::VolumeMount]
             }
             Self::ProjectedSource | Self::ProjectedObject | Self::ProjectedDownward => &[Self::Volume],

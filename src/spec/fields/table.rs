@@ -19,7 +19,6 @@ pub(in crate::spec) const TOLD_TOGETHER: [&str; 4] = [FROM_SERVER, ONE_POD, RUNS
 
 const DO_WITHOUT: &str = "leave it out if the pod can do without it";
 const NO_VOLUMES: &str = "leave it out; `hostPath` shows a directory or a device of this host";
-const NO_IMAGE_VOLUME: &str = "unpack the image and use `hostPath` with readOnly mounts";
 const NO_EPHEMERAL: &str = "write `emptyDir`, which is gone with the pod as well";
 const NO_NFS: &str = "mount it on this host and use `hostPath` with the directory";
 const ONLY_A_CLUSTER: &str = "only a cluster can attach it";
@@ -27,7 +26,6 @@ const MOUNT_IT: &str = "mount it on this host and use `hostPath` with the direct
 const BY_CGROUPS: &str =
     "by cgroup v2; a limit that this host cannot enforce is a warning, with `--strict` an error";
 const NO_RESOURCES: &str = "leave it out, and limit podinit itself if the pod needs limits";
-const NO_FILE_KEYS: &str = "leave it out; in TOML `envFile` reads a file of this host";
 const SO_ALREADY: &str =
     "so already in profile `process`, where `false` says no more than leaving it out, as it is the default";
 const NO_JOBS: &str =
@@ -166,9 +164,9 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Container, "command", yes("needed in profile `process`; `$(VAR)` is expanded")),
     field(Container, "args", yes("`$(VAR)` is expanded")),
     field(Container, "workingDir", YES),
-    field(Container, "stdin", not_built_unless(&["false"], DO_WITHOUT)),
-    field(Container, "stdinOnce", not_built_unless(&["false"], DO_WITHOUT)),
-    field(Container, "tty", not_built_unless(&["false"], DO_WITHOUT)),
+    field(Container, "stdin", yes("what is typed, where podinit has a terminal")),
+    field(Container, "stdinOnce", yes("with `stdin`")),
+    field(Container, "tty", YES),
     field(Container, "ports", YES),
     field(Container, "env", yes("in TOML also a table of strings")),
     field(Container, "envFrom", yes("objects of the manifest, in the pod's namespace")),
@@ -211,10 +209,14 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(EnvVarSource, "secretKeyRef", yes("with the fields of `configMapKeyRef`; its value is shown nowhere")),
     field(EnvVarSource, "fieldRef", YES),
     field(EnvVarSource, "resourceFieldRef", YES),
-    field(EnvVarSource, "fileKeyRef", not_built(NO_FILE_KEYS)),
+    field(EnvVarSource, "fileKeyRef", yes("read at each start of the container")),
     field(KeyRef, "name", YES),
     field(KeyRef, "key", YES),
     field(KeyRef, "optional", YES),
+    field(FileKeyRef, "volumeName", yes("of an emptyDir of the pod")),
+    field(FileKeyRef, "path", yes("relative, without `..`")),
+    field(FileKeyRef, "key", YES),
+    field(FileKeyRef, "optional", YES),
     field(FieldRef, "apiVersion", yes("`v1`")),
     field(FieldRef, "fieldPath", yes("in profile `process` the pod's addresses are this host's; the node is called as the host")),
     field(ResourceFieldRef, "containerName", YES),
@@ -428,7 +430,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Volume, "downwardAPI", YES),
     field(Volume, "projected", YES),
     field(Volume, "persistentVolumeClaim", yes("a directory of this host that outlives the pod")),
-    field(Volume, "image", not_built(NO_IMAGE_VOLUME)),
+    field(Volume, "image", yes("a directory that `--image` gives for its name")),
     field(Volume, "ephemeral", not_built(NO_EPHEMERAL)),
     field(Volume, "nfs", not_built(NO_NFS)),
     field(Volume, "csi", refused(ONLY_A_CLUSTER, MOUNT_IT)),
@@ -474,6 +476,8 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(ProjectedVolume, "defaultUser", not_built(DO_WITHOUT)),
     field(ClaimVolume, "claimName", YES),
     field(ClaimVolume, "readOnly", YES),
+    field(ImageVolume, "reference", YES),
+    field(ImageVolume, "pullPolicy", ignored(Word(&["IfNotPresent", "Always", "Never"]), NO_IMAGES)),
     field(KeyToPath, "key", YES),
     field(KeyToPath, "path", yes("relative, not beginning with `..`")),
     field(KeyToPath, "mode", yes("0 to 0777")),
@@ -495,14 +499,8 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(ProjectedDownward, "items", yes("as those of `downwardAPI`")),
 
     // Below fields that are not built, and refused with them
-    field(Below("containers[].env[].valueFrom.fileKeyRef"), "volumeName", not_built(NO_FILE_KEYS)),
-    field(Below("containers[].env[].valueFrom.fileKeyRef"), "path", not_built(NO_FILE_KEYS)),
-    field(Below("containers[].env[].valueFrom.fileKeyRef"), "key", not_built(NO_FILE_KEYS)),
-    field(Below("containers[].env[].valueFrom.fileKeyRef"), "optional", not_built(NO_FILE_KEYS)),
     field(Below("containers[].volumeDevices[]"), "name", not_built(NO_VOLUMES)),
     field(Below("containers[].volumeDevices[]"), "devicePath", not_built(NO_VOLUMES)),
-    field(Below("spec.volumes[].image"), "reference", not_built(NO_IMAGE_VOLUME)),
-    field(Below("spec.volumes[].image"), "pullPolicy", not_built(NO_IMAGE_VOLUME)),
 ];
 
 /// What stands above the table in `docs/spec-support.md`.

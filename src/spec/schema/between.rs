@@ -93,10 +93,10 @@ pub(super) fn between_fields(place: Place) -> Option<Value> {
         })),
         HostAlias | DnsConfig | DnsOption | PodSecurityContext | Sysctl | SeLinuxOptions => None,
         Capabilities | EmptyDir | HostPath | ConfigMapVolume | SecretVolume | DownwardVolume => None,
-        ProjectedVolume | ClaimVolume | KeyToPath | DownwardFieldRef | ProjectedObject
+        ProjectedVolume | ClaimVolume | ImageVolume | KeyToPath | DownwardFieldRef | ProjectedObject
         | ProjectedDownward => None,
         Document | CrashLoopBackOff | Os | ContainerPort | TomlRootfs => None,
-        KeyRef | ObjectRef | FieldRef | ResourceFieldRef => None,
+        KeyRef | FileKeyRef | ObjectRef | FieldRef | ResourceFieldRef => None,
         RestartRule | ExitCodes | ExecAction | HttpGetAction | HttpHeader | TcpSocketAction => None,
         PodTemplate | TemplateMetadata | LabelSelector | ConfigMap | Secret | List | ListMetadata => None,
         ClaimSpec | ClaimResources | ClaimRequests | Resources | Amounts => None,

@@ -119,6 +119,8 @@ pub(super) const ANY: Rule = rule(r"^[^\u0000]*$", "there is a NUL character in 
 pub(super) const ONE_LINE: Rule = rule(r"^[^\u0000-\u001f\u007f]*$", "there is a control character in it");
 pub(super) const IMAGE: Rule =
     rule(r"^([^\s\u0000]([^\u0000]*[^\s\u0000])?)?$", "it starts or ends with a space");
+pub(super) const IMAGE_NAME: Rule =
+    rule(r"^[^\s\u0000]([^\u0000]*[^\s\u0000])?$", "it is empty, or starts or ends with a space");
 pub(super) const LABEL: Rule = short(63, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", NO_LABEL);
 pub(super) const NAMESPACE: Rule = short(63, "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", NO_LABEL);
 pub(super) const SUBDOMAIN: Rule =
@@ -126,6 +128,8 @@ pub(super) const SUBDOMAIN: Rule =
 pub(super) const NAME_PREFIX: Rule =
     short(253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*[-.]*$", NO_SUBDOMAIN);
 pub(super) const VARIABLE: Rule = rule("^[ -<>-~]+$", "a variable's name is printable ASCII without `=`");
+pub(super) const FILE_KEY: Rule =
+    short(128, "^[ -<>-~]+$", "a variable's name is printable ASCII without `=`");
 pub(super) const VARIABLE_PREFIX: Rule =
     rule("^[ -<>-~]*$", "the beginning of a variable's name is printable ASCII without `=`");
 /// What a variable may tell of the pod, with keys as labels and annotations have them.

@@ -8,6 +8,7 @@ use super::{EmptyDir, HostPath, HostPathType, Volume, VolumeSource};
 use crate::spec::decode::{Fields, Item};
 use crate::spec::fields::{Field, Place};
 use crate::spec::resources::quantity;
+use crate::spec::suggest::nearest;
 use crate::spec::tree::{Entry, Span, Value, cut};
 use crate::spec::{Syntax, name, path};
 
@@ -19,6 +20,46 @@ pub(in crate::spec) struct Volumes {
     pub names: Vec<(Arc<str>, Span)>,
     /// Whether there may be others: then nothing is said of mounts without a volume.
     pub is_broken: bool,
+}
+
+/// What a reference to a volume is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::spec) enum VolumeKind {
+    Any,
+    EmptyDir,
+}
+
+impl Volumes {
+    /// The volume that is named here.
+    pub(in crate::spec) fn named(&self, item: &Item<'_>, kind: VolumeKind) -> Option<Arc<str>> {
+        let written = item.string()?;
+        let is_wanted = |name: &Arc<str>| match self.read.iter().find(|volume| volume.name == *name) {
+            Some(volume) => kind == VolumeKind::Any || matches!(volume.source, VolumeSource::EmptyDir(_)),
+            // What is wrong with it is told of elsewhere.
+            None => true,
+        };
+        let found = self.names.iter().find(|(name, _)| **name == *written).map(|(name, _)| name);
+        if let Some(name) = found.filter(|name| is_wanted(name)) {
+            return Some(Arc::clone(name));
+        }
+        if found.is_some() || !self.is_broken {
+            let names = || self.names.iter().map(|(name, _)| name).filter(|name| is_wanted(name));
+            let better =
+                nearest(written, names().map(|name| &**name)).or_else(|| names().next().map(|name| &**name));
+            let help = match (better, kind) {
+                (Some(name), _) => format!("write {}", item.scope.word(&item.name, name)),
+                (None, VolumeKind::Any) => "write a volume of this name into `volumes`".to_owned(),
+                (None, VolumeKind::EmptyDir) => "write an `emptyDir` of this name into `volumes`".to_owned(),
+            };
+            let label = if found.is_some() {
+                "this volume is no emptyDir"
+            } else {
+                "the pod has no volume of this name"
+            };
+            item.refuse(label, help);
+        }
+        Some(Arc::from(written))
+    }
 }
 
 /// Reads `volumes`, in order.
@@ -35,8 +76,16 @@ pub(in crate::spec) fn volumes(item: &Item<'_>) -> Volumes {
 }
 
 /// The sources that are read.
-const SOURCES: [&str; 7] =
-    ["emptyDir", "hostPath", "configMap", "secret", "downwardAPI", "projected", "persistentVolumeClaim"];
+const SOURCES: [&str; 8] = [
+    "emptyDir",
+    "hostPath",
+    "configMap",
+    "secret",
+    "downwardAPI",
+    "projected",
+    "persistentVolumeClaim",
+    "image",
+];
 
 fn volume(fields: &mut Fields<'_>, names: &mut Vec<(Arc<str>, Span)>) -> Option<Volume> {
     fields.belong_to_part("a volume");
@@ -51,7 +100,7 @@ fn volume(fields: &mut Fields<'_>, names: &mut Vec<(Arc<str>, Span)>) -> Option<
         fields.belong_to(&format!("volume \"{}\"", cut(name)));
     }
     one_source(fields);
-    let [empty_dir, host_path, map, secrets, downward, several, claim] =
+    let [empty_dir, host_path, map, secrets, downward, several, claim, image] =
         SOURCES.map(|name| fields.take(name));
     let read = [
         empty_dir.map(|item| self::empty_dir(&item)),
@@ -61,6 +110,7 @@ fn volume(fields: &mut Fields<'_>, names: &mut Vec<(Arc<str>, Span)>) -> Option<
         downward.map(|item| downward_api(&item).map(VolumeSource::Projected)),
         several.map(|item| projected(&item).map(VolumeSource::Projected)),
         claim.map(|item| self::claim(&item)),
+        image.map(|item| self::image(&item)),
     ];
     // A volume of which no more is said is an empty directory, as Kubernetes fills it in.
     let nothing = EmptyDir { in_memory: false, size_limit: None, mode: EMPTY_DIR };
@@ -195,6 +245,23 @@ fn claim(item: &Item<'_>) -> Option<VolumeSource> {
         let read_only = fields.take("readOnly").and_then(|item| item.boolean()).unwrap_or(false);
         let claim_name = object_name(fields, "claimName", "data")?;
         Some(VolumeSource::PersistentVolumeClaim { claim_name, read_only })
+    })?
+}
+
+fn image(item: &Item<'_>) -> Option<VolumeSource> {
+    item.fields_with_main(&[Place::ImageVolume], "reference", |fields| {
+        let help = |item: &Item<'_>| format!("write {}", item.scope.word("reference", "models:1"));
+        let Some(item) = fields.take("reference") else {
+            fields.missing("reference", help(&fields.item));
+            return None;
+        };
+        let reference = item.string()?;
+        if reference.is_empty() {
+            item.refuse("it is empty", help(&item));
+        } else if reference.trim() != reference {
+            item.refuse("it starts or ends with a space", help(&item));
+        }
+        Some(VolumeSource::Image { reference: reference.to_owned() })
     })?
 }
 

@@ -1,14 +1,11 @@
 //! Where a container sees the pod's volumes, as Kubernetes takes it (rules 148, 149; SPEC-06). Knows the
 //! names of the volumes, and not what is in them.
 
-use std::sync::Arc;
-
-use super::decode::Volumes;
+use super::decode::{VolumeKind, Volumes};
 use super::{MountPropagation, RecursiveReadOnly, SubPath, VolumeMount};
 use crate::spec::decode::{Fields, Item};
 use crate::spec::fields::Place;
 use crate::spec::path;
-use crate::spec::suggest::nearest;
 use crate::spec::tree::{Span, cut};
 
 /// What a container's mounts depend on.
@@ -27,7 +24,7 @@ fn mount(item: &Item<'_>, of: &MountsOf<'_>, seen: &mut Vec<(String, Span)>) -> 
     item.fields(&[Place::VolumeMount], |fields| {
         fields.belong_to_part("a mount");
         let name = match fields.take("name") {
-            Some(item) => volume(&item, of.volumes),
+            Some(item) => of.volumes.named(&item, VolumeKind::Any),
             None => {
                 fields.missing("name", format!("write {}", fields.item.scope.word("name", "data")));
                 None
@@ -57,22 +54,6 @@ fn mount(item: &Item<'_>, of: &MountsOf<'_>, seen: &mut Vec<(String, Span)>) -> 
             mount_propagation,
         })
     })?
-}
-
-fn volume(item: &Item<'_>, volumes: &Volumes) -> Option<Arc<str>> {
-    let written = item.string()?;
-    if let Some((name, _)) = volumes.names.iter().find(|(name, _)| **name == *written) {
-        return Some(Arc::clone(name));
-    }
-    if !volumes.is_broken {
-        let names = || volumes.names.iter().map(|(name, _)| &**name);
-        let help = match nearest(written, names()).or_else(|| names().next()) {
-            Some(name) => format!("write {}", item.scope.word("name", name)),
-            None => "write a volume of this name into `volumes`".to_owned(),
-        };
-        item.refuse("the pod has no volume of this name", help);
-    }
-    Some(Arc::from(written))
 }
 
 /// Where it is seen, without what says nothing.

@@ -283,7 +283,7 @@ fn make(root: RawFd, path: &CStr, within: Within, is_directory: bool, mode: u32)
         }?;
         let made = part(&mut buffer, bytes, start, end).and_then(|name| {
             if is_directory || !is_last {
-                make_directory(parent, name, mode, is_last)
+                make_directory(parent, name, if is_directory { mode } else { USUAL })
             } else {
                 make_file(parent, name, mode)
             }
@@ -303,13 +303,27 @@ fn part<'a>(buffer: &'a mut [u8], bytes: &[u8], start: usize, end: usize) -> Res
     CStr::from_bytes_with_nul(place).map_err(|_| Errno::EINVAL)
 }
 
-fn make_directory(parent: RawFd, name: &CStr, mode: u32, is_last: bool) -> Result<(), Errno> {
-    let mode = if is_last { mode } else { 0o755 };
+/// Permissions of a directory that needs no others.
+const USUAL: u32 = 0o755;
+
+fn make_directory(parent: RawFd, name: &CStr, mode: u32) -> Result<(), Errno> {
     // SAFETY: a null-terminated name that lives.
     match mount::done(unsafe { libc::mkdirat(parent, name.as_ptr(), mode) }.into()) {
-        Err(Errno::EEXIST) => Ok(()),
-        other => other,
+        Err(Errno::EEXIST) => return Ok(()),
+        other => other?,
     }
+    if mode == USUAL {
+        return Ok(());
+    }
+    // The umask has taken some of these away. Whoever has put a link in its place meanwhile gets nothing.
+    let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: a null-terminated name that lives.
+    let made = unsafe { libc::openat(parent, name.as_ptr(), flags) };
+    mount::done(made.into())?;
+    // SAFETY: numbers only.
+    let changed = mount::done(unsafe { libc::fchmod(made, mode) }.into());
+    mount::close(made);
+    changed
 }
 
 fn make_file(parent: RawFd, name: &CStr, mode: u32) -> Result<(), Errno> {
