@@ -1,13 +1,12 @@
 //! `podinit run`: a pod from manifests.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::source::Manifests;
 use super::{cannot, colors_errors, degrade, files, level, source, value, verbose, wants_color};
-use crate::plan::{self, Images, Protection, Published, SignalPolicy};
+use crate::plan::{self, Images, Published, Reduction, SignalPolicy};
 use crate::runtime::{self, Commands, Format, Job, Reading, Watched};
 use crate::spec::{self, ContainerId, Network, Pod, Profile, Severity};
 
@@ -192,10 +191,14 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Ok(fitted) => fitted,
         Err(problems) => return cannot(&problems.join("\npodinit: ")),
     };
+    let strict = matches.get_flag("strict") || matches.get_flag("kube-strict");
+    if let Some(loss) = fitted.lost.iter().find(|loss| strict && loss.is_unreplaced()) {
+        return cannot(&format!("{}; --strict refuses that", degrade::told(loss)));
+    }
     for loss in &fitted.lost {
         log::warn!("{}", degrade::told(loss));
     }
-    let watched = watched.map(|watched| watched_without(watched, &fitted.without));
+    let watched = watched.map(|watched| watched_without(watched, &fitted.reduction));
     let plan::Fitted { pod, isolation, .. } = fitted;
     let network = match published(matches).and_then(|published| plan::network(&pod, &published)) {
         Ok(network) => network,
@@ -206,7 +209,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         isolation,
         network,
         watched,
-        strict: matches.get_flag("strict") || matches.get_flag("kube-strict"),
+        strict,
         commands: Commands::OfManifest,
         signals: SignalPolicy::Pod { interrupted: false },
         signal_group: false,
@@ -245,12 +248,11 @@ fn fitted(matches: &ArgMatches, pod: &Pod, images: &Images) -> Result<plan::Fitt
 }
 
 /// What is read again is run without what was given up as well.
-fn watched_without(watched: Watched, without: &BTreeSet<Protection>) -> Watched {
-    let (mut read_again, without) = (watched.read_again, without.clone());
-    let own = runtime::own_ids();
+fn watched_without(watched: Watched, reduction: &Reduction) -> Watched {
+    let (mut read_again, reduction) = (watched.read_again, reduction.clone());
     let read_again = move || {
         let reading = read_again();
-        let pod = reading.pod.map(|pod| plan::reduced(&pod, &without, own));
+        let pod = reading.pod.map(|pod| reduction.of(&pod));
         Reading { pod, ..reading }
     };
     Watched { read_again: Box::new(read_again), ..watched }

@@ -2,6 +2,7 @@
 //! accounts of the container's root file system.
 
 use super::accounts::Accounts;
+use super::landlock::Landlock;
 use crate::spec::{
     Capability, CapabilitySet, Container, Pod, Profile, SecurityProfile, SupplementalGroupsPolicy,
 };
@@ -18,6 +19,8 @@ pub struct Credentials {
     pub no_new_privileges: bool,
     /// Which system calls it may make; `None`: all that podinit may.
     pub seccomp: Option<SecurityProfile>,
+    /// Where it may not write; takes that no program gains rights.
+    pub landlock: Option<Landlock>,
     /// Value of HOME where nothing else sets it.
     pub home: Option<Vec<u8>>,
 }
@@ -107,6 +110,8 @@ pub fn credentials(
         capabilities: capabilities(pod, container),
         no_new_privileges: own.allow_privilege_escalation == Some(false),
         seccomp: seccomp(pod, container),
+        // By what surrounds the container, not by what it asks for.
+        landlock: None,
         home: (pod.profile == Profile::Pod).then(|| accounts.home_of(user).unwrap_or(b"/").to_vec()),
     })
 }

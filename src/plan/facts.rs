@@ -224,6 +224,8 @@ pub struct HostFacts {
     pub ids: Ids,
     /// Capabilities that podinit can hand on, as bits.
     pub capabilities: u64,
+    /// Version of Landlock's interface, where it was asked for and is there.
+    pub landlock: Option<u32>,
 }
 
 impl HostFacts {
@@ -249,6 +251,7 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
     let mounts = [Fact::MountNamespace, Fact::MountApi, Fact::MountAttributes, Fact::Openat2];
     ask(isolation.mounts, &mounts);
     ask(containers().any(|of| of.root.as_ref().is_some_and(Root::has_layer)), &[Fact::Overlay]);
+    ask(pod.iter().any(|(.., it)| it.security_context.read_only_root_filesystem), &[Fact::Landlock]);
     let has_processes = containers().any(|of| of.processes != ProcessNamespace::Host);
     ask(has_processes, &[Fact::ProcessNamespace, Fact::Proc]);
     ask(containers().any(|of| of.cgroup), &[Fact::CgroupNamespace]);

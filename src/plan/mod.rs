@@ -12,6 +12,7 @@ mod facts;
 mod features;
 mod hosts;
 mod isolation;
+mod landlock;
 mod lost;
 mod mounts;
 mod network;
@@ -35,7 +36,8 @@ pub use facts::{Around, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs, asked_
 pub use features::{Feature, left_out};
 pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
-pub use lost::{Fitted, Loss, LossClass, Protection, Unfit, fitted, lost, reduced};
+pub use landlock::{Landlock, Writable};
+pub use lost::{Fitted, Instead, Loss, LossClass, Protection, Reduction, Unfit, fitted, lost};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
 pub use network::{NAME_SERVER, NetworkPlan, POD_ADDRESS, Published, Reach, network};
 pub use projected::{VolumeFile, volume_files};

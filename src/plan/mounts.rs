@@ -193,11 +193,9 @@ fn volume<'v>(
 ) -> Result<Mount, String> {
     let position = pod.volumes.iter().position(|volume| volume.name == mount.name);
     let volume = position.and_then(|position| Some((position, pod.volumes.get(position)?)));
-    let Some((position, volume)) = volume else {
+    let Some((position, _)) = volume else {
         return Err(format!("cannot mount volume {}: the pod has none of this name", mount.name));
     };
-    let of_claim = matches!(volume.source, VolumeSource::PersistentVolumeClaim { read_only: true, .. });
-    let of_files = matches!(volume.source, VolumeSource::Projected(_));
     let sub_path = match &mount.sub_path {
         SubPath::Whole => String::new(),
         SubPath::Path(path) => path.clone(),
@@ -208,12 +206,22 @@ fn volume<'v>(
     Ok(Mount {
         path: mount.mount_path.clone(),
         source: MountSource::Volume { volume: position, sub_path },
-        // Kubernetes mounts what it writes itself for reading only.
-        read_only: mount.read_only || of_claim || of_files,
+        read_only: is_read_only(pod, mount),
         recursive_read_only: mount.recursive_read_only,
         propagation: mount.mount_propagation,
         name: format!("volume {:?} at {}", mount.name, mount.mount_path),
     })
+}
+
+/// Whether the container cannot write there. Kubernetes mounts what it writes itself for reading only.
+pub(super) fn is_read_only(pod: &Pod, mount: &VolumeMount) -> bool {
+    let volume = pod.volumes.iter().find(|volume| volume.name == mount.name);
+    mount.read_only
+        || volume.is_some_and(|volume| match volume.source {
+            VolumeSource::PersistentVolumeClaim { read_only, .. } => read_only,
+            VolumeSource::Projected(_) => true,
+            VolumeSource::EmptyDir(_) | VolumeSource::HostPath(_) => false,
+        })
 }
 
 /// What a subPathExpr comes to (rule 148).

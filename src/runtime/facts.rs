@@ -33,11 +33,6 @@ pub(crate) fn tried_facts(asked: &BTreeSet<Fact>) -> HostFacts {
     facts
 }
 
-/// User and group that podinit runs as.
-pub(crate) fn own_ids() -> (u32, u32) {
-    (geteuid().as_raw(), getegid().as_raw())
-}
-
 /// What was asked for, as far as it is not certain: root without a filter of system calls may make what he
 /// likes, and learns from the real try what he may not.
 pub(crate) fn facts(asked: &BTreeSet<Fact>) -> HostFacts {
@@ -58,10 +53,11 @@ fn nothing_asked() -> HostFacts {
     HostFacts {
         found: BTreeMap::new(),
         is_privileged,
-        own: own_ids(),
+        own: (geteuid().as_raw(), getegid().as_raw()),
         own_groups: own_groups(),
         ids: if is_privileged { Ids::Host } else { Ids::Single },
         capabilities: sys::permitted_capabilities().unwrap_or(0),
+        landlock: None,
     }
 }
 
@@ -103,7 +99,11 @@ impl HostFacts {
         let here = |is_here: bool| is_here.then(String::new).ok_or_else(|| missing("this kernel has none"));
         match look {
             Look::Ids => self.find_ids(&missing),
-            Look::Landlock => sys::landlock_version().map(|abi| format!("ABI {abi}")).map_err(refused),
+            Look::Landlock => {
+                let version = sys::landlock_version();
+                self.landlock = version.ok();
+                version.map(|abi| format!("ABI {abi}")).map_err(refused)
+            }
             Look::AppArmor => {
                 here(reads("/sys/module/apparmor/parameters/enabled").is_some_and(|text| text == "Y"))
             }

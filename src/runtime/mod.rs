@@ -36,7 +36,7 @@ use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
 pub(crate) use cgroup::not_enforced;
-pub(crate) use facts::{all_facts, facts, own_ids, tried_facts};
+pub(crate) use facts::{all_facts, facts, tried_facts};
 pub(crate) use host::host_memory;
 pub(crate) use init::Machine;
 pub(crate) use input::read_standard_input;

@@ -2,6 +2,7 @@
 //! touches was made before the clone: it does not allocate, lock, drop, log or panic.
 
 mod credentials;
+mod landlock;
 mod mounts;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use nix::errno::Errno;
 pub(crate) use credentials::{
     CredentialOp, FilterInstruction, effective_capabilities, give_away, is_filtered, permitted_capabilities,
 };
+pub(crate) use landlock::LandlockRule;
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
 

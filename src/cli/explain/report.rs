@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::order::{end, start, stop};
 use super::values;
 use crate::cli::degrade;
-use crate::plan::{self, Effective, Loss, LossClass, Protection, QosClass};
+use crate::plan::{self, Effective, Instead, Loss, LossClass, Protection, QosClass};
 use crate::spec::{Options, Origins, Pod, Problem, Profile, Quantity, Resources, Source};
 
 /// What is known besides the pod.
@@ -168,6 +168,7 @@ fn loss(loss: &Loss) -> Value {
         "cause": loss.cause,
         "remedy": loss.remedy,
         "degrade": loss.protection.map(Protection::name),
+        "instead": loss.instead.as_ref().map(Instead::words),
     })
 }
 
