@@ -110,7 +110,11 @@ pub fn fitted(
         let (given_up, refused): (Vec<_>, Vec<_>) = security.partition(|loss| {
             loss.protection.is_some_and(|it| accepted.contains(&it) && !reduction.without.contains(&it))
         });
-        if !refused.is_empty() {
+        // With Landlock comes what lets a filter be had without a right: the next turn tells.
+        let gives = |protection| given_up.iter().any(|loss| loss.protection == Some(protection));
+        let gives_root = gives(Protection::ReadOnlyRoot);
+        let is_final = |loss: &Loss| !(gives_root && loss.protection == Some(Protection::Seccomp));
+        if refused.iter().any(is_final) {
             return Err(Unfit::Losses(refused));
         }
         if given_up.is_empty() {
