@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use remedy::{Around, Knob, Signs, remedy};
 
+use super::cgroup::Controller;
 use super::isolation::{Isolation, ProcessNamespace, Root};
 use crate::spec::{Pod, Profile};
 
@@ -51,6 +52,8 @@ pub enum Fact {
     Cpu,
     /// Limits of memory.
     Memory,
+    /// Limits of processes.
+    Pids,
     /// Filters of system calls, with no_new_privs.
     Seccomp,
     /// The same without, which takes a right.
@@ -79,7 +82,7 @@ pub enum Fact {
 
 impl Fact {
     /// Each, in the order in which they are shown.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::UserNamespace,
         Self::MountNamespace,
         Self::ProcessNamespace,
@@ -95,6 +98,7 @@ impl Fact {
         Self::Cgroup,
         Self::Cpu,
         Self::Memory,
+        Self::Pids,
         Self::Ids,
         Self::ChangeUser,
         Self::Groups,
@@ -123,6 +127,15 @@ impl Fact {
         self.words().1
     }
 
+    /// That limits by this controller can be had.
+    pub fn of_limits(controller: Controller) -> Self {
+        match controller {
+            Controller::Cpu => Self::Cpu,
+            Controller::Memory => Self::Memory,
+            Controller::Pids => Self::Pids,
+        }
+    }
+
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::UserNamespace => ("user-namespace", "user namespace"),
@@ -144,6 +157,7 @@ impl Fact {
             Self::Cgroup => ("cgroup", "control groups"),
             Self::Cpu => ("cpu", "limits of cpu"),
             Self::Memory => ("memory", "limits of memory"),
+            Self::Pids => ("pids", "limits of processes"),
             Self::Seccomp => ("seccomp", "seccomp with no_new_privs"),
             Self::SeccompByRight => ("seccomp-by-right", "seccomp without no_new_privs"),
             Self::Landlock => ("landlock", "Landlock"),
@@ -272,5 +286,6 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
     let filters = says(|it| it.security_context.profiles.seccomp.is_some()) || all.profiles.seccomp.is_some();
     ask(is_pod || filters, &[Fact::Seccomp, Fact::SeccompByRight]);
     ask(crate::plan::wants_cgroups(pod), &[Fact::Cpu, Fact::Memory]);
+    ask(pod.kubelet.pod_pids_limit.is_some(), &[Fact::Pids]);
     asked
 }

@@ -382,11 +382,16 @@ impl Judge<'_> {
     }
 
     fn resources(&mut self) {
-        for (controller, fact) in [(Controller::Cpu, Fact::Cpu), (Controller::Memory, Fact::Memory)] {
-            let Some(lack) = self.lack(&[fact]) else { continue };
+        for controller in Controller::ALL {
+            let Some(lack) = self.lack(&[Fact::of_limits(controller)]) else { continue };
             for who in limited_by(self.pod, controller) {
                 self.found.push(Loss {
-                    field: format!("resources.limits.{}", controller.name()),
+                    field: match controller {
+                        Controller::Cpu | Controller::Memory => {
+                            format!("resources.limits.{}", controller.name())
+                        }
+                        Controller::Pids => "podPidsLimit".to_owned(),
+                    },
                     what: format!("the {} limit of {who}", controller.name()),
                     class: LossClass::Resource,
                     cause: lack.cause.clone(),

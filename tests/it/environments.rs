@@ -231,8 +231,8 @@ fn facts(host: &Host) -> Vec<(String, bool)> {
 }
 
 /// What depends on the machine and not on the environment.
-const OF_THE_MACHINE: [&str; 8] =
-    ["pasta", "cgroup", "cpu", "memory", "landlock", "apparmor", "selinux", "lower-oom-score"];
+const OF_THE_MACHINE: [&str; 9] =
+    ["pasta", "cgroup", "cpu", "memory", "pids", "landlock", "apparmor", "selinux", "lower-oom-score"];
 
 #[test]
 fn the_environments_are_as_they_say() {

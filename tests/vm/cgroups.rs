@@ -90,6 +90,89 @@ fn limits_are_written() {
     assert!(!finished.console.iter().any(|line| line.contains("cannot")), "{finished:#?}");
 }
 
+/// Rules 168, 169 and 172: what a kubelet's configuration would say. RES-02: one process alone is killed where
+/// that is asked for. RES-04: who has as many processes as the pod may have gets no more, and neither does a probe
+/// in it, which fails; podinit is not among them and ends the pod.
+#[test]
+fn a_pod_is_limited_as_a_kubelet_would_be_configured_to() {
+    if !has_machines() {
+        return;
+    }
+    let files = r#"
+        cd /sys/fs/cgroup/podinit/files
+        for file in pids.max memory.low memory.min; do echo "pod $file $(cat $file)"; done
+        for file in memory.oom.group memory.high memory.low memory.min; do echo "$file $(cat web.0/$file)"; done
+    "#;
+    let settings = r#"
+        podPidsLimit = 1024
+        singleProcessOOMKill = true
+        memoryThrottlingFactor = 0.5
+        memoryReservationPolicy = "TieredReservation"
+    "#;
+    let resources = r#"resources = { requests = { memory = "16Mi" }, limits = { memory = "32Mi" } }"#;
+    let single =
+        "sleep 1000 & tail /dev/zero; echo tail ended with $?; pidof sleep > /dev/null && echo lives";
+    let bomb = r#"
+        echo "podinit in $(cat /proc/$PPID/cgroup)"
+        (while :; do sleep 1000 & done) 2> /dev/null
+        sleep 1000 &
+        echo full
+        exec sleep 2000
+    "#;
+    let probe = r#"
+        livenessProbe = { exec.command = ["true"], periodSeconds = 1, initialDelaySeconds = 2, failureThreshold = 2 }
+    "#;
+    let manifests = [
+        ("files", format!("{settings}{}", container("web", files, resources))),
+        (
+            "single",
+            format!(
+                "singleProcessOOMKill = true\n{}",
+                container("hog", single, r#"resources.limits.memory = "16Mi""#)
+            ),
+        ),
+        (
+            "bomb",
+            format!(
+                "podPidsLimit = 16\nterminationGracePeriodSeconds = 1\n{}",
+                container("bomb", bomb, probe)
+            ),
+        ),
+    ];
+    let script = r#"
+        run /files.toml; run /single.toml
+        run --event-file /events /bomb.toml; grep -o 'Liveness probe [^"]*' /events | head -n 1
+        pidof sleep || echo none; ls podinit
+    "#;
+    let finished = within(&manifests, script);
+    expect(
+        &finished,
+        &[
+            "web | pod pids.max 1024",
+            "web | pod memory.low 16777216",
+            "web | pod memory.min 0",
+            "web | memory.oom.group 0",
+            "web | memory.high 25165824",
+            "web | memory.low 16777216",
+            "web | memory.min 0",
+            "ended with 0",
+            "hog | tail ended with 137",
+            "hog | lives",
+            "ended with 0",
+            "bomb | podinit in 0::/",
+            "bomb | full",
+            "ended with 143",
+            "Liveness probe failed: cannot make a process: try again",
+            "none",
+            NO_GROUPS,
+        ],
+    );
+    expect_message(
+        &finished,
+        "a process of container hog wanted more memory than there was and was killed for it",
+    );
+}
+
 /// PRIV-14 and rule 170: podinit is killed last, and containers by their class.
 #[test]
 fn podinit_is_killed_last() {

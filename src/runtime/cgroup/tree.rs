@@ -18,7 +18,7 @@ use super::obstacle::Obstacle;
 use super::place::{self, Place};
 use crate::plan::{self, CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf};
 use crate::pod::AttemptId;
-use crate::runtime::{cause, clock, emergency};
+use crate::runtime::{self, cause, clock, emergency};
 use crate::spec::{Container, ContainerId, Pod};
 
 /// The group that all pods on this host are in, or all that were started from the same group.
@@ -74,7 +74,7 @@ impl Tree {
         if holds_podinit && !Controller::ALL.iter().all(|controller| tree.place.lacks(*controller)) {
             tree.move_away();
         }
-        for controller in Controller::ALL {
+        for controller in Controller::wanted_by(pod) {
             if let Err(obstacle) = tree.hand_down(controller) {
                 tree.missing.push((controller, obstacle));
             }
@@ -139,11 +139,12 @@ impl Tree {
         })?;
         let made = AttemptGroup::new(Rc::clone(&self.pod), name, group);
         let after = self.with(pod, id.container);
-        let changes = plan::resized(&self.applied, &after, id.container);
+        let host_memory = host_memory(&after);
+        let changes = plan::resized(&self.applied, &after, id.container, host_memory);
         let of_pod =
             changes.into_iter().filter(|(of, _)| *of == GroupOf::Pod).map(|(_, write)| (&*self.pod, write));
-        let of_container =
-            plan::container_cgroup(&after, container).into_iter().map(|write| (made.group(), write));
+        let of_container = plan::container_cgroup(&after, container, host_memory).into_iter();
+        let of_container = of_container.map(|write| (made.group(), write));
         for (group, write) in of_pod.chain(of_container) {
             if let Err((path, error)) = self.write(group, write)
                 && write.is_limit()
@@ -163,7 +164,7 @@ impl Tree {
     /// Changes what a running container and the pod have.
     pub(super) fn resize(&mut self, pod: &Pod, id: ContainerId, group: &AttemptGroup) -> Result<(), String> {
         let after = self.with(pod, id);
-        for (of, write) in plan::resized(&self.applied, &after, id) {
+        for (of, write) in plan::resized(&self.applied, &after, id, host_memory(&after)) {
             let group = match of {
                 GroupOf::Pod => &self.pod,
                 GroupOf::Container => group.group(),
@@ -230,6 +231,11 @@ impl Tree {
             let _ = self.base.remove_empty(SUPERVISOR);
         }
     }
+}
+
+/// What the host has in all, where it is asked for: it costs reading a file.
+fn host_memory(pod: &Pod) -> Option<u64> {
+    pod.kubelet.memory_throttling_factor.and_then(|_| runtime::host_memory())
 }
 
 /// What keeps groups from being made at all, as far as can be told without making one.
