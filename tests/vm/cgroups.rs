@@ -90,9 +90,9 @@ fn limits_are_written() {
     assert!(!finished.console.iter().any(|line| line.contains("cannot")), "{finished:#?}");
 }
 
-/// Rules 168, 169 and 172: what a kubelet's configuration would say. RES-02: one process alone is killed where
-/// that is asked for. RES-04: who has as many processes as the pod may have gets no more, and neither does a probe
-/// in it, which fails; podinit is not among them and ends the pod.
+/// RES-02, RES-04: what a kubelet's configuration would say (rules 168, 169 and 172). One process alone is killed where
+/// that is asked for. Who has as many processes as the pod may have gets no more, and neither does a probe in it,
+/// which fails; podinit is not among them and ends the pod.
 #[test]
 fn a_pod_is_limited_as_a_kubelet_would_be_configured_to() {
     if !has_machines() {
