@@ -42,17 +42,7 @@ pub(super) fn definition() -> Command {
         .arg(profile())
         .arg(name())
         .arg(grace())
-        .arg(
-            Arg::new("image").long("image").value_name("NAME=DIRECTORY").action(ArgAction::Append).help(
-                "The files of this image are in a directory; each attempt writes to a layer of its own",
-            ),
-        )
-        .arg(
-            Arg::new("host-rootfs")
-                .long("host-rootfs")
-                .action(ArgAction::SetTrue)
-                .help("Containers without an image of their own see this host's files"),
-        )
+        .args(root_file_systems())
         .arg(
             Arg::new("strict")
                 .long("strict")
@@ -106,7 +96,21 @@ pub(super) fn kube_strict() -> Arg {
     )
 }
 
-fn network() -> [Arg; 2] {
+pub(super) fn root_file_systems() -> [Arg; 2] {
+    [
+        Arg::new("image")
+            .long("image")
+            .value_name("NAME=DIRECTORY")
+            .action(ArgAction::Append)
+            .help("The files of this image are in a directory; each attempt writes to a layer of its own"),
+        Arg::new("host-rootfs")
+            .long("host-rootfs")
+            .action(ArgAction::SetTrue)
+            .help("Containers without an image of their own see this host's files"),
+    ]
+}
+
+pub(super) fn network() -> [Arg; 2] {
     [
         Arg::new("network")
             .long("network")
@@ -156,7 +160,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Ok(options) => spec::Options { kube_strict: matches.get_flag("kube-strict"), ..options },
         Err(message) => return cannot(&message),
     };
-    let network: Option<PodNetwork> = matches.get_one::<String>("network").map(|word| PodNetwork::of(word));
+    let network = network_given(matches);
     let watched = match matches.get_flag("watch").then(|| watched(matches, &options, network)).transpose() {
         Ok(watched) => watched,
         Err(message) => return cannot(&message),
@@ -171,9 +175,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         let what = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
         return cannot(&format!("cannot run the pod: {what} in its manifest"));
     };
-    if let Some(network) = network
-        && let Err(message) = network.give(&mut pod)
-    {
+    if let Err(message) = give_network(network, &mut pod) {
         return cannot(&message);
     }
     let exit_code_from = match matches.get_one::<String>("exit-code-from") {
@@ -195,9 +197,8 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
     if let Some(loss) = fitted.lost.iter().find(|loss| strict && loss.is_unreplaced()) {
         return cannot(&format!("{}; --strict refuses that", degrade::told(loss)));
     }
-    for loss in &fitted.lost {
-        log::warn!("{}", degrade::told(loss));
-    }
+    let lost: Vec<String> = fitted.lost.iter().map(degrade::told).collect();
+    lost.iter().for_each(|told| log::warn!("{told}"));
     let watched = watched.map(|watched| watched_without(watched, &fitted.reduction));
     let plan::Fitted { pod, isolation, .. } = fitted;
     let network = match published(matches).and_then(|published| plan::network(&pod, &published)) {
@@ -210,6 +211,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         network,
         watched,
         strict,
+        lost,
         commands: Commands::OfManifest,
         signals: SignalPolicy::Pod { interrupted: false },
         signal_group: false,
@@ -330,8 +332,26 @@ impl PodNetwork {
     }
 }
 
+/// The network of the command line, if it names one.
+fn network_given(matches: &ArgMatches) -> Option<PodNetwork> {
+    matches.get_one::<String>("network").map(|word| PodNetwork::of(word))
+}
+
+fn give_network(network: Option<PodNetwork>, pod: &mut Pod) -> Result<(), String> {
+    network.map_or(Ok(()), |network| network.give(pod))
+}
+
+/// The pod with the network of the command line, if that names one.
+///
+/// # Errors
+/// It cannot have that.
+pub(super) fn with_network(matches: &ArgMatches, pod: &Pod) -> Result<Pod, String> {
+    let mut pod = pod.clone();
+    give_network(network_given(matches), &mut pod).map(|()| pod)
+}
+
 /// The ports that are to lead into the pod.
-fn published(matches: &ArgMatches) -> Result<Vec<Published>, Vec<String>> {
+pub(super) fn published(matches: &ArgMatches) -> Result<Vec<Published>, Vec<String>> {
     let (mut published, mut problems) = (Vec::new(), Vec::new());
     for given in matches.get_many::<String>("publish").into_iter().flatten() {
         match Published::parse(given) {
@@ -343,7 +363,7 @@ fn published(matches: &ArgMatches) -> Result<Vec<Published>, Vec<String>> {
 }
 
 /// Where containers without `rootfs` have their files from.
-fn images(matches: &ArgMatches) -> Result<Images, String> {
+pub(super) fn images(matches: &ArgMatches) -> Result<Images, String> {
     let mut directories = std::collections::BTreeMap::new();
     for given in matches.get_many::<String>("image").into_iter().flatten() {
         let Some((name, directory)) =

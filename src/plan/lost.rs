@@ -11,6 +11,7 @@ use super::cgroup::{Controller, limited_by};
 use super::credentials::{asks_for_identity, credentials};
 use super::facts::{Fact, HostFacts, Ids, Lack};
 use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+use super::network::{NetworkPlan, Reach};
 use super::{Accounts, Credentials, landlock};
 use crate::spec::{Capability, CapabilitySet, Container, ContainerKind, Pod, RootfsLayer};
 
@@ -21,6 +22,8 @@ pub enum LossClass {
     Security,
     /// The pod runs, and a warning says so.
     Resource,
+    /// The same: its network ends at the pod.
+    Network,
 }
 
 /// One thing that a host cannot honour.
@@ -169,6 +172,30 @@ pub fn lost(pod: &Pod, isolation: &Isolation, facts: &HostFacts) -> Vec<Loss> {
     }
     judge.resources();
     judge.found
+}
+
+/// What a pod with this network lacks where nothing carries it to the outside.
+pub fn lost_of_network(network: &NetworkPlan, facts: &HostFacts) -> Option<Loss> {
+    let class = match network.reach {
+        Reach::Host | Reach::Itself => return None,
+        Reach::OutsideIfPossible => LossClass::Network,
+        Reach::Outside => LossClass::Security,
+    };
+    let lack = facts.lack(Fact::Pasta)?;
+    let published: Vec<String> = network.published.iter().map(ToString::to_string).collect();
+    let (field, what) = match published.is_empty() {
+        true => ("network", "a way out of the pod's network".to_owned()),
+        false => ("hostPort", format!("ports of the host that lead into the pod: {}", published.join(", "))),
+    };
+    Some(Loss {
+        field: field.to_owned(),
+        what,
+        class,
+        cause: lack.cause.clone(),
+        remedy: lack.remedy.clone(),
+        protection: None,
+        instead: None,
+    })
 }
 
 /// Each container with its position in its own list.

@@ -37,7 +37,9 @@ pub use features::{Feature, left_out};
 pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 pub use landlock::{Landlock, Writable};
-pub use lost::{Fitted, Instead, Loss, LossClass, Protection, Reduction, Unfit, fitted, lost};
+pub use lost::{
+    Fitted, Instead, Loss, LossClass, Protection, Reduction, Unfit, fitted, lost, lost_of_network,
+};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
 pub use network::{NAME_SERVER, NetworkPlan, POD_ADDRESS, Published, Reach, network};
 pub use projected::{VolumeFile, volume_files};

@@ -29,6 +29,8 @@ pub struct Identity {
     pub host_ips: Vec<Text>,
     /// Addresses of the pod; none before it has any.
     pub pod_ips: Vec<Text>,
+    /// What the pod asks for and this host does not give, each in a sentence.
+    pub lost: Vec<Text>,
 }
 
 impl Identity {
@@ -41,6 +43,7 @@ impl Identity {
             qos_class: "BestEffort",
             host_ips: Vec::new(),
             pod_ips: Vec::new(),
+            lost: Vec::new(),
         }
     }
 }
@@ -306,7 +309,8 @@ fn pod_status(status: &PodStatus, identity: &Identity) -> Value {
     });
     put(&mut object, "reason", json!(status.reason));
     put(&mut object, "message", json!(status.message));
-    put(&mut object, "conditions", status.conditions.iter().map(condition).collect());
+    let lost = (!identity.lost.is_empty()).then(|| degraded(status, &identity.lost));
+    put(&mut object, "conditions", status.conditions.iter().map(condition).chain(lost).collect());
     put(&mut object, "hostIP", json!(identity.host_ips.first()));
     put(&mut object, "podIP", json!(identity.pod_ips.first()));
     let addresses = |all: &[Text]| all.iter().map(|ip| json!({"ip": ip})).collect();
@@ -319,6 +323,17 @@ fn pod_status(status: &PodStatus, identity: &Identity) -> Value {
     put(&mut object, "containerStatuses", list(&status.container_statuses));
     put(&mut object, "ephemeralContainerStatuses", list(&status.ephemeral_container_statuses));
     object
+}
+
+/// A condition of podinit's own, which is there where something is lost (ROOTLESS-07): one loss a line.
+fn degraded(status: &PodStatus, lost: &[Text]) -> Value {
+    json!({
+        "type": "podinit.dev/Degraded",
+        "status": "True",
+        "lastTransitionTime": time(status.start_time),
+        "reason": "NotHonoured",
+        "message": lost.join("\n"),
+    })
 }
 
 fn condition(condition: &Condition) -> Value {

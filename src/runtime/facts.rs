@@ -109,8 +109,12 @@ impl HostFacts {
             }
             Look::SeLinux => here(Path::new("/sys/fs/selinux/enforce").exists()),
             Look::Pasta => {
-                let found = network::program().map(|path| path.display().to_string());
-                found.ok_or_else(|| missing("there is no program of this name"))
+                let path = network::program().ok_or_else(|| missing("it is not installed"))?;
+                network::try_device().map_err(|error| Lack {
+                    cause: format!("{}: {}", network::DEVICE, cause(error)),
+                    remedy: network::remedy(network::DEVICE).to_owned(),
+                })?;
+                Ok(path.display().to_string())
             }
             Look::Cgroups(controller) => of_cgroups(controller),
         }

@@ -82,6 +82,8 @@ pub(crate) struct Job {
     pub(crate) status_file: Option<PathBuf>,
     /// Where events are appended.
     pub(crate) event_file: Option<PathBuf>,
+    /// What was given up of the pod, in sentences.
+    pub(crate) lost: Vec<String>,
     /// A pod with limits that this host does not enforce is refused.
     pub(crate) strict: bool,
     /// Files whose changes are taken over while the pod runs.

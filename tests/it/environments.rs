@@ -381,6 +381,48 @@ fn rootless_07_what_was_given_up_by_name_is_told_and_the_pod_runs() {
     }
 }
 
+/// ROOTLESS-07: with the options of a run `explain` tells what that run loses, and so does the pod's status.
+#[test]
+fn rootless_07_explain_and_the_status_tell_what_a_run_loses() {
+    if !has(&NEEDS) {
+        return;
+    }
+    let host = Host::new(Docker);
+    let context = "securityContext: {runAsUser: 1234, readOnlyRootFilesystem: true}, \
+                   resources: {limits: {memory: 64Mi}},";
+    host.directory.file("pod.yaml", &pod("", context));
+    let options = "--profile pod --host-rootfs --degrade=all";
+    let ran = host.sh(&format!("\"$PODINIT\" run {options} --status-file status.json pod.yaml"));
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    let told = ran.stderr.iter().filter_map(|line| line.strip_prefix("podinit: "));
+    let told: BTreeSet<_> = told.filter(|line| line.starts_with("without ")).map(str::to_owned).collect();
+    assert!(told.len() > 5, "{ran:?}");
+    let explained = host.json(&format!("explain -o json {options} pod.yaml"));
+    let not_honoured = explained["notHonoured"].as_array().unwrap().iter();
+    let not_honoured: BTreeSet<_> = not_honoured.map(|line| line.as_str().unwrap().to_owned()).collect();
+    let limit = |lines: &BTreeSet<String>| {
+        lines.iter().find(|line| line.contains("cannot enforce the memory limit of container main")).cloned()
+    };
+    let without = not_honoured.iter().filter(|line| line.starts_with("without ")).cloned();
+    assert_eq!(without.collect::<BTreeSet<_>>(), told);
+    let losses = explained["lost"].as_array().unwrap();
+    assert!(
+        losses.iter().all(|loss| (loss["class"] == "security") == (loss["accepted"] == true)),
+        "{losses:#?}"
+    );
+    let status: Value =
+        serde_json::from_slice(&fs::read(host.directory.path("status.json")).unwrap()).unwrap();
+    let conditions = status["status"]["conditions"].as_array().unwrap();
+    let degraded = conditions.iter().find(|it| it["type"] == "podinit.dev/Degraded").unwrap();
+    let shown = degraded["message"].as_str().unwrap().lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert!(shown.is_superset(&told), "{degraded:#}");
+    assert!(limit(&shown).is_some() && limit(&shown) == limit(&not_honoured), "{shown:?} {not_honoured:?}");
+    // Without an option that names the files of its image the run is refused, and so is said.
+    let other = host.json("explain -o json --profile pod --image y=/srv --degrade=all pod.yaml");
+    let other = other["notHonoured"].to_string();
+    assert!(other.contains("image \\\"x\\\" is not available"), "{other}");
+}
+
 #[test]
 fn doctor_says_by_its_exit_code_whether_profile_pod_can_run_and_leaves_nothing() {
     if !has(&NEEDS) {

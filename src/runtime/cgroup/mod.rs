@@ -72,7 +72,8 @@ impl Cgroups {
         }
     }
 
-    fn complaints(&self, pod: &Pod) -> Vec<String> {
+    /// Limits of this pod that are not enforced, and why.
+    pub(super) fn complaints(&self, pod: &Pod) -> Vec<String> {
         match &self.state {
             State::Unwanted => Vec::new(),
             State::Impossible(obstacle) => {
