@@ -73,7 +73,7 @@ pub fn kubernetes_pod(
         "kind": "Pod",
         "metadata": metadata,
         "spec": spec(pod, identity),
-        "status": pod_status(status, identity),
+        "status": pod_status(pod, status, identity),
     })
 }
 
@@ -295,7 +295,7 @@ pub(super) fn resources(resources: &Resources) -> Value {
     object
 }
 
-fn pod_status(status: &PodStatus, identity: &Identity) -> Value {
+fn pod_status(pod: &Pod, status: &PodStatus, identity: &Identity) -> Value {
     let phase = match status.phase {
         Phase::Pending => "Pending",
         Phase::Running => "Running",
@@ -317,7 +317,15 @@ fn pod_status(status: &PodStatus, identity: &Identity) -> Value {
     put(&mut object, "hostIPs", addresses(&identity.host_ips));
     put(&mut object, "podIPs", addresses(&identity.pod_ips));
     let list = |statuses: &[ContainerStatus]| {
-        statuses.iter().map(|status| container_status(status, identity)).collect()
+        let status = |status: &ContainerStatus| {
+            let mut object = container_status(status, identity);
+            let found = pod.iter().find(|(.., container)| container.name == status.name);
+            if let Some((.., container)) = found {
+                put(&mut object, "volumeMounts", isolation::status_of_mounts(container));
+            }
+            object
+        };
+        statuses.iter().map(status).collect()
     };
     put(&mut object, "initContainerStatuses", list(&status.init_container_statuses));
     put(&mut object, "containerStatuses", list(&status.container_statuses));

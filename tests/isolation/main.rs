@@ -13,6 +13,7 @@
 )]
 
 mod accounts;
+mod cases;
 mod death;
 mod descriptors;
 mod filters;

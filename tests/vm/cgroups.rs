@@ -106,7 +106,7 @@ fn a_pod_is_limited_as_a_kubelet_would_be_configured_to() {
     let settings = r#"
         podPidsLimit = 1024
         singleProcessOOMKill = true
-        memoryThrottlingFactor = 0.5
+        memoryThrottlingFactor = 0.9
         memoryReservationPolicy = "TieredReservation"
     "#;
     let resources = r#"resources = { requests = { memory = "16Mi" }, limits = { memory = "32Mi" } }"#;
@@ -152,7 +152,7 @@ fn a_pod_is_limited_as_a_kubelet_would_be_configured_to() {
             "web | pod memory.low 16777216",
             "web | pod memory.min 0",
             "web | memory.oom.group 0",
-            "web | memory.high 25165824",
+            "web | memory.high 31875072",
             "web | memory.low 16777216",
             "web | memory.min 0",
             "ended with 0",
