@@ -333,3 +333,39 @@ fn last_messages_are_in_the_status() {
         assert_eq!(message("printf log; printf OK > /dev/termination-log", falls_back), "OK", "{who:?}");
     }
 }
+
+/// LOG-06: where the file of the last message is to be, something else may lie in a volume: it is covered, neither
+/// followed nor read; and of a message only so much is told.
+#[test]
+fn log_06_what_lies_at_the_path_of_the_last_message_is_not_read() {
+    let of_host = "of the host";
+    for who in Who::among(&Who::ALL) {
+        for kind in ["link", "fifo", "device", "file"] {
+            let pod = Pod::new(who);
+            let directory = pod.host_directory("volume");
+            let secret = pod.directory.file("secret", of_host);
+            let path = directory.join("message");
+            match kind {
+                "link" => std::os::unix::fs::symlink(&secret, &path).unwrap(),
+                "fifo" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+                "device" => {
+                    let zero = nix::sys::stat::makedev(1, 5);
+                    let mode = nix::sys::stat::Mode::all();
+                    nix::sys::stat::mknod(&path, nix::sys::stat::SFlag::S_IFCHR, mode, zero).unwrap();
+                }
+                _ => fs::write(&path, of_host).unwrap(),
+            }
+            let keys = "terminationMessagePath = \"/volume/message\"
+                volumeMounts = [{ name = \"volume\", mountPath = \"/volume\" }]";
+            let volume = format!("hostPath.path = {:?}", directory.display().to_string());
+            let pod = told(pod.volume("volume", &volume).main("main", "exit 0", keys));
+            let ended = pod.run();
+            assert!(!status(&pod).to_string().contains(of_host), "{who:?}: {kind}: {ended:#?}");
+            assert_eq!(fs::read_to_string(&secret).unwrap(), of_host, "{who:?}: {kind}");
+        }
+        let long = "head -c 1000000 /dev/zero | tr '\\0' m > /dev/termination-log; true";
+        let pod = told(Pod::new(who).main("main", long, ""));
+        pod.output();
+        assert_eq!(state(&pod)["terminated"]["message"].as_str().unwrap().len(), 4096, "{who:?}");
+    }
+}
