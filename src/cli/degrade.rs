@@ -56,11 +56,17 @@ pub(super) fn told(loss: &Loss) -> String {
 
 /// What there is to do about losses beside what each says.
 pub(super) fn refused(losses: &[Loss]) -> String {
-    let mut way = "or run it without isolation: `--profile process`".to_owned();
+    let mut ways = Vec::new();
+    // What the kernel has no module for is refused in every profile.
+    let by_profile =
+        |loss: &Loss| ![Some(Protection::AppArmor), Some(Protection::SeLinux)].contains(&loss.protection);
+    if losses.iter().any(by_profile) {
+        ways.push("or run it without isolation: `--profile process`".to_owned());
+    }
     if losses.iter().all(|loss| loss.protection.is_some()) {
         let names: BTreeSet<Protection> = losses.iter().filter_map(|loss| loss.protection).collect();
         let names: Vec<_> = names.into_iter().map(Protection::name).collect();
-        way.push_str(&format!("; or accept the loss: `--degrade={}`", names.join(",")));
+        ways.push(format!("or accept the loss: `--degrade={}`", names.join(",")));
     }
-    format!("{way}\n")
+    format!("{}\n", ways.join("; "))
 }

@@ -92,7 +92,7 @@ fn carry_out(name: OsString, arguments: Vec<OsString>) -> u8 {
         return runtime::be_first_process();
     }
     let typed = [name].into_iter().chain(arguments.iter().cloned());
-    match definition().try_get_matches_from(typed) {
+    match definition_for(arguments.first()).try_get_matches_from(typed) {
         Ok(matches) => match matches.subcommand() {
             Some((name, matches)) => Subcommand::find(name).map_or(CANNOT, |command| (command.run)(matches)),
             None => command::run(&matches),
@@ -106,6 +106,17 @@ fn carry_out(name: OsString, arguments: Vec<OsString>) -> u8 {
 
 /// Everything that can be typed.
 fn definition() -> Command {
+    with_subcommands(|_| true)
+}
+
+/// What can be typed after this first word: all that there is takes a twentieth of a short pod's time to put
+/// together.
+fn definition_for(first: Option<&OsString>) -> Command {
+    let chosen = first.and_then(|first| Subcommand::find(first.to_str()?));
+    with_subcommands(|command| chosen.is_none_or(|chosen| chosen.name == command.name))
+}
+
+fn with_subcommands(are_wanted: impl Fn(&Subcommand) -> bool) -> Command {
     Command::new("podinit")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a pod on one Linux host: init containers in sequence, sidecars, main containers")
@@ -113,7 +124,7 @@ fn definition() -> Command {
         .after_help(command::AFTER_HELP)
         .args_conflicts_with_subcommands(true)
         .args(command::arguments())
-        .subcommands(SUBCOMMANDS.iter().map(|command| (command.definition)()))
+        .subcommands(SUBCOMMANDS.iter().filter(|it| are_wanted(it)).map(|command| (command.definition)()))
 }
 
 /// A bad command line, or a request for help or the version.

@@ -2,9 +2,11 @@
 //! accounts of the container's root file system.
 
 use super::accounts::Accounts;
+use super::labels::{app_armor_profile, se_linux_options};
 use super::landlock::Landlock;
 use crate::spec::{
-    Capability, CapabilitySet, Container, Pod, Profile, SecurityProfile, SupplementalGroupsPolicy,
+    Capability, CapabilitySet, Container, Pod, Profile, SeLinuxOptions, SecurityProfile,
+    SupplementalGroupsPolicy,
 };
 
 /// What a process gives away before it executes the container's program. `None` and `false`: it stays as
@@ -19,6 +21,10 @@ pub struct Credentials {
     pub no_new_privileges: bool,
     /// Which system calls it may make; `None`: all that podinit may.
     pub seccomp: Option<SecurityProfile>,
+    /// Under which AppArmor profile it runs; `None`: podinit's own.
+    pub app_armor: Option<SecurityProfile>,
+    /// What its SELinux label is to be; `None`: what the policy makes of podinit's own.
+    pub se_linux: Option<SeLinuxOptions>,
     /// Where it may not write; takes that no program gains rights.
     pub landlock: Option<Landlock>,
     /// Value of HOME where nothing else sets it.
@@ -110,6 +116,8 @@ pub fn credentials(
         capabilities: capabilities(pod, container),
         no_new_privileges: own.allow_privilege_escalation == Some(false),
         seccomp: seccomp(pod, container),
+        app_armor: app_armor_profile(pod, container),
+        se_linux: se_linux_options(pod, container).cloned(),
         // By what surrounds the container, not by what it asks for.
         landlock: None,
         home: (pod.profile == Profile::Pod).then(|| accounts.home_of(user).unwrap_or(b"/").to_vec()),

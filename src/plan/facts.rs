@@ -9,6 +9,7 @@ pub use remedy::{Around, Knob, Signs, remedy};
 
 use super::cgroup::Controller;
 use super::isolation::{Isolation, ProcessNamespace, Root};
+use super::labels::{app_armor_profile, has_se_linux_label};
 use crate::spec::{Pod, Profile};
 
 /// One thing that a host may allow.
@@ -66,6 +67,8 @@ pub enum Fact {
     SeLinux,
     /// More user and group ids in a pod than one.
     Ids,
+    /// Users of a pod's own where podinit is root: a user namespace, and files with its ids (`hostUsers: false`).
+    OwnUsers,
     /// Becoming another user, as podinit is.
     ChangeUser,
     /// Other supplementary groups, as podinit is.
@@ -82,7 +85,7 @@ pub enum Fact {
 
 impl Fact {
     /// Each, in the order in which they are shown.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::UserNamespace,
         Self::MountNamespace,
         Self::ProcessNamespace,
@@ -100,6 +103,7 @@ impl Fact {
         Self::Memory,
         Self::Pids,
         Self::Ids,
+        Self::OwnUsers,
         Self::ChangeUser,
         Self::Groups,
         Self::DropCapabilities,
@@ -164,6 +168,7 @@ impl Fact {
             Self::AppArmor => ("apparmor", "AppArmor"),
             Self::SeLinux => ("selinux", "SELinux"),
             Self::Ids => ("ids", "users and groups in a pod"),
+            Self::OwnUsers => ("own-users", "users of a pod's own (idmapped mounts)"),
             Self::ChangeUser => ("change-user", "another user, as podinit is"),
             Self::Groups => ("groups", "other groups, as podinit is"),
             Self::DropCapabilities => ("drop-capabilities", "fewer capabilities, as podinit is"),
@@ -259,6 +264,7 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
     };
     let containers = || isolation.containers.iter();
     ask(isolation.is_needed(), &[Fact::UserNamespace]);
+    ask(isolation.users, &[Fact::OwnUsers]);
     ask(isolation.network, &[Fact::NetworkNamespace]);
     ask(isolation.ipc, &[Fact::IpcNamespace]);
     ask(isolation.uts, &[Fact::Hostname]);
@@ -285,6 +291,8 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
     ask(is_pod || pod.iter().any(|(.., it)| changes(it)), &[Fact::DropCapabilities]);
     let filters = says(|it| it.security_context.profiles.seccomp.is_some()) || all.profiles.seccomp.is_some();
     ask(is_pod || filters, &[Fact::Seccomp, Fact::SeccompByRight]);
+    ask(pod.iter().any(|(.., it)| app_armor_profile(pod, it).is_some()), &[Fact::AppArmor]);
+    ask(has_se_linux_label(pod), &[Fact::SeLinux]);
     ask(crate::plan::wants_cgroups(pod), &[Fact::Cpu, Fact::Memory]);
     ask(pod.kubelet.pod_pids_limit.is_some(), &[Fact::Pids]);
     asked

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use super::landlock::Landlock;
 use crate::spec::{
-    Container, ContainerId, DnsConfig, DnsPolicy, MountPropagation, Pod, Profile, Rootfs, RootfsLayer,
-    Sandbox, SecurityProfile, TERMINATION_LOG, VolumeMount,
+    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox, TERMINATION_LOG,
 };
 
 /// What the command line says of root file systems.
@@ -29,6 +28,8 @@ pub struct Isolation {
     pub uts: bool,
     /// Mounts: where a container has some of its own, or the pod has volumes.
     pub mounts: bool,
+    /// Users of the pod's own (`hostUsers: false`). An ordinary user's podinit needs such a namespace anyway.
+    pub users: bool,
     /// Users and groups stay podinit's own: others were given up.
     pub keeps_user: bool,
     /// Capabilities stay podinit's own: their being fewer was given up.
@@ -99,6 +100,11 @@ impl Isolation {
         self.containers.iter().any(|container| container.processes != ProcessNamespace::Host)
     }
 
+    /// The main process of each container is the first of a process namespace: with it everything ends.
+    pub fn has_own_processes(&self) -> bool {
+        self.containers.iter().all(|container| container.processes == ProcessNamespace::Own)
+    }
+
     /// Of one container.
     pub fn of(&self, id: ContainerId) -> Option<&ContainerIsolation> {
         self.containers.get(id.position())
@@ -138,14 +144,22 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
     if is_pod {
         problems.extend(without_command(pod));
     }
-    problems.extend(not_honoured(pod));
     if !problems.is_empty() {
         return Err(problems);
     }
     let mounts = containers.iter().any(|container| container.root.is_some());
     let uts = network || (sandbox.hostname_override.is_some() || sandbox.hostname.is_some()) && !is_pod;
     let ipc = is_pod && !sandbox.host.ipc;
-    Ok(Isolation { network, ipc, uts, mounts, keeps_user: false, keeps_capabilities: false, containers })
+    Ok(Isolation {
+        network,
+        ipc,
+        uts,
+        mounts,
+        users: !sandbox.host.users,
+        keeps_user: false,
+        keeps_capabilities: false,
+        containers,
+    })
 }
 
 /// Whether files with names, or of name resolution, are asked for beyond what the host has.
@@ -191,33 +205,6 @@ fn root(
             ))
         }
     }
-}
-
-/// What a manifest may ask for and podinit does not do: nothing is weaker than asked for without a word.
-fn not_honoured(pod: &Pod) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (_, _, container) in pod.iter() {
-        let name = &container.name;
-        for profiles in [&pod.security_context.profiles, &container.security_context.profiles] {
-            if profiles.se_linux.is_some() {
-                problems.push(format!("cannot label container {name} for SELinux: remove seLinuxOptions"));
-            }
-            if let Some(SecurityProfile::Localhost(profile)) = &profiles.app_armor {
-                problems.push(format!(
-                    "cannot run container {name} under AppArmor profile {profile:?}: remove appArmorProfile"
-                ));
-            }
-        }
-        let both = |mount: &&VolumeMount| mount.mount_propagation == MountPropagation::Bidirectional;
-        if let Some(mount) = container.volume_mounts.iter().find(both) {
-            problems.push(format!(
-                "cannot show mounts of container {name} to the host: use mountPropagation HostToContainer at {}",
-                mount.mount_path
-            ));
-        }
-    }
-    problems.dedup();
-    problems
 }
 
 /// A directory has no entry point.

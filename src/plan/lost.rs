@@ -12,8 +12,11 @@ use super::credentials::{asks_for_identity, credentials};
 use super::facts::{Fact, HostFacts, Ids, Lack};
 use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 use super::network::{NetworkPlan, Reach};
+use super::users::IDS_OF_POD;
 use super::{Accounts, Credentials, landlock};
-use crate::spec::{Capability, CapabilitySet, Container, ContainerKind, Pod, RootfsLayer};
+use crate::spec::{
+    Capability, CapabilitySet, Container, ContainerKind, MountPropagation, Pod, RootfsLayer, VolumeSource,
+};
 
 /// What it means that something cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,17 +239,21 @@ impl Judge<'_> {
         self.lack(&[Fact::MountNamespace, Fact::MountApi, Fact::MountAttributes, Fact::Openat2])
     }
 
-    /// podinit becomes root of a user namespace, where it may do all that is done to a container.
+    /// What is done to a container is done in a user namespace, by root of it, who may do all of that.
     fn is_inside(&self) -> bool {
-        self.isolation.is_needed()
-            && !self.facts.is_privileged
-            && self.facts.lack(Fact::UserNamespace).is_none()
+        let as_user = self.isolation.is_needed() && !self.facts.is_privileged;
+        self.has_own_users() || as_user && self.facts.lack(Fact::UserNamespace).is_none()
+    }
+
+    /// As root podinit stays outside of the pod's user namespace.
+    fn has_own_users(&self) -> bool {
+        self.isolation.users && self.facts.is_privileged
     }
 
     fn namespaces(&mut self) {
         let (isolation, sandbox) = (self.isolation, &self.pod.sandbox);
-        if !sandbox.host.users && self.facts.is_privileged {
-            self.add("hostUsers", "users of its own", &no_users_for_root(), None);
+        if let Some(lack) = self.lack(&[Fact::OwnUsers]).filter(|_| self.has_own_users()) {
+            self.add("hostUsers", "users of its own", &lack, None);
         }
         let processes = isolation.containers.iter().any(|of| of.processes != ProcessNamespace::Host);
         let field_of_processes =
@@ -312,6 +319,7 @@ impl Judge<'_> {
                 self.add(&format!("{path}.rootfs"), &what, &lack, None);
             }
         }
+        self.shown_mounts(container, path);
         let is_read_only = container.security_context.read_only_root_filesystem;
         let lack = no_mounts.or_else(|| root.is_none().then(no_mount_namespace));
         let Some(lack) = lack else { return };
@@ -336,6 +344,32 @@ impl Judge<'_> {
         }
     }
 
+    /// Mounts of a container that others are to see: on the host only root's can be.
+    fn shown_mounts(&mut self, container: &Container, path: &str) {
+        for (position, mount) in container.volume_mounts.iter().enumerate() {
+            if mount.mount_propagation != MountPropagation::Bidirectional {
+                continue;
+            }
+            let volume = self.pod.volumes.iter().find(|volume| volume.name == mount.name);
+            let is_of_host = volume.is_some_and(|it| matches!(it.source, VolumeSource::HostPath(_)));
+            let cause = if self.has_own_users() {
+                "whoever has users of his own would mount for others (hostUsers)"
+            } else if is_of_host && !self.facts.is_privileged {
+                "what an ordinary user's pod mounts stays in its user namespace"
+            } else {
+                continue;
+            };
+            let remedy = match self.has_own_users() {
+                true => "remove `hostUsers: false`, or use HostToContainer",
+                false => "run podinit as root, or use HostToContainer",
+            };
+            let lack = Lack { cause: cause.to_owned(), remedy: remedy.to_owned() };
+            let field = format!("{path}.volumeMounts[{position}].mountPropagation");
+            let what = format!("mounts of container {} that others see", container.name);
+            self.add(&field, &what, &lack, None);
+        }
+    }
+
     fn rights(&mut self, container: &Container, path: &str) {
         let own = self.facts.own.0;
         // An account's name is not looked up here: what it comes to is told when the container starts.
@@ -347,6 +381,7 @@ impl Judge<'_> {
             self.capabilities(container, path, &made);
         }
         self.filters(container, path, &made);
+        self.labels(container, path, &made);
     }
 
     fn identity(&mut self, container: &Container, path: &str, made: &Credentials) {
@@ -357,10 +392,11 @@ impl Judge<'_> {
         let groups = "securityContext.supplementalGroups";
         let of_groups = format!("supplementary groups for container {}", container.name);
         if self.is_inside() {
-            let lack = self.lack(&[Fact::Ids]).unwrap_or_else(|| outside(self.facts.ids));
-            if !self.facts.ids.has(user) || !self.facts.ids.has(group) {
+            let ids = if self.has_own_users() { Ids::Below(IDS_OF_POD) } else { self.facts.ids };
+            let lack = self.lack(&[Fact::Ids]).unwrap_or_else(|| outside(ids, self.has_own_users()));
+            if !ids.has(user) || !ids.has(group) {
                 self.add(&field, &what, &lack, Some(Protection::User));
-            } else if !identity.groups.is_empty() && !self.facts.ids.allows_groups() {
+            } else if identity.groups.iter().any(|group| !ids.allows_groups() || !ids.has(*group)) {
                 self.add(groups, &of_groups, &lack, Some(Protection::User));
             }
             return;
@@ -408,6 +444,21 @@ impl Judge<'_> {
         }
     }
 
+    /// As kubelet and containerd do, what is written is refused where the kernel has no such module; what is not
+    /// written is not missed.
+    fn labels(&mut self, container: &Container, path: &str, made: &Credentials) {
+        if let Some(lack) = self.lack(&[Fact::AppArmor]).filter(|_| made.app_armor.is_some()) {
+            let field = format!("{path}.securityContext.appArmorProfile");
+            let what = format!("an AppArmor profile for container {}", container.name);
+            self.add(&field, &what, &lack, Some(Protection::AppArmor));
+        }
+        if let Some(lack) = self.lack(&[Fact::SeLinux]).filter(|_| made.se_linux.is_some()) {
+            let field = format!("{path}.securityContext.seLinuxOptions");
+            let what = format!("an SELinux label for container {}", container.name);
+            self.add(&field, &what, &lack, Some(Protection::SeLinux));
+        }
+    }
+
     fn resources(&mut self) {
         for controller in Controller::ALL {
             let Some(lack) = self.lack(&[Fact::of_limits(controller)]) else { continue };
@@ -441,17 +492,13 @@ fn no_mount_namespace() -> Lack {
     Lack { cause, remedy: "leave it its mounts".to_owned() }
 }
 
-fn no_users_for_root() -> Lack {
-    let cause = "podinit makes a user namespace only where it needs one".to_owned();
-    Lack { cause, remedy: "run podinit as an ordinary user, whose pods have one".to_owned() }
-}
-
-fn outside(ids: Ids) -> Lack {
-    Lack {
-        cause: ids.words(),
-        remedy: "give this user a longer range in /etc/subuid and /etc/subgid, or run podinit as root"
-            .to_owned(),
-    }
+fn outside(ids: Ids, has_own_users: bool) -> Lack {
+    let remedy = if has_own_users {
+        "use an id below that, or remove `hostUsers: false`"
+    } else {
+        "give this user a longer range in /etc/subuid and /etc/subgid, or run podinit as root"
+    };
+    Lack { cause: ids.words(), remedy: remedy.to_owned() }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod facts;
 mod features;
 mod hosts;
 mod isolation;
+mod labels;
 mod landlock;
 mod lost;
 mod mounts;
@@ -20,6 +21,7 @@ mod projected;
 mod resources;
 mod seccomp;
 mod signals;
+mod users;
 
 pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
 pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
@@ -36,6 +38,7 @@ pub use facts::{Around, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs, asked_
 pub use features::{Feature, left_out};
 pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf};
 pub use isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+pub use labels::{DEFAULT_APP_ARMOR, app_armor_profile, has_se_linux_label, se_linux_label};
 pub use landlock::{Landlock, Writable};
 pub use lost::{
     Fitted, Instead, Loss, LossClass, Protection, Reduction, Unfit, fitted, lost, lost_of_network,
@@ -46,3 +49,4 @@ pub use projected::{VolumeFile, volume_files};
 pub use resources::{CPU_PERIOD, Effective, QosClass, effective, oom_score_adj, qos_class};
 pub use seccomp::{Filter, Instruction, localhost, runtime_default};
 pub use signals::{Meaning, SignalPolicy, Situation};
+pub use users::{IDS_OF_POD, IdFiles, OWNER_OF_RANGES, ranges_for_pods};

@@ -8,7 +8,7 @@ use super::outcome::Cause;
 use super::pod_event::PodEvent;
 use super::status::{Phase, PodStatus};
 use super::stop::StopCause;
-use super::{Action, Dirty, Event, Now, PodMachine, Record, Sandbox, Text, Time, Timestamp};
+use super::{Action, AttemptId, Dirty, Event, Now, PodMachine, Record, Sandbox, Text, Time, Timestamp};
 use crate::spec::{ContainerId, ContainerKind, Job, Pod, RestartPolicy};
 
 /// Before the second try; the delay doubles with every further failure (`DefaultJobPodFailureBackOff` in
@@ -116,6 +116,11 @@ impl JobMachine {
     /// The pod as it is to be.
     pub fn pod(&self) -> &Pod {
         self.pod.pod()
+    }
+
+    /// As [`PodMachine::follower`].
+    pub fn follower(&self, starting: AttemptId) -> Option<AttemptId> {
+        self.pod.follower(starting)
     }
 
     /// The pod as it is to be from the next try on, where one is to come: a changed manifest waits for that.

@@ -20,6 +20,7 @@ mod job;
 mod network;
 mod object;
 mod outcome;
+mod outlook;
 mod phase;
 mod pod_event;
 mod probe;

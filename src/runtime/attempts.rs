@@ -27,7 +27,7 @@ use super::sandbox::Enclosure;
 use crate::plan::CommandPlan;
 use crate::pod::{AttemptId, Signal, StartFailure, StartStage, Target};
 use crate::spec::ContainerId;
-use crate::sys::{self, Birth, ChildOp, Memory, Namespaces, StartReport};
+use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, Namespaces, StartReport};
 
 /// What exists of one attempt.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub(super) struct Attempt {
     /// Until it is known how the start went.
     report: Option<OwnedFd>,
     way: Way,
+    /// Until the child has it: what it shares with us it would have to copy when we let go of it.
+    command: Option<CommandLine>,
     marker: String,
     /// It leads a process group; otherwise it is in podinit's.
     leads_group: bool,
@@ -122,6 +124,8 @@ pub(super) struct Provisions<'a> {
     pub(super) limits: Limits,
     /// Who runs the container's program.
     pub(super) reaper: Reaper<'a>,
+    /// An eventfd(2) that its program waits for.
+    pub(super) gate: Option<RawFd>,
 }
 
 impl Attempts {
@@ -161,9 +165,11 @@ impl Attempts {
         stdio: &Stdio<'_>,
         provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
-        let Provisions { open_files, notify, enclosure, inside, is_joined, limits, reaper } = provisions;
+        let Provisions { open_files, notify, mut enclosure, inside, is_joined, limits, reaper, gate } =
+            provisions;
         let mut way = Way::new(&plan);
         way.add_oom_score(limits.oom_score);
+        way.add_labels(std::mem::take(&mut enclosure.labels));
         match stdio {
             Stdio::Inherited { own_group: true } => {
                 way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
@@ -182,23 +188,33 @@ impl Attempts {
         if let Some((from, to)) = notify {
             way.add(ChildOp::Redirect { from, to }, Step::Own("connect its descriptors"));
         }
-        let handed_over = way.hand_over(is_joined && enclosure.namespaces != Namespaces::NONE)?;
         let namespaces = enclosure.namespaces;
+        let mut born_in = namespaces;
+        if let Some(users) = enclosure.users_of_pod {
+            // Those of processes are left by being born, the others only by one of the pod's users.
+            born_in = namespaces.and_only(Namespaces::PROCESS);
+            way.add_users(std::mem::take(&mut enclosure.before), users, namespaces.without(born_in));
+        }
+        let handed_over = way.hand_over(is_joined && namespaces != Namespaces::NONE)?;
         let has_processes = enclosure.has_first_process() || inside.is_some();
-        let kept = [notify.map(|(_, to)| to), reaper.descriptor()];
+        let kept = [notify.map(|(_, to)| to), reaper.descriptor(), gate];
         way.add_enclosed(&plan, open_files, enclosure, kept);
+        if let Some(event) = gate {
+            way.add(ChildOp::Await { event }, Step::Own("wait for its turn"));
+        }
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
             Stdio::HandedOver | Stdio::Pipes { .. } => Memory::Copied,
         };
         let birth = Birth {
-            namespaces,
+            namespaces: born_in,
             inside,
             cgroup: limits.group.as_ref().map(AsFd::as_fd),
             ..Birth::plain(memory)
         };
-        let spawned = match sys::spawn(&way.ops, &mut command_line(plan, reaper), birth) {
+        let mut command = command_line(plan, reaper);
+        let spawned = match sys::spawn(&way.ops, &mut command, birth) {
             Ok(spawned) => spawned,
             Err(error) => {
                 self.retire(limits.group);
@@ -214,6 +230,7 @@ impl Attempts {
             process: spawned.pidfd,
             report: Some(spawned.report),
             way,
+            command: Some(command),
             marker,
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             handed_over: handed_over.map(|(ours, _)| ours),
@@ -235,15 +252,17 @@ impl Attempts {
         id: AttemptId,
         plan: CommandPlan,
         open_files: Option<u64>,
-        enclosure: Enclosure,
+        mut enclosure: Enclosure,
     ) -> Result<Executed, StartFailure> {
         let null = self.null()?;
         let mut way = Way::new(&plan);
         way.add_oom_score(self.oom_score(id));
+        way.add_labels(std::mem::take(&mut enclosure.labels));
         let output = way.add_pipe(null)?;
         let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {
-            way.add_enclosed(&plan, open_files, enclosure, [None; 2]);
+            way.join_users(enclosure.users_of_pod);
+            way.add_enclosed(&plan, open_files, enclosure, [None; 3]);
             return way.execute(&mut command_line(plan, Reaper::Never), output, birth);
         }
         let attempt = self.live.get(&id.container).filter(|attempt| attempt.id == id);
@@ -255,7 +274,9 @@ impl Attempts {
             let join = ChildOp::JoinNamespace { namespace: namespace.as_raw_fd() };
             way.add(join, Step::Own("join the container"));
         }
-        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 2]);
+        // Last: the others are joined by the supervisor's rights.
+        way.join_users(enclosure.users_of_pod);
+        way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 3]);
         let inside = attempt.has_processes.then(|| processes.as_fd());
         way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth })
     }
@@ -292,6 +313,8 @@ impl Attempts {
                 if let Some(score) = attempt.limits.oom_score {
                     score.give(attempt.pid);
                 }
+                attempt.way.forget();
+                attempt.command = None;
                 Start::Running
             }
             Err(_) => return None,
@@ -369,6 +392,16 @@ impl Attempts {
             emergency::remove(attempt.pid);
             self.retire(attempt.limits.group);
         }
+    }
+
+    /// Ends an attempt that has not begun to run, and forgets it.
+    pub(super) fn throw_away(&mut self, container: ContainerId, epoll: &Epoll) {
+        if let Some(attempt) = self.live.get(&container) {
+            let pid = attempt.pid;
+            let _ = sys::send_signal(attempt.process.as_fd(), libc::SIGKILL);
+            self.add_stranger(pid);
+        }
+        self.forget(container, epoll);
     }
 
     /// Sends a signal. What has ended meanwhile has no use for it.

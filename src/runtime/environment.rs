@@ -47,9 +47,12 @@ impl Environment {
         self.surroundings.get_or_insert_with(host::surroundings)
     }
 
-    /// The pod has a network of its own, with these addresses.
+    /// The pod has a network of its own, with these addresses; somebody has asked for what this host is like
+    /// before, or nobody will.
     pub(super) fn set_pod_addresses(&mut self, addresses: Vec<IpAddr>) {
-        self.surroundings.get_or_insert_with(host::surroundings).pod_addresses = addresses;
+        if let Some(surroundings) = &mut self.surroundings {
+            surroundings.pod_addresses = addresses;
+        }
     }
 
     /// From now on it is another pod, on the same host. Returns its uid, if anybody was told the old one.

@@ -10,10 +10,12 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
+use super::sandbox::own_users;
 use super::sandbox::users::{is_privileged, own_groups, subordinate};
 use super::{cause, cgroup, network};
 use crate::plan::{self, Around, Controller, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs};
 use crate::sys;
+pub(super) use trials::apart;
 use trials::{Look, Way};
 
 /// Where programs are that podinit starts for itself, but for pasta.
@@ -37,6 +39,12 @@ pub(crate) fn tried_facts(asked: &BTreeSet<Fact>) -> HostFacts {
 /// likes, and learns from the real try what he may not.
 pub(crate) fn facts(asked: &BTreeSet<Fact>) -> HostFacts {
     let mut facts = nothing_asked();
+    // These are looked for and not tried: what nobody enforces fails nowhere.
+    let looked_for: BTreeSet<Fact> =
+        [Fact::AppArmor, Fact::SeLinux].into_iter().filter(|fact| asked.contains(fact)).collect();
+    if !looked_for.is_empty() {
+        facts.ask(&looked_for);
+    }
     let effective = sys::effective_capabilities().unwrap_or(0);
     let is_free = effective & RIGHTS == RIGHTS && !sys::is_filtered();
     if !is_free && !facts.holds_together(asked) {
@@ -99,6 +107,12 @@ impl HostFacts {
         let here = |is_here: bool| is_here.then(String::new).ok_or_else(|| missing("this kernel has none"));
         match look {
             Look::Ids => self.find_ids(&missing),
+            // Without that there is no pod of his.
+            Look::OwnUsers if !self.is_privileged => self.find(Fact::UserNamespace, signs),
+            Look::OwnUsers => own_users::try_out().map(|()| String::new()).map_err(|why| match why {
+                Some(errno) => refused(errno),
+                None => missing("no range of ids is free"),
+            }),
             Look::Landlock => {
                 let version = sys::landlock_version();
                 self.landlock = version.ok();

@@ -40,6 +40,11 @@ fn address_towards(any: IpAddr, far: IpAddr) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
+/// A random number.
+pub(super) fn random_number() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
 /// A UUID of version 4 (RFC 9562). The hasher's keys are the kernel's random bytes.
 pub(super) fn random_uuid() -> String {
     let [high, low] = [0_u64, 1].map(|number| RandomState::new().hash_one(number));

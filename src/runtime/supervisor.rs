@@ -2,6 +2,7 @@
 //! this order, hand the facts to the machine, carry out what it wants, sleep until its next deadline.
 //! Nothing in a turn waits for anything.
 
+mod ahead;
 mod groups;
 mod network;
 mod open_files;
@@ -10,10 +11,12 @@ mod start;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use self::ahead::Ahead;
 use super::attempts::{Attempts, Start};
 use super::cgroup::Cgroups;
 use super::environment::Environment;
@@ -69,6 +72,8 @@ pub(super) struct Supervisor {
     watch: Option<Watch>,
     /// Tells programs, where one wants to know.
     reporter: Option<Reporter>,
+    /// The attempt that is made ready for what comes next.
+    ahead: Option<Ahead>,
     finished: Option<(u8, Cause)>,
 }
 
@@ -85,6 +90,9 @@ impl Supervisor {
         // What runs in the containers may be of the same user: it is not to read our memory.
         let _ = nix::sys::prctl::set_dumpable(false);
         let is_command = matches!(job.commands, Commands::Exact(_));
+        if !is_command {
+            sys::show_life();
+        }
         let signals = Signals::install()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for descriptor in signals.descriptors() {
@@ -104,7 +112,9 @@ impl Supervisor {
         let needs_own_program = runs::needs_own_program(&job.pod) || job.isolation.has_processes();
         let own_program = needs_own_program.then(sys::open_own_program).transpose()?;
         let open_files = if is_command { None } else { open_files::raise(&job.pod) };
-        let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict).map_err(io::Error::other)?;
+        let ends_by_itself = job.isolation.has_own_processes();
+        let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict, ends_by_itself);
+        let cgroups = cgroups.map_err(io::Error::other)?;
         if let Some(reporter) = &mut reporter {
             reporter.lose(&job.lost);
             reporter.lose(&cgroups.complaints(&job.pod));
@@ -134,6 +144,7 @@ impl Supervisor {
             notified: Notified::default(),
             watch,
             reporter,
+            ahead: None,
             finished: None,
         })
     }
@@ -150,6 +161,8 @@ impl Supervisor {
                 // A group is empty before those who were in it have been reaped.
                 self.reap();
                 self.last_words(code, cause);
+                // Their memory goes with the process.
+                let _ = ManuallyDrop::new((self.machine, self.environment, self.attempts, self.output));
                 return code;
             }
             if let Some(output) = &mut self.output {
@@ -231,6 +244,7 @@ impl Supervisor {
             self.own_program = sys::open_own_program().ok();
         }
         self.open_files = self.open_files.or_else(|| open_files::raise(&pod));
+        self.drop_ahead();
         log::info!("the manifest has changed");
         self.fact(Event::SpecChanged(Box::new(pod)));
     }
@@ -282,6 +296,7 @@ impl Supervisor {
     }
 
     fn start_failed(&mut self, attempt: AttemptId, failure: StartFailure) {
+        self.drop_ahead();
         // Nobody is there who could say anything: that its descriptor is closed means nothing.
         self.notified.close(attempt.container, &self.epoll);
         if let Some(output) = &mut self.output {
@@ -314,7 +329,7 @@ impl Supervisor {
     }
 
     fn child_ended(&mut self, pid: i32, status: ExitStatus) {
-        if self.attempts.stranger_ended(pid) {
+        if self.attempts.stranger_ended(pid) || self.ahead_ended(pid) {
             return;
         }
         if self.sandbox.lost_first_process(pid) {
@@ -371,7 +386,10 @@ impl Supervisor {
         let is_run = |pid| runs.has(pid);
         match action {
             Action::SetUpSandbox => self.set_up_sandbox(),
-            Action::TearDownSandbox => self.sandbox.tear_down(),
+            Action::TearDownSandbox => {
+                self.drop_ahead();
+                self.sandbox.tear_down();
+            }
             Action::BeginTry => self.begin_try(),
             Action::StatusChanged => {
                 if let Some(reporter) = &mut self.reporter {

@@ -11,12 +11,16 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 
+use super::life;
+
 pub(crate) use credentials::{
     CredentialOp, FilterInstruction, effective_capabilities, give_away, is_filtered, permitted_capabilities,
 };
 pub(crate) use landlock::LandlockRule;
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
+
+use super::namespaces::{Namespaces, unshare};
 
 /// One step of a child on its way to exec. A step that fails ends the child.
 #[derive(Debug)]
@@ -40,11 +44,13 @@ pub(crate) enum ChildOp {
     HandOverNamespaces { socket: RawFd },
     /// Joins a namespace (setns(2)).
     JoinNamespace { namespace: RawFd },
+    /// Leaves namespaces of these kinds for new ones (unshare(2)).
+    LeaveNamespaces(Namespaces),
     /// Writes to a file of /proc/self.
     Write { path: &'static CStr, bytes: Vec<u8> },
     /// Closes every descriptor from this one up, but the report and these. Before the working
     /// directory is changed: a path such as /proc/self/fd/7 would lead out of the container (CVE-2024-21626).
-    CloseOthers { from: RawFd, but: [Option<RawFd>; 2] },
+    CloseOthers { from: RawFd, but: [Option<RawFd>; 3] },
     /// Fails unless the working directory is below the root: getcwd(2) then begins with `/`.
     CheckDirectory,
     /// Waits until somebody counts this eventfd(2) up.
@@ -219,17 +225,31 @@ impl StartReport {
     }
 }
 
+/// What a child knows its parent by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlets {
+    /// Where it says that it cannot go on: the write end of a pipe whose read end the parent has.
+    pub(super) report: RawFd,
+    /// What tells whether the parent lives: as [`life::shown`] has it.
+    pub(super) life: Option<RawFd>,
+}
+
 /// Takes the steps and executes the program; if that fails, reports and ends the process.
 ///
 /// # Safety
 /// Only in a child of clone, with all signals blocked; a parent that shares its memory waits. `report` is
 /// the write end of a pipe whose read end only the parent has. `not_default` has a bit for each signal whose
 /// disposition may not be the default.
-pub(super) unsafe fn run(ops: &[ChildOp], command: &mut CommandLine, not_default: u64, report: RawFd) -> ! {
+pub(super) unsafe fn run(
+    ops: &[ChildOp],
+    command: &mut CommandLine,
+    not_default: u64,
+    Outlets { report, life }: Outlets,
+) -> ! {
     let mut slots: Slots = [-1; SLOTS];
     for (index, op) in (0..).zip(ops) {
         // SAFETY: the caller's contract is this function's.
-        if !unsafe { take(op, &mut slots, report) } {
+        if !unsafe { take(op, &mut slots, Outlets { report, life }) } {
             // SAFETY: as above.
             unsafe { fail(report, index) }
         }
@@ -247,7 +267,7 @@ pub(super) unsafe fn run(ops: &[ChildOp], command: &mut CommandLine, not_default
 ///
 /// # Safety
 /// As [`run`].
-unsafe fn take(op: &ChildOp, slots: &mut Slots, report: RawFd) -> bool {
+unsafe fn take(op: &ChildOp, slots: &mut Slots, outlets: Outlets) -> bool {
     match op {
         // SAFETY: no arguments.
         ChildOp::NewSession => unsafe { libc::setsid() != -1 },
@@ -267,10 +287,11 @@ unsafe fn take(op: &ChildOp, slots: &mut Slots, report: RawFd) -> bool {
         ChildOp::HandOverNamespaces { socket } => unsafe { hand_over_namespaces(*socket) },
         // SAFETY: numbers only.
         ChildOp::JoinNamespace { namespace } => unsafe { libc::setns(*namespace, 0) == 0 },
+        ChildOp::LeaveNamespaces(namespaces) => told(unshare(*namespaces)),
         // SAFETY: the rule of `run`.
         ChildOp::Write { path, bytes } => unsafe { write_file(path, bytes) },
         // SAFETY: the rule of `run`.
-        ChildOp::CloseOthers { from, but } => unsafe { close_others(*from, *but, report) },
+        ChildOp::CloseOthers { from, but } => unsafe { close_others(*from, *but, outlets) },
         ChildOp::CheckDirectory => {
             let mut path = [0_u8; libc::PATH_MAX as usize];
             // SAFETY: as many bytes as given, which live and may be filled.
@@ -289,7 +310,7 @@ unsafe fn take(op: &ChildOp, slots: &mut Slots, report: RawFd) -> bool {
             // SAFETY: numbers only.
             let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
             // SAFETY: the rule of `run`.
-            set == 0 && unsafe { parent_lives(report) }
+            set == 0 && unsafe { parent_lives(outlets) }
         }
     }
 }
@@ -301,9 +322,10 @@ fn told(done: Result<(), Errno>) -> bool {
 
 /// # Safety
 /// As [`run`].
-unsafe fn close_others(mut from: RawFd, but: [Option<RawFd>; 2], report: RawFd) -> bool {
-    let [one, other] = but;
-    let mut kept = [report, one.unwrap_or(report), other.unwrap_or(report)];
+unsafe fn close_others(mut from: RawFd, but: [Option<RawFd>; 3], outlets: Outlets) -> bool {
+    let Outlets { report, life } = outlets;
+    let [one, other, third] = but.map(|kept| kept.unwrap_or(report));
+    let mut kept = [report, life.unwrap_or(report), one, other, third];
     kept.sort_unstable();
     for kept in kept {
         // SAFETY: numbers only; the child's descriptors are its own.
@@ -405,7 +427,10 @@ unsafe fn limit_open_files(soft: u64) -> bool {
 ///
 /// # Safety
 /// As [`run`].
-unsafe fn parent_lives(report: RawFd) -> bool {
+unsafe fn parent_lives(Outlets { report, life }: Outlets) -> bool {
+    if let Some(file) = life {
+        return life::is_alive(file);
+    }
     let mut poll = libc::pollfd { fd: report, events: 0, revents: 0 };
     // SAFETY: one pollfd that lives.
     unsafe { libc::poll(&raw mut poll, 1, 0) };

@@ -8,6 +8,7 @@ mod datagram;
 mod descriptors;
 mod environment;
 mod faults;
+mod life;
 mod machine;
 mod mount;
 mod namespaces;
@@ -25,8 +26,11 @@ pub(crate) use datagram::{Datagram, receive};
 pub(crate) use descriptors::{bytes_available, close_from, close_others, has_attribute};
 pub(crate) use environment::{add_variable, environment, open_own_program};
 pub(crate) use faults::on_fault;
+pub(crate) use life::show_life;
 pub(crate) use machine::{aside, bring_interface_up, is_first_process, write_port};
-pub(crate) use mount::{MountAttributes, Propagation, Within, attach, change_mount, mount_new, open_path};
+pub(crate) use mount::{
+    MountAttributes, Propagation, Within, attach, change_mount, copy_mount, map_ids_of, mount_new, open_path,
+};
 pub(crate) use namespaces::{Namespaces, receive_namespaces, unshare};
 pub(crate) use output::{write_if_there_is_room, write_once, write_without_waiting};
 pub(crate) use signals::{Signals, allow_signals, block_signals, stop};

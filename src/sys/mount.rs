@@ -16,6 +16,7 @@ const FSMOUNT_CLOEXEC: u32 = 1;
 const FSCONFIG_SET_FLAG: u32 = 0;
 const FSCONFIG_SET_STRING: u32 = 1;
 const FSCONFIG_CMD_CREATE: u32 = 6;
+const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
 const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 
@@ -46,6 +47,8 @@ pub(crate) enum Propagation {
     Unchanged,
     /// In no other.
     Private,
+    /// In all copies of it, and what is mounted there here.
+    Shared,
     /// What is mounted in the place that this was copied from shows here, not the other way round.
     Slave,
 }
@@ -55,6 +58,7 @@ impl Propagation {
         match self {
             Self::Unchanged => 0,
             Self::Private => libc::MS_PRIVATE,
+            Self::Shared => libc::MS_SHARED,
             Self::Slave => libc::MS_SLAVE,
         }
     }
@@ -163,6 +167,21 @@ pub(super) fn set_attributes(
 ) -> Result<(), Errno> {
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     let change = MountAttr { set: set.0, clear: 0, propagation: propagation.flag(), user_namespace: 0 };
+    set_attr(mount, flags, &change)
+}
+
+/// The ids of files are seen through a mount as those of this user namespace, and written so: a mount that is
+/// attached nowhere, and whose file system allows it (MOUNT_ATTR_IDMAP).
+pub(super) fn map_ids(mount: RawFd, users: RawFd) -> Result<(), Errno> {
+    let user_namespace = u64::try_from(users).map_err(|_| Errno::EBADF)?;
+    set_attr(
+        mount,
+        AT_EMPTY_PATH,
+        &MountAttr { set: MOUNT_ATTR_IDMAP, clear: 0, propagation: 0, user_namespace },
+    )
+}
+
+fn set_attr(mount: RawFd, flags: u32, change: &MountAttr) -> Result<(), Errno> {
     // SAFETY: an empty null-terminated path and a mount_attr of the size given, both live.
     done(unsafe {
         libc::syscall(
@@ -170,7 +189,7 @@ pub(super) fn set_attributes(
             mount,
             c"".as_ptr(),
             flags,
-            &raw const change,
+            std::ptr::from_ref(change),
             size_of::<MountAttr>(),
         )
     })
@@ -260,6 +279,16 @@ pub(crate) fn change_mount(
     propagation: Propagation,
 ) -> Result<(), Errno> {
     set_attributes(mount.as_raw_fd(), recursive, set, propagation)
+}
+
+/// For the supervisor: a copy of the mount at an open place, attached nowhere.
+pub(crate) fn copy_mount(from: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    owned(clone_tree(from.as_raw_fd(), c"", false))
+}
+
+/// For the supervisor: files are seen through a mount with the ids of a user namespace.
+pub(crate) fn map_ids_of(mount: BorrowedFd<'_>, users: BorrowedFd<'_>) -> Result<(), Errno> {
+    map_ids(mount.as_raw_fd(), users.as_raw_fd())
 }
 
 fn owned(fd: Result<RawFd, Errno>) -> Result<OwnedFd, Errno> {

@@ -27,6 +27,16 @@ impl Namespaces {
         Self(self.0 | other.0)
     }
 
+    /// Those that are in both sets.
+    pub(crate) const fn and_only(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Those of this set that are not in the other.
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether all of the other set are in this one.
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -43,12 +53,12 @@ pub(crate) fn unshare(namespaces: Namespaces) -> Result<(), Errno> {
     done(unsafe { libc::syscall(libc::SYS_unshare, namespaces.0) })
 }
 
-/// So many namespaces that another process has sent, at most three: of a container's child these are those of
+/// So many namespaces that another process has sent, at most four: of a container's child these are those of
 /// mounts, processes and control groups. `None` where it has not (yet).
 pub(crate) fn receive_namespaces<const COUNT: usize>(socket: BorrowedFd<'_>) -> Option<[OwnedFd; COUNT]> {
     let mut byte = [0];
     let mut data = [IoSliceMut::new(&mut byte)];
-    let mut space = nix::cmsg_space!([std::os::fd::RawFd; 3]);
+    let mut space = nix::cmsg_space!([std::os::fd::RawFd; 4]);
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut data, Some(&mut space), flags).ok()?;
     let mut received = Vec::new();

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use super::child::{self, ChildOp, CommandLine};
+use super::child::{self, ChildOp, CommandLine, Outlets};
+use super::life;
 use super::namespaces::Namespaces;
 use super::signals;
 
@@ -75,7 +76,10 @@ pub(crate) fn spawn(ops: &[ChildOp], command: &mut CommandLine, birth: Birth<'_>
     let mut child = Child {
         ops,
         command,
-        report: write.as_raw_fd(),
+        outlets: Outlets {
+            report: write.as_raw_fd(),
+            life: life::shown().filter(|life| targets(ops).all(|to| to != *life)),
+        },
         handlers_are_cleared: false,
         namespaces: birth.namespaces,
         cgroup: birth.cgroup.map(|cgroup| cgroup.as_raw_fd()),
@@ -97,9 +101,9 @@ pub(crate) fn spawn(ops: &[ChildOp], command: &mut CommandLine, birth: Birth<'_>
     Ok(Spawned { pid, pidfd, report: read })
 }
 
-/// The report pipe under a number that no step of the child redirects: it would report into a file.
-fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
-    let targets = ops.iter().filter_map(|op| match op {
+/// The numbers that steps of the child make something else of.
+fn targets(ops: &[ChildOp]) -> impl Iterator<Item = RawFd> {
+    ops.iter().filter_map(|op| match op {
         ChildOp::Redirect { to, .. } => Some(*to),
         ChildOp::NewSession
         | ChildOp::NewProcessGroup
@@ -109,13 +113,18 @@ fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
         | ChildOp::Credential(_)
         | ChildOp::HandOverNamespaces { .. }
         | ChildOp::JoinNamespace { .. }
+        | ChildOp::LeaveNamespaces(_)
         | ChildOp::Write { .. }
         | ChildOp::CloseOthers { .. }
         | ChildOp::CheckDirectory
         | ChildOp::Await { .. }
         | ChildOp::DieWithParent => None,
-    });
-    match targets.max() {
+    })
+}
+
+/// The report pipe under a number that no step of the child redirects: it would report into a file.
+fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
+    match targets(ops).max() {
         Some(highest) if highest >= write.as_raw_fd() => {
             let copy = nix::fcntl::fcntl(&write, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(highest + 1))?;
             // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
@@ -129,7 +138,7 @@ fn apart_from_targets(write: OwnedFd, ops: &[ChildOp]) -> io::Result<OwnedFd> {
 struct Child<'a> {
     ops: &'a [ChildOp],
     command: &'a mut CommandLine,
-    report: RawFd,
+    outlets: Outlets,
     handlers_are_cleared: bool,
     namespaces: Namespaces,
     cgroup: Option<RawFd>,
@@ -147,11 +156,11 @@ impl Child<'_> {
         let to_reset = signals::to_reset(self.handlers_are_cleared);
         if let (true, Some(cgroup)) = (self.must_join, self.cgroup) {
             // SAFETY: the caller's contract.
-            unsafe { child::join_cgroup(cgroup, self.report) }
+            unsafe { child::join_cgroup(cgroup, self.outlets.report) }
         }
         // SAFETY: the caller's contract; `report` is the write end of a pipe whose read end is closed on
         // exec.
-        unsafe { child::run(self.ops, self.command, to_reset, self.report) }
+        unsafe { child::run(self.ops, self.command, to_reset, self.outlets) }
     }
 }
 

@@ -79,7 +79,7 @@ fn sigkill_at_any_moment_leaves_nothing_that_the_next_run_does_not_clear() {
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    for (who, times) in [(Who::Root, 100), (Who::User, 50), (Who::Ranged, 50)] {
+    for (who, times) in [(Who::Root, 75), (Who::OwnUsers, 50), (Who::User, 50), (Who::Ranged, 50)] {
         for who in Who::among(&[who]) {
             let mark = format!("mark-of-{}-{who:?}", std::process::id());
             let pod = whole(who, &mark);

@@ -69,7 +69,7 @@ fn settings_are_a_node_s() {
     for who in Who::among(&Who::ALL) {
         // An ordinary user's podinit gives the score from outside, right after the program began.
         let given = match who {
-            Who::Root => "",
+            Who::Root | Who::OwnUsers => "",
             Who::User | Who::Ranged => "until grep -qx 1000 /proc/self/oom_score_adj; do :; done;",
         };
         let script = format!(

@@ -25,6 +25,7 @@ mod inherited;
 mod links;
 mod namespaces;
 mod nested;
+mod own_users;
 mod pod;
 mod probe;
 #[path = "../it/pty.rs"]
@@ -34,4 +35,5 @@ mod refused;
 mod rights;
 mod rootless;
 mod roots;
+mod shared;
 mod volumes;

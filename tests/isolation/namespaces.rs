@@ -74,9 +74,13 @@ fn two(who: Who, keys: &str) -> Pod {
 /// it has none, and an ordinary user's pod has users of its own.
 #[test]
 fn a_pod_shares_what_a_pod_shares_and_nothing_with_the_host() {
-    for who in Who::among(&Who::ALL) {
+    for who in Who::among(&[Who::Root, Who::User, Who::Ranged, Who::OwnUsers]) {
         let user = if who == Who::Root { "host" } else { "pod" };
         assert_eq!(shared(&two(who, "")), expected(user, &[]), "{who:?}");
+    }
+    for who in Who::among(&[Who::OwnUsers]) {
+        let keys = "shareProcessNamespace = true";
+        assert_eq!(shared(&two(who, keys)), expected("pod", &[("pid", "pod")]), "{who:?}");
     }
 }
 
@@ -105,7 +109,7 @@ fn host_namespaces_are_shared_exactly_as_they_are_asked_for() {
 /// each kind of them, while attempts end and begin all the time.
 #[test]
 fn probes_and_hooks_are_where_their_container_is() {
-    for who in Who::among(&Who::ALL) {
+    for who in Who::among(&[Who::Root, Who::User, Who::Ranged, Who::OwnUsers]) {
         let tell =
             "echo $(for kind in cgroup ipc mnt net pid user uts; do readlink /proc/self/ns/$kind; done)";
         let script = format!(

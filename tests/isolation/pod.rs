@@ -22,17 +22,24 @@ pub enum Who {
     User,
     /// An ordinary user with a range of ids in /etc/subuid.
     Ranged,
+    /// root, whose pods have users of their own: `hostUsers: false`.
+    OwnUsers,
 }
 
 impl Who {
-    /// Everybody.
+    /// Everybody whose pods are as podinit makes them without being asked for more.
     pub const ALL: [Self; 3] = [Self::Root, Self::User, Self::Ranged];
     /// Who has a user namespace.
     pub const ROOTLESS: [Self; 2] = [Self::User, Self::Ranged];
 
     /// As whom podinit runs, seen from the host.
     pub fn uid(self) -> u32 {
-        if self == Self::Root { 0 } else { USER }
+        if self.is_root() { 0 } else { USER }
+    }
+
+    /// Whether podinit is root.
+    pub fn is_root(self) -> bool {
+        [Self::Root, Self::OwnUsers].contains(&self)
     }
 
     /// Whoever of these there can be here.
@@ -77,7 +84,7 @@ impl Pod {
             own_mounts: None,
         };
         pod.make_root();
-        pod
+        if who == Who::OwnUsers { pod.with("hostUsers = false") } else { pod }
     }
 
     /// A pod of one container that runs this in a shell.
@@ -147,7 +154,7 @@ impl Pod {
 
     /// Where the pod's volumes on disk are while it runs.
     pub fn disk(&self) -> PathBuf {
-        let base = if self.who == Who::Root { PathBuf::from("/var/lib") } else { self.data_home() };
+        let base = if self.who.is_root() { PathBuf::from("/var/lib") } else { self.data_home() };
         base.join("podinit/pods").join(&self.name)
     }
 
@@ -211,7 +218,7 @@ impl Pod {
     pub fn command(&self) -> Command {
         let manifest = self.directory.file("pod.toml", &self.manifest);
         let image = format!("files={}", self.root("").display());
-        let podinit = if self.who == Who::Root {
+        let podinit = if self.who.is_root() {
             PathBuf::from(PODINIT)
         } else {
             // Where everybody may look.
@@ -232,7 +239,7 @@ impl Pod {
             command.args(["--mount", "--propagation", "private", "bash"]);
         }
         command.args(["-c", &line, "bash"]);
-        if self.who != Who::Root {
+        if !self.who.is_root() {
             let user = [format!("--reuid={USER}"), format!("--regid={USER}")];
             command.arg("setpriv").args(user).args(["--clear-groups", "--inh-caps=-all"]);
         }

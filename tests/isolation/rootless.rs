@@ -22,7 +22,9 @@ fn a_user_has_the_ids_that_are_there() {
         let range = vec!["1", &first, "65535"];
         let expected = match who {
             Who::User => vec![own.clone(), own, vec!["deny"], vec!["0"]],
-            Who::Root | Who::Ranged => vec![own.clone(), range.clone(), own, range, vec!["allow"], vec!["0"]],
+            Who::Root | Who::OwnUsers | Who::Ranged => {
+                vec![own.clone(), range.clone(), own, range, vec!["allow"], vec!["0"]]
+            }
         };
         assert_eq!(words, expected, "{who:?}");
         let id = if who == Who::User { 7 } else { 70_000 };

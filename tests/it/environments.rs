@@ -206,9 +206,29 @@ fn everything(profile: &str) -> (String, &'static [Protection]) {
     let main = "volumeMounts: [{name: data, mountPath: /mnt}],
          securityContext: {runAsUser: 1234, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]},
          seccompProfile: {type: RuntimeDefault}},";
-    use Protection::{Capabilities, Hostname, Processes, ReadOnlyRoot, Seccomp, User, Volumes};
+    use Protection::{
+        Capabilities, Cgroup, Hostname, Ipc, Mounts, Network, Processes, ReadOnlyRoot, Seccomp, Sysctls,
+        User, Volumes,
+    };
     match profile {
-        "pod" => (pod(in_pod, main), &Protection::ALL),
+        "pod" => (
+            pod(in_pod, main),
+            // Whether a kernel has AppArmor and SELinux is the machine's.
+            &[
+                User,
+                Capabilities,
+                Seccomp,
+                ReadOnlyRoot,
+                Network,
+                Processes,
+                Ipc,
+                Hostname,
+                Cgroup,
+                Mounts,
+                Volumes,
+                Sysctls,
+            ],
+        ),
         _ => (
             pod(in_process, main),
             &[User, Capabilities, Seccomp, ReadOnlyRoot, Processes, Hostname, Volumes],

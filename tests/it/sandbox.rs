@@ -328,8 +328,13 @@ fn what_is_not_honoured_is_refused_with_a_remedy() {
             "spec:\n  restartPolicy: Never\n{more}  containers:\n  - {{name: main, image: files, command: ['true']}}\n"
         )
     };
-    refused(0, &with("  securityContext: {seLinuxOptions: {level: s0}}\n"), &["SELinux", "remove"]);
-    refused(0, &with("  hostUsers: false\n"), &["hostUsers", "ordinary user"]);
+    refused(
+        0,
+        &with("  securityContext: {seLinuxOptions: {level: s0}}\n"),
+        &["SELinux", "--degrade=selinux"],
+    );
+    let ids = with("  hostUsers: false\n  securityContext: {runAsUser: 70000}\n");
+    refused(0, &ids, &["as 70000", "below 65536", "hostUsers"]);
     refused(1000, &with("  securityContext: {runAsUser: 5}\n"), &["as 5", "/etc/subuid"]);
     let elsewhere = with("  volumes: [{name: v, emptyDir: {}}]\n")
         .replace("['true']}", "['true'], volumeMounts: [{name: v, mountPath: /nowhere}]}");

@@ -11,6 +11,7 @@
     clippy::disallowed_methods
 )]
 
+mod app_armor;
 mod cgroups;
 mod disk;
 mod harness;

@@ -2,6 +2,7 @@
 //! ROOTLESS-04). Knows causes as the kernel gives them, and what runs around podinit.
 
 use super::Fact;
+use crate::plan::users::{IDS_OF_POD, OWNER_OF_RANGES};
 
 /// What there is to be seen of why a host refuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,15 +83,21 @@ pub fn remedy(fact: Fact, errno: i32, signs: &Signs) -> String {
         }
         Fact::SeccompByRight => "use a kernel with CONFIG_SECCOMP_FILTER".to_owned(),
         Fact::Landlock => "use Linux 5.13 or later with `landlock` among the `lsm=` of its command line".to_owned(),
-        Fact::AppArmor | Fact::SeLinux => {
-            "nothing has to be done: podinit refuses pods that ask for a profile or label of their own".to_owned()
-        }
+        Fact::AppArmor => "use a kernel that has it, with `apparmor=1 security=apparmor` on its command line; only pods that \
+            ask for a profile need it"
+            .to_owned(),
+        Fact::SeLinux => "use a system that has it; only pods that ask for a label need it".to_owned(),
         Fact::Ids if signs.no_new_privileges => {
             "start podinit without no_new_privs, which keeps newuidmap from working, or as root".to_owned()
         }
         Fact::Ids => "give this user ranges in /etc/subuid and /etc/subgid, with `usermod --add-subuids \
             100000-165535 --add-subgids 100000-165535 USER`, and install newuidmap (package uidmap)"
             .to_owned(),
+        Fact::OwnUsers if is_missing => {
+            "use Linux 6.3 or later, whose file systems in memory can be mounted with other ids".to_owned()
+        }
+        Fact::OwnUsers if errno == 0 => own_ranges(),
+        Fact::OwnUsers => namespaces(fact, errno, signs),
         Fact::ChangeUser | Fact::Groups => match signs.around {
             Around::Kubernetes => "write the user in the securityContext of podinit's own container",
             Around::Docker | Around::Podman | Around::Unknown => {
@@ -143,6 +150,14 @@ fn namespaces(fact: Fact, errno: i32, signs: &Signs) -> String {
         }
         None => format!("run podinit as root; {container}"),
     }
+}
+
+/// What gives pods ranges of ids of their own.
+fn own_ranges() -> String {
+    format!(
+        "give the user {OWNER_OF_RANGES} ranges in /etc/subuid and /etc/subgid that begin with a multiple of \
+         {IDS_OF_POD}, {IDS_OF_POD} ids for each pod, or end a pod that has one"
+    )
 }
 
 /// A fresh /proc would show what is covered in the one there is: the kernel refuses it (mount_too_revealing).

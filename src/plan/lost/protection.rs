@@ -14,6 +14,10 @@ pub enum Protection {
     Capabilities,
     /// Filters of system calls.
     Seccomp,
+    /// Profiles of AppArmor's.
+    AppArmor,
+    /// Labels of SELinux's.
+    SeLinux,
     /// Roots that cannot be written to.
     ReadOnlyRoot,
     /// The network namespace.
@@ -66,10 +70,12 @@ impl Reduction {
 
 impl Protection {
     /// Each.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::User,
         Self::Capabilities,
         Self::Seccomp,
+        Self::AppArmor,
+        Self::SeLinux,
         Self::ReadOnlyRoot,
         Self::Network,
         Self::Processes,
@@ -87,6 +93,8 @@ impl Protection {
             Self::User => "user",
             Self::Capabilities => "capabilities",
             Self::Seccomp => "seccomp",
+            Self::AppArmor => "apparmor",
+            Self::SeLinux => "selinux",
             Self::ReadOnlyRoot => "read-only-root",
             Self::Network => "network",
             Self::Processes => "processes",
@@ -121,6 +129,14 @@ impl Protection {
                 each(pod, |container| {
                     container.security_context.profiles.seccomp = Some(SecurityProfile::Unconfined);
                 });
+            }
+            Self::AppArmor => {
+                pod.security_context.profiles.app_armor = None;
+                each(pod, |container| container.security_context.profiles.app_armor = None);
+            }
+            Self::SeLinux => {
+                pod.security_context.profiles.se_linux = None;
+                each(pod, |container| container.security_context.profiles.se_linux = None);
             }
             Self::ReadOnlyRoot => {
                 each(pod, |container| container.security_context.read_only_root_filesystem = false);

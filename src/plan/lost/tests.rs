@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::spec::{Profile, SecurityProfile, Sysctl, VolumeMount};
+use crate::spec::{
+    EmptyDir, HostPath, Profile, SeLinuxOptions, SecurityProfile, Sysctl, Volume, VolumeMount, VolumeSource,
+};
 
 /// A host that lacks these.
 fn host(lacks: &[Fact]) -> HostFacts {
@@ -54,6 +56,89 @@ fn images() -> Images {
 fn lost_by(pod: &Pod, facts: &HostFacts) -> Vec<(String, Option<Protection>)> {
     let lost = lost(pod, &isolation(pod, &images()).unwrap(), facts);
     lost.into_iter().map(|loss| (loss.field, loss.protection)).collect()
+}
+
+#[test]
+fn fs_17_users_of_root_s_pod_are_refused_where_mounts_cannot_have_their_ids() {
+    let own = |user: u32| {
+        pod(Profile::Pod, move |pod, main| {
+            pod.sandbox.host.users = false;
+            main.security_context.run_as.user = Some(user);
+        })
+    };
+    let root = |lacks: &[Fact]| HostFacts {
+        is_privileged: true,
+        own: (0, 0),
+        own_groups: Vec::new(),
+        ids: Ids::Host,
+        ..host(lacks)
+    };
+    assert_eq!(lost_by(&own(7), &root(&[])), []);
+    assert_eq!(lost_by(&own(7), &root(&[Fact::OwnUsers])), [("hostUsers".to_owned(), None)]);
+    let user = "containers[0].securityContext.runAsUser".to_owned();
+    assert_eq!(lost_by(&own(65_536), &root(&[])), [(user, Some(Protection::User))]);
+    // In a namespace of users podinit may give away what it lacks outside.
+    assert_eq!(lost_by(&own(0), &root(&[Fact::DropCapabilities, Fact::SeccompByRight])), []);
+}
+
+#[test]
+fn fs_09_mounts_that_others_see_are_root_s_to_make_and_not_of_users_of_their_own() {
+    let shows = |of_host: bool, own_users: bool| {
+        pod(Profile::Pod, move |pod, main| {
+            let source = if of_host {
+                VolumeSource::HostPath(HostPath { path: "/srv".into(), type_: Default::default() })
+            } else {
+                VolumeSource::EmptyDir(EmptyDir { in_memory: false, size_limit: None, mode: 0o777 })
+            };
+            pod.volumes.push(Volume { name: "data".into(), source });
+            pod.sandbox.host.users = !own_users;
+            let mount_propagation = MountPropagation::Bidirectional;
+            main.volume_mounts.push(VolumeMount {
+                name: "data".into(),
+                mount_path: "/data".into(),
+                read_only: false,
+                recursive_read_only: Default::default(),
+                sub_path: Default::default(),
+                mount_propagation,
+            });
+            main.security_context.privileged = true;
+        })
+    };
+    let root = HostFacts { is_privileged: true, own: (0, 0), ids: Ids::Host, ..host(&[]) };
+    let refused = [("containers[0].volumeMounts[0].mountPropagation".to_owned(), None)];
+    assert_eq!(lost_by(&shows(true, false), &root), []);
+    assert_eq!(lost_by(&shows(true, true), &root), refused);
+    assert_eq!(lost_by(&shows(false, true), &root), refused);
+    assert_eq!(lost_by(&shows(true, false), &host(&[])), refused);
+    assert_eq!(lost_by(&shows(false, false), &host(&[])), []);
+}
+
+#[test]
+fn priv_11_profiles_and_labels_are_missed_where_they_are_written() {
+    let facts = host(&[Fact::AppArmor, Fact::SeLinux]);
+    let lost = |change: fn(&mut Pod, &mut Container)| lost_by(&pod(Profile::Process, change), &facts);
+    let field = |name: &str| format!("containers[0].securityContext.{name}");
+    let app_armor = [(field("appArmorProfile"), Some(Protection::AppArmor))];
+    for profile in [SecurityProfile::RuntimeDefault, SecurityProfile::Localhost("own".into())] {
+        let written = pod(Profile::Process, |pod, _| {
+            pod.security_context.profiles.app_armor = Some(profile.clone());
+        });
+        assert_eq!(lost_by(&written, &facts), app_armor);
+        let reduction = Reduction { without: [Protection::AppArmor].into(), own: (0, 0), landlock: None };
+        assert_eq!(lost_by(&reduction.of(&written), &facts), []);
+    }
+    let label = [(field("seLinuxOptions"), Some(Protection::SeLinux))];
+    assert_eq!(
+        lost(|_, main| {
+            let level = "s0".to_owned();
+            main.security_context.profiles.se_linux = Some(SeLinuxOptions { level, ..Default::default() });
+        }),
+        label
+    );
+    let unconfined = |_: &mut Pod, main: &mut Container| {
+        main.security_context.profiles.app_armor = Some(SecurityProfile::Unconfined);
+    };
+    assert_eq!(lost(unconfined), []);
 }
 
 #[test]

@@ -72,30 +72,31 @@ const X32: u32 = 0x4000_0000;
 /// Where podinit has no filter for this machine's architecture.
 pub fn runtime_default(capabilities: u64) -> Result<Filter, String> {
     let has = |name| holds(capabilities, name);
-    let mut rules = Vec::new();
+    let mut rules: Vec<Rule> = Vec::with_capacity(2 * docker::ALWAYS_HERE.len());
+    let always = docker::ALWAYS_HERE.iter().filter_map(|number| syscalls::is_here(*number));
+    rules.extend(always.map(|number| Rule { number, action: SeccompAction::Allow, conditions: Vec::new() }));
     let mut add = |name, action, conditions| {
         if let Some(number) = syscalls::number(name) {
             rules.push(Rule { number, action, conditions });
         }
     };
     for (capability, names) in docker::ALLOWED {
-        if capability.is_none_or(has) {
+        if has(capability) {
             names.split_whitespace().for_each(|name| add(name, SeccompAction::Allow, Vec::new()));
         }
     }
-    let mut allow = |name, operation, value| {
-        add(name, SeccompAction::Allow, vec![condition(0, operation, value)?]);
-        Ok::<_, String>(())
-    };
-    allow("socket", SeccompCmpOp::Lt, docker::FIRST_LISTED_FAMILY)?;
-    for family in docker::FAMILIES {
-        allow("socket", SeccompCmpOp::Eq, family)?;
+    for (first, last) in docker::FAMILIES {
+        // An int: the kernel looks at no more of it.
+        let at_least = condition_of(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ge, first)?;
+        let at_most = condition_of(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Le, last)?;
+        add("socket", SeccompAction::Allow, vec![at_least, at_most]);
     }
     for personality in docker::PERSONALITIES {
-        allow("personality", SeccompCmpOp::Eq, personality)?;
+        add("personality", SeccompAction::Allow, vec![condition(0, SeccompCmpOp::Eq, personality)?]);
     }
     if !has("SYS_ADMIN") {
-        allow("clone", SeccompCmpOp::MaskedEq(docker::NAMESPACES), 0)?;
+        let no_namespaces = condition(0, SeccompCmpOp::MaskedEq(docker::NAMESPACES), 0)?;
+        add("clone", SeccompAction::Allow, vec![no_namespaces]);
         add("clone3", SeccompAction::Errno(ENOSYS), Vec::new());
     }
     filter(&SeccompAction::Errno(EPERM), &rules)
@@ -108,7 +109,16 @@ fn holds(capabilities: u64, name: &str) -> bool {
 
 /// A comparison of a whole argument.
 fn condition(argument: u8, operation: SeccompCmpOp, value: u64) -> Result<SeccompCondition, String> {
-    let made = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operation, value);
+    condition_of(argument, SeccompCmpArgLen::Qword, operation, value)
+}
+
+fn condition_of(
+    argument: u8,
+    length: SeccompCmpArgLen,
+    operation: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompCondition, String> {
+    let made = SeccompCondition::new(argument, length, operation, value);
     made.map_err(|_| format!("a call has no argument {argument}: they are numbered from 0 to 5"))
 }
 

@@ -70,7 +70,7 @@ impl Ranges {
     }
 
     fn begin(&mut self, number: u32, answer: Option<usize>) {
-        if self.from.last().map_or(None, |(_, last)| *last) != answer {
+        if self.from.last().and_then(|(_, last)| *last) != answer {
             self.from.push((number, answer));
         }
     }

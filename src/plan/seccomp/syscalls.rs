@@ -1,6 +1,8 @@
 //! The numbers of system calls by their names, as the kernel's tables have them
 //! (`arch/x86/entry/syscalls/syscall_64.tbl`, `scripts/syscall.tbl`). Knows nothing of filters.
 
+use std::cmp::Ordering;
+
 /// No call of this name on that architecture.
 const NONE: u16 = u16::MAX;
 
@@ -394,7 +396,76 @@ const SYSCALLS: [(&str, u16, u16); 382] = [
 /// The number of a system call on this architecture.
 pub(super) fn number(name: &str) -> Option<i64> {
     let at = SYSCALLS.binary_search_by_key(&name, |(known, ..)| known).ok()?;
-    let (_, x86_64, aarch64) = SYSCALLS.get(at)?;
-    let number = if cfg!(target_arch = "aarch64") { aarch64 } else { x86_64 };
-    (*number != NONE).then(|| i64::from(*number))
+    SYSCALLS.get(at).and_then(|entry| is_here(here(entry)))
+}
+
+/// As [`number`] has it.
+pub(super) fn is_here(number: u16) -> Option<i64> {
+    (number != NONE).then(|| i64::from(number))
+}
+
+const fn here((_, x86_64, aarch64): &(&str, u16, u16)) -> u16 {
+    if cfg!(target_arch = "aarch64") { *aarch64 } else { *x86_64 }
+}
+
+/// How many names a list has, with spaces between them.
+pub(super) const fn count(names: &str) -> usize {
+    let (mut count, mut names) = (0, names.as_bytes());
+    while let Some((_, rest)) = next(names) {
+        (count, names) = (count + 1, rest);
+    }
+    count
+}
+
+/// Their numbers on this architecture, for the compiler: at run time the names would have to be looked up for
+/// each pod.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it, and refuses a wrong position")]
+pub(super) const fn numbers<const COUNT: usize>(names: &str) -> [u16; COUNT] {
+    let (mut found, mut count, mut names) = ([NONE; COUNT], 0, names.as_bytes());
+    while let Some((name, rest)) = next(names) {
+        let (mut low, mut high) = (0, SYSCALLS.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match compare(name, SYSCALLS[middle].0.as_bytes()) {
+                Ordering::Less => high = middle,
+                Ordering::Greater => low = middle + 1,
+                Ordering::Equal => {
+                    found[count] = here(&SYSCALLS[middle]);
+                    break;
+                }
+            }
+        }
+        (count, names) = (count + 1, rest);
+    }
+    found
+}
+
+/// The first word of a text, and what is behind it.
+const fn next(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut start = text;
+    while let [b' ', rest @ ..] = start {
+        start = rest;
+    }
+    let mut length = 0;
+    let mut rest = start;
+    while let [first, others @ ..] = rest {
+        if *first == b' ' {
+            break;
+        }
+        (length, rest) = (length + 1, others);
+    }
+    if length == 0 { None } else { Some((start.split_at(length).0, rest)) }
+}
+
+const fn compare(mut one: &[u8], mut other: &[u8]) -> Ordering {
+    loop {
+        match (one, other) {
+            ([], []) => return Ordering::Equal,
+            ([], _) => return Ordering::Less,
+            (_, []) => return Ordering::Greater,
+            ([a, ..], [b, ..]) if *a < *b => return Ordering::Less,
+            ([a, ..], [b, ..]) if *a > *b => return Ordering::Greater,
+            ([_, a @ ..], [_, b @ ..]) => (one, other) = (a, b),
+        }
+    }
 }

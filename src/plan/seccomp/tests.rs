@@ -403,7 +403,11 @@ fn priv_08_names_have_the_numbers_of_this_architecture() {
         assert_eq!(syscalls::number(name), Some(numbers[own]), "{name}");
     }
     assert_eq!(syscalls::number("socketcall"), None);
-    let listed = docker::ALLOWED.iter().flat_map(|(_, names)| names.split_whitespace());
+    let all = docker::ALLOWED.iter().map(|(_, names)| *names).chain([docker::ALWAYS]);
+    let listed = all.flat_map(str::split_whitespace);
+    let always: Vec<_> = docker::ALWAYS.split_whitespace().map(syscalls::number).collect();
+    let compiled: Vec<_> = docker::ALWAYS_HERE.iter().map(|number| syscalls::is_here(*number)).collect();
+    assert_eq!(always, compiled);
     let unknown: Vec<_> = listed.filter(|name| syscalls::number(name).is_none()).collect();
     if cfg!(target_arch = "x86_64") {
         assert_eq!(unknown, [""; 0]);

@@ -1,5 +1,6 @@
 //! A child's way to its program: its steps, what they are in words, and why they fail.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -13,8 +14,8 @@ use crate::plan::CommandPlan;
 use crate::pod::{StartFailure, StartStage};
 use crate::runtime::cause;
 use crate::runtime::oom::{By, OomScore};
-use crate::runtime::sandbox::Enclosure;
-use crate::sys::{self, Birth, ChildOp, CommandLine, Memory, StartReport};
+use crate::runtime::sandbox::{Enclosure, Labels, Words};
+use crate::sys::{self, Birth, ChildOp, CommandLine, CredentialOp, Memory, Namespaces, StartReport};
 
 /// The step that a container refuses to podinit in it while parts of its own /proc are covered (ROOTLESS-04).
 const PROC: &str = "mount /proc";
@@ -66,7 +67,7 @@ pub(in crate::runtime) struct Way {
 #[derive(Clone, Debug)]
 pub(in crate::runtime) enum Step {
     Own(&'static str),
-    Named(String),
+    Named(Cow<'static, str>),
     ChangeDirectory(String),
 }
 
@@ -88,11 +89,23 @@ impl Way {
         self.steps.push(step);
     }
 
+    /// It has been gone, and nobody will ask what failed.
+    pub(super) fn forget(&mut self) {
+        (self.ops, self.steps) = (Vec::new(), Vec::new());
+    }
+
     /// While /proc is the host's.
     pub(in crate::runtime) fn add_oom_score(&mut self, score: Option<OomScore>) {
         if let Some(OomScore { value, by: By::Itself }) = score {
             let (path, bytes) = (c"/proc/self/oom_score_adj", value.to_string().into_bytes());
             self.add(ChildOp::Write { path, bytes }, Step::Own("set its oom_score_adj"));
+        }
+    }
+
+    /// While /proc is the host's, too.
+    pub(in crate::runtime) fn add_labels(&mut self, labels: Labels) {
+        for (op, what) in labels {
+            self.add(op, Step::Named(what));
         }
     }
 
@@ -134,13 +147,38 @@ impl Way {
         Ok(Some((ours, theirs)))
     }
 
+    /// What is done as the supervisor; then the child becomes root of the pod's users, and leaves these namespaces
+    /// for some that are theirs.
+    pub(in crate::runtime) fn add_users(
+        &mut self,
+        before: Vec<(ChildOp, Words)>,
+        users: RawFd,
+        leaves: Namespaces,
+    ) {
+        for (op, what) in before {
+            self.add(op, Step::Named(what));
+        }
+        self.join_users(Some(users));
+        let become_root = "become root of the pod's users";
+        self.add(ChildOp::Credential(CredentialOp::Groups(Vec::new())), Step::Own(become_root));
+        self.add(ChildOp::Credential(CredentialOp::User { user: 0, group: 0 }), Step::Own(become_root));
+        self.add(ChildOp::LeaveNamespaces(leaves), Step::Own("make namespaces of the pod's users"));
+    }
+
+    /// Joins the pod's users, where the supervisor is not among them.
+    pub(in crate::runtime) fn join_users(&mut self, users: Option<RawFd>) {
+        if let Some(namespace) = users {
+            self.add(ChildOp::JoinNamespace { namespace }, Step::Own("join the pod's users"));
+        }
+    }
+
     /// What every child does last, inside of what surrounds it.
     pub(in crate::runtime) fn add_enclosed(
         &mut self,
         plan: &CommandPlan,
         open_files: Option<u64>,
         enclosure: Enclosure,
-        kept: [Option<RawFd>; 2],
+        kept: [Option<RawFd>; 3],
     ) {
         for (op, what) in enclosure.mounts {
             self.add(op, Step::Named(what));
@@ -174,7 +212,7 @@ impl Way {
             StartReport::Step { index, errno } => {
                 let what = match self.steps.get(index) {
                     Some(Step::Own(what)) => (*what).to_owned(),
-                    Some(Step::Named(what)) => what.clone(),
+                    Some(Step::Named(what)) => what.clone().into_owned(),
                     Some(Step::ChangeDirectory(directory)) => {
                         format!("change to working directory {directory:?}")
                     }

@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::sys;
+
+/// Bytes that the files of a group have as a rule.
+const SHORT: usize = 1 << 10;
 
 /// How deep groups are looked for below a container's: what runs there may make its own.
 const DEPTH: u32 = 16;
@@ -57,9 +60,11 @@ impl Group {
 
     /// What one of its files holds.
     pub(crate) fn read(&self, file: &str) -> io::Result<String> {
-        let mut text = String::new();
-        self.file(file, OFlag::O_RDONLY)?.read_to_string(&mut text)?;
-        Ok(text)
+        // Most of them are short, and none tells its size: with room, one read finds all and one the end.
+        let mut text = Vec::with_capacity(SHORT);
+        let mut file = self.file(file, OFlag::O_RDONLY)?;
+        Read::by_ref(&mut file).take(u64::MAX).read_to_end(&mut text)?;
+        String::from_utf8(text).map_err(io::Error::other)
     }
 
     /// Writes to one of its files.
@@ -87,7 +92,7 @@ impl Group {
 
     /// Whether a process is in it or below it. None is where there is no group any more.
     pub(crate) fn is_populated(&self) -> bool {
-        self.read("cgroup.events").is_ok_and(|events| value(&events, "populated") != Some(0))
+        self.readable("cgroup.events").is_ok_and(|events| self.is_populated_in(&events))
     }
 
     /// The same, by its cgroup.events: what has been read does not wake again who waits for it.
@@ -160,6 +165,11 @@ impl Group {
 
     /// Their names.
     pub(crate) fn names(&self) -> Vec<String> {
+        // A directory has one link of its own, one of its parent, and one of each directory in it; the kernel
+        // counts them in this file system (kernfs_refresh_inode).
+        if fstat(&self.directory).is_ok_and(|found| found.st_nlink == 2) {
+            return Vec::new();
+        }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let Ok(mut directory) = Dir::openat(&self.directory, ".", flags, Mode::empty()) else {
             return Vec::new();

@@ -35,24 +35,34 @@ enum State {
     Unwanted,
     /// This host does not allow any.
     Impossible(Obstacle),
+    /// They would limit nothing here, and whom they would tell and kill together ends together anyway.
+    Needless(Vec<(Controller, Obstacle)>),
     Possible(Box<Tree>),
 }
 
 impl Cgroups {
     /// Makes the pod's group, where one is wanted and possible, and says which limits this host does not
-    /// enforce. A pod that `may_change` may get limits while it runs.
+    /// enforce. A pod that `may_change` may get limits while it runs. `ends_by_itself`: the processes of each of
+    /// its containers end with their process namespace.
     ///
     /// # Errors
     /// With `strict`: those limits.
-    pub(super) fn open(pod: &Pod, may_change: bool, strict: bool) -> Result<Self, String> {
+    pub(super) fn open(
+        pod: &Pod,
+        may_change: bool,
+        strict: bool,
+        ends_by_itself: bool,
+    ) -> Result<Self, String> {
         let mut cgroups = Self { state: State::Unwanted, strict };
         if !may_change && !plan::wants_cgroups(pod) {
             return Ok(cgroups);
         }
-        cgroups.state = match Tree::make(pod) {
-            Ok(tree) => State::Possible(Box::new(tree)),
-            Err(obstacle) => State::Impossible(obstacle),
-        };
+        let may_be_needless = ends_by_itself && !may_change;
+        let made = place::find().and_then(|place| match tree::without_controllers(pod, &place)? {
+            Some(missing) if may_be_needless => Ok(State::Needless(missing)),
+            Some(_) | None => Tree::make(pod, place).map(|tree| State::Possible(Box::new(tree))),
+        });
+        cgroups.state = made.unwrap_or_else(State::Impossible);
         let complained = cgroups.complain(pod);
         if complained.is_err() {
             cgroups.remove_all();
@@ -80,6 +90,10 @@ impl Cgroups {
                 let all = Controller::ALL.into_iter().map(|controller| (controller, obstacle));
                 obstacle::complaints(all, pod)
             }
+            State::Needless(missing) => {
+                let missing = missing.iter().map(|(controller, obstacle)| (*controller, obstacle));
+                obstacle::complaints(missing, pod)
+            }
             State::Possible(tree) => obstacle::complaints(tree.missing(), pod),
         }
     }
@@ -90,7 +104,7 @@ impl Cgroups {
     /// It could not be made, or, with `strict`, not be limited.
     pub(super) fn prepare(&mut self, pod: &Pod, id: AttemptId) -> Result<Option<AttemptGroup>, String> {
         match &mut self.state {
-            State::Unwanted | State::Impossible(_) => Ok(None),
+            State::Unwanted | State::Impossible(_) | State::Needless(_) => Ok(None),
             State::Possible(tree) => tree.prepare(pod, id, self.strict).map(Some),
         }
     }
@@ -107,7 +121,7 @@ impl Cgroups {
         group: Option<&AttemptGroup>,
     ) -> Result<(), String> {
         match (&mut self.state, group) {
-            (State::Unwanted | State::Impossible(_), _) => self.complain(pod),
+            (State::Unwanted | State::Impossible(_) | State::Needless(_), _) => self.complain(pod),
             // What runs has one; what does not gets what it needs when it starts.
             (State::Possible(_), None) => Ok(()),
             (State::Possible(tree), Some(group)) => {

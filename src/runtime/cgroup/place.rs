@@ -21,6 +21,8 @@ pub(super) struct Place {
     pub(super) path: PathBuf,
     /// podinit itself is in it, and must not be where its controllers are handed on to groups below.
     pub(super) holds_podinit: bool,
+    /// podinit's own groups, of v1 and of v2: /proc/self/cgroup.
+    pub(super) own: String,
 }
 
 /// Finds it. Changes nothing.
@@ -30,22 +32,23 @@ pub(super) fn find() -> Result<Place, Obstacle> {
     let mount = Path::new(MOUNTS.iter().find(is_v2).ok_or(Obstacle::NotMounted)?);
     let list = fs::read_to_string("/proc/self/cgroup").map_err(|_| Obstacle::NotMounted)?;
     let own = own_group(&list).map(|own| mount.join(own));
+    let place = |path, holds_podinit| Place { path, holds_podinit, own: list.clone() };
+    let at_the_top = |is_own| place(mount.to_owned(), is_own && !is_first_of_all(mount));
     let is_root = nix::unistd::geteuid().is_root();
     let is_delegated = |path: &PathBuf| DELEGATED.iter().any(|name| sys::has_attribute(path, name));
     match own {
-        Some(own) if own == mount => Ok(at_the_top(mount, true)),
-        Some(own) if !is_root || is_delegated(&own) => Ok(Place { path: own, holds_podinit: true }),
-        Some(_) => Ok(at_the_top(mount, false)),
-        None if is_root => Ok(at_the_top(mount, false)),
+        Some(own) if own == mount => Ok(at_the_top(true)),
+        Some(own) if !is_root || is_delegated(&own) => Ok(place(own, true)),
+        Some(_) => Ok(at_the_top(false)),
+        None if is_root => Ok(at_the_top(false)),
         None => Err(Obstacle::OutOfSight),
     }
 }
 
-/// Processes may be in the host's very first group; one that is the first of a cgroup namespace is like any
+/// Whether processes may be in it beside other groups: in the host's very first group. One that is the first of a cgroup namespace is like any
 /// other.
-fn at_the_top(mount: &Path, is_own: bool) -> Place {
-    let is_first_of_all = !mount.join("cgroup.events").exists();
-    Place { path: mount.to_owned(), holds_podinit: is_own && !is_first_of_all }
+fn is_first_of_all(mount: &Path) -> bool {
+    !mount.join("cgroup.events").exists()
 }
 
 /// podinit's own group below the mount, from /proc/self/cgroup; `None` where it is not below.

@@ -19,7 +19,7 @@ use super::place::{self, Place};
 use crate::plan::{self, CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf};
 use crate::pod::AttemptId;
 use crate::runtime::{self, cause, clock, emergency};
-use crate::spec::{Container, ContainerId, Pod};
+use crate::spec::{ContainerId, Pod};
 
 /// The group that all pods on this host are in, or all that were started from the same group.
 const BASE: &str = "podinit";
@@ -54,8 +54,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn make(pod: &Pod) -> Result<Self, Obstacle> {
-        let Place { path, holds_podinit } = place::find()?;
+    pub(super) fn make(pod: &Pod, place: Place) -> Result<Self, Obstacle> {
+        let Place { path, holds_podinit, own } = place;
         let refused = |what, path| move |errno: Errno| Obstacle::Refused(what, path, errno.into());
         let place = Group::open(&path).map_err(refused("open", path.clone()))?;
         let Claim { base, name, group, lock } =
@@ -71,11 +71,18 @@ impl Tree {
             missing: Vec::new(),
             applied: pod.clone(),
         };
-        if holds_podinit && !Controller::ALL.iter().all(|controller| tree.place.lacks(*controller)) {
+        let offered = tree.place.read("cgroup.controllers").unwrap_or_default();
+        let is_offered = |controller: Controller| has_word(&offered, controller.name());
+        if holds_podinit && Controller::wanted_by(pod).any(is_offered) {
             tree.move_away();
         }
         for controller in Controller::wanted_by(pod) {
-            if let Err(obstacle) = tree.hand_down(controller) {
+            let handed_down = if is_offered(controller) {
+                tree.hand_down(controller, &own)
+            } else {
+                Err(absent(&tree.place, controller, &own))
+            };
+            if let Err(obstacle) = handed_down {
                 tree.missing.push((controller, obstacle));
             }
         }
@@ -104,11 +111,12 @@ impl Tree {
         self.has_moved = moved.is_ok();
     }
 
-    /// Enables a controller from the place down to the containers' groups.
-    fn hand_down(&mut self, controller: Controller) -> Result<(), Obstacle> {
+    /// Enables a controller from the place, which has it, down to the containers' groups. `own` are podinit's
+    /// own groups.
+    fn hand_down(&mut self, controller: Controller, own: &str) -> Result<(), Obstacle> {
         for group in [&self.place, &self.base, &self.pod] {
-            if group.lacks(controller) {
-                return Err(absent(group, controller));
+            if !std::ptr::eq(group, &self.place) && group.lacks(controller) {
+                return Err(absent(group, controller, own));
             }
             let name = controller.name();
             if group.read("cgroup.subtree_control").is_ok_and(|list| has_word(&list, name)) {
@@ -139,12 +147,14 @@ impl Tree {
         })?;
         let made = AttemptGroup::new(Rc::clone(&self.pod), name, group);
         let after = self.with(pod, id.container);
-        let host_memory = host_memory(&after);
-        let changes = plan::resized(&self.applied, &after, id.container, host_memory);
-        let of_pod =
-            changes.into_iter().filter(|(of, _)| *of == GroupOf::Pod).map(|(_, write)| (&*self.pod, write));
-        let of_container = plan::container_cgroup(&after, container, host_memory).into_iter();
-        let of_container = of_container.map(|write| (made.group(), write));
+        let host_memory = host_memory(after.as_ref().unwrap_or(&self.applied));
+        let changes =
+            after.as_ref().map(|after| plan::resized(&self.applied, after, id.container, host_memory));
+        let changes = changes.unwrap_or_default().into_iter();
+        let of_pod = changes.filter(|(of, _)| *of == GroupOf::Pod).map(|(_, write)| (&*self.pod, write));
+        let all = after.as_ref().unwrap_or(&self.applied);
+        let of_container = plan::container_cgroup(all, container, host_memory);
+        let of_container = of_container.into_iter().map(|write| (made.group(), write));
         for (group, write) in of_pod.chain(of_container) {
             if let Err((path, error)) = self.write(group, write)
                 && write.is_limit()
@@ -157,13 +167,15 @@ impl Tree {
                 log::warn!("{why}");
             }
         }
-        self.applied = after;
+        if let Some(after) = after {
+            self.applied = after;
+        }
         Ok(made)
     }
 
     /// Changes what a running container and the pod have.
     pub(super) fn resize(&mut self, pod: &Pod, id: ContainerId, group: &AttemptGroup) -> Result<(), String> {
-        let after = self.with(pod, id);
+        let Some(after) = self.with(pod, id) else { return Ok(()) };
         for (of, write) in plan::resized(&self.applied, &after, id, host_memory(&after)) {
             let group = match of {
                 GroupOf::Pod => &self.pod,
@@ -177,17 +189,20 @@ impl Tree {
         Ok(())
     }
 
-    /// What the groups have been told, but for this container and the pod as a whole.
-    fn with(&self, pod: &Pod, id: ContainerId) -> Pod {
+    /// What the groups have been told, but for this container and the pod as a whole; `None` where that is the
+    /// same.
+    fn with(&self, pod: &Pod, id: ContainerId) -> Option<Pod> {
+        let resources = |of: &Pod| of.container(id).map(|container| container.resources);
+        let of_container = resources(pod);
+        if self.applied.resources == pod.resources && resources(&self.applied) == of_container {
+            return None;
+        }
         let mut after = self.applied.clone();
         after.resources = pod.resources;
-        let resources = |container: &Container| container.resources;
-        if let (Some(resources), Some(container)) =
-            (pod.container(id).map(resources), after.container_mut(id))
-        {
+        if let (Some(resources), Some(container)) = (of_container, after.container_mut(id)) {
             container.resources = resources;
         }
-        after
+        Some(after)
     }
 
     /// Writes where the controller is there; that it is not has been said.
@@ -238,6 +253,19 @@ fn host_memory(pod: &Pod) -> Option<u64> {
     pod.kubelet.memory_throttling_factor.and_then(|_| runtime::host_memory())
 }
 
+/// Why none of the controllers that the pod is to have is there, where that is so.
+pub(super) fn without_controllers(
+    pod: &Pod,
+    Place { path, own, .. }: &Place,
+) -> Result<Option<Vec<(Controller, Obstacle)>>, Obstacle> {
+    let place = Group::open(path).map_err(|errno| Obstacle::Refused("open", path.clone(), errno.into()))?;
+    let offered = place.read("cgroup.controllers").unwrap_or_default();
+    let is_offered = |controller: &Controller| has_word(&offered, controller.name());
+    let missing = |controller| (controller, absent(&place, controller, own));
+    let wanted: Vec<Controller> = Controller::wanted_by(pod).collect();
+    Ok((!wanted.iter().any(is_offered)).then(|| wanted.into_iter().map(missing).collect()))
+}
+
 /// What keeps groups from being made at all, as far as can be told without making one.
 pub(super) fn judge_place() -> Option<Obstacle> {
     match place::find() {
@@ -251,7 +279,7 @@ pub(super) fn judge_place() -> Option<Obstacle> {
 
 /// What keeps the controller from a pod's groups here, as far as can be told without a try.
 pub(super) fn judge(controller: Controller) -> Option<Obstacle> {
-    let Place { path, holds_podinit } = match place::find() {
+    let Place { path, holds_podinit, own } = match place::find() {
         Ok(place) => place,
         Err(obstacle) => return Some(obstacle),
     };
@@ -260,7 +288,7 @@ pub(super) fn judge(controller: Controller) -> Option<Obstacle> {
         Err(errno) => return Some(Obstacle::Refused("open", path, errno.into())),
     };
     if place.lacks(controller) {
-        return Some(absent(&place, controller));
+        return Some(absent(&place, controller, &own));
     }
     if let Err(errno) = access(&path, AccessFlags::W_OK) {
         return Some(Obstacle::Refused("make", path.join(BASE), errno.into()));
@@ -378,9 +406,8 @@ fn is_above_use(group: &Group, write: CgroupWrite) -> Result<(), String> {
     }
 }
 
-fn absent(group: &Group, controller: Controller) -> Obstacle {
-    let list = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    match place::is_of_v1(&list, controller.name()) {
+fn absent(group: &Group, controller: Controller, own: &str) -> Obstacle {
+    match place::is_of_v1(own, controller.name()) {
         true => Obstacle::OfV1,
         false => Obstacle::Missing(group.path().to_owned()),
     }

@@ -45,6 +45,7 @@ pub(super) struct InPod {
 #[derive(Clone, Copy)]
 pub(super) enum Look {
     Ids,
+    OwnUsers,
     Landlock,
     AppArmor,
     SeLinux,
@@ -99,6 +100,7 @@ pub(super) fn way(fact: Fact) -> Way {
         Fact::RaiseOomScore => Way::AsWeAre(|| change_oom_score(1)),
         Fact::LowerOomScore => Way::AsWeAre(|| change_oom_score(-1)),
         Fact::Ids => Way::Look(Look::Ids),
+        Fact::OwnUsers => Way::Look(Look::OwnUsers),
         Fact::Landlock => Way::Look(Look::Landlock),
         Fact::AppArmor => Way::Look(Look::AppArmor),
         Fact::SeLinux => Way::Look(Look::SeLinux),
@@ -145,7 +147,7 @@ pub(super) fn ids() -> Result<Option<u32>, Errno> {
 }
 
 /// Has a copy of this process do it, and tells what came of it.
-fn apart(work: impl FnOnce() -> Result<u32, Errno>) -> Result<u32, Errno> {
+pub(in crate::runtime) fn apart(work: impl FnOnce() -> Result<u32, Errno>) -> Result<u32, Errno> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     let (mut read, mut write) = (fs::File::from(read), fs::File::from(write));
     let child = sys::aside(|| {

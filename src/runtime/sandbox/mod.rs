@@ -2,19 +2,23 @@
 //! pod's own files and volumes, and for each attempt the steps that its child takes. What is to be made was
 //! decided in `plan`.
 
+mod labels;
 mod mounts;
 mod network;
+pub(super) mod own_users;
 mod place;
 mod processes;
 mod rights;
+mod shared;
 pub(super) mod users;
 mod volumes;
 mod written;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -22,18 +26,22 @@ use nix::fcntl::{AT_FDCWD, OFlag};
 
 use self::mounts::{Host, MOST_MOUNTS, VolumeAt};
 use self::network::Network;
+use self::own_users::OwnUsers;
 use self::place::{Disk, Place};
 use self::processes::PodProcesses;
 use self::rights::Filters;
+use self::shared::Shared;
 pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 
 use super::cause;
+use super::host::random_number;
 use crate::plan::{
-    self, Accounts, ContainerIsolation, Credentials, Hostname, Ids, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
-    NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
+    self, Accounts, ContainerIsolation, Credentials, Hostname, IDS_OF_POD, Ids, Isolation,
+    MOST_ACCOUNT_BYTES, MountPlan, NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity,
+    credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
-use crate::spec::{Container, ContainerId, Pod};
+use crate::spec::{Container, ContainerId, Pod, Sysctl};
 use crate::sys::{self, ChildOp, Namespaces, Propagation, Within};
 
 /// Bytes of a last message that are read; more than is shown of it.
@@ -45,6 +53,8 @@ pub(super) struct Sandbox {
     isolation: Isolation,
     network: Network,
     ids: Ids,
+    /// Users that are not this host's, where podinit is root; it stays outside.
+    own_users: Option<OwnUsers>,
     /// Namespaces that stay for good have been entered.
     has_entered: bool,
     place: Option<Place>,
@@ -52,22 +62,37 @@ pub(super) struct Sandbox {
     base: Option<PathBuf>,
     disk: Option<Disk>,
     volumes: Vec<VolumeAt>,
+    shared: Shared,
+    /// Tells this pod from others where a label of SELinux's does not; 0 where nobody asked.
+    number: u64,
     hostname: Hostname,
     processes: Option<PodProcesses>,
     filters: Filters,
 }
+
+/// What a step does, in words that follow "cannot".
+pub(super) type Words = Cow<'static, str>;
+
+/// Steps that tell security modules something, and what each is in words.
+pub(super) type Labels = Vec<(ChildOp, Words)>;
 
 /// What surrounds one attempt: the steps of its child beside those that every child takes.
 #[derive(Debug, Default)]
 pub(super) struct Enclosure {
     /// Namespaces of its own.
     pub(super) namespaces: Namespaces,
+    /// What the kernel's security modules are told, first of all.
+    pub(super) labels: Labels,
+    /// What is done as the supervisor, before the pod's users are joined.
+    pub(super) before: Vec<(ChildOp, Words)>,
+    /// The pod's user namespace, where the supervisor is not in it.
+    pub(super) users_of_pod: Option<RawFd>,
     /// Mounts, before rights are given away.
-    pub(super) mounts: Vec<(ChildOp, String)>,
+    pub(super) mounts: Vec<(ChildOp, Words)>,
     /// Users and what else may come before the working directory is entered.
-    pub(super) users: Vec<(ChildOp, String)>,
+    pub(super) users: Vec<(ChildOp, Words)>,
     /// Rights and filters, last of all.
-    pub(super) rights: Vec<(ChildOp, String)>,
+    pub(super) rights: Vec<(ChildOp, Words)>,
     /// There is something around it: descriptors are closed, and the working directory is looked at.
     pub(super) is_closed: bool,
 }
@@ -85,28 +110,45 @@ impl Sandbox {
             isolation,
             network: Network::new(network),
             ids: Ids::Host,
+            own_users: None,
             has_entered: false,
             place: None,
             base: None,
             disk: None,
             volumes: Vec::new(),
+            shared: Shared::default(),
+            number: 0,
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
             processes: None,
             filters: Filters::default(),
         }
     }
 
-    /// Makes everything that is the pod's. On an error nothing of it is left but namespaces that end with
+    /// Makes ready what the kernel's security modules will be told of containers, before anything else.
+    pub(super) fn prepare_labels(&mut self, pod: &Pod) -> Result<(), String> {
+        if self.number == 0 && plan::has_se_linux_label(pod) {
+            self.number = random_number();
+        }
+        labels::load_default(pod)
+    }
+
+    /// The pod has another name than this host.
+    pub(super) fn has_own_hostname(&self, pod: &Pod) -> bool {
+        self.isolation.uts && !pod.sandbox.host.network
+    }
+
+    /// Makes everything that is the pod's. `surroundings` are needed by a pod that has volumes or this host's
+    /// name. On an error nothing of it is left but namespaces that end with
     /// podinit.
     pub(super) fn set_up(
         &mut self,
         pod: &Pod,
-        surroundings: &Surroundings,
+        surroundings: Option<&Surroundings>,
         own_program: Option<BorrowedFd<'_>>,
     ) -> Result<(), String> {
         self.check_roots(pod)?;
         self.hostname = plan::hostname(pod)?;
-        if pod.sandbox.host.network || !self.isolation.uts {
+        if let Some(surroundings) = surroundings.filter(|_| !self.has_own_hostname(pod)) {
             // The name of the host is the pod's as well.
             self.hostname.kernel.clone_from(&surroundings.node_name);
         }
@@ -119,6 +161,7 @@ impl Sandbox {
         if !self.has_entered {
             // Whoever podinit is now, before it is root of a namespace.
             self.base = place::base();
+            self.shared.find(pod)?;
         }
         self.enter()?;
         // It takes its time, in which the rest is made.
@@ -127,9 +170,19 @@ impl Sandbox {
             place.mount().map_err(|error| format!("cannot mount the pod's own files: {}", cause(error)))?;
         }
         self.set_up_network(pod)?;
-        if let Some(place) = &self.place {
-            let at = volumes::Places { place, ids: self.ids, base: self.base.as_deref() };
+        if let (Some(place), Some(surroundings)) = (&self.place, surroundings) {
+            let at = volumes::Places {
+                place,
+                ids: self.ids,
+                own_users: self.own_users.is_some(),
+                base: self.base.as_deref(),
+            };
             self.volumes = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
+            self.shared.make(pod, &self.volumes)?;
+            for (volume, at) in pod.volumes.iter().zip(&mut self.volumes) {
+                at.namespaces = self.shared.namespaces(pod, volume);
+            }
+            self.check_files(pod)?;
         }
         if self.isolation.shares_processes() {
             let place = self.place.as_ref();
@@ -152,6 +205,12 @@ impl Sandbox {
         ];
         let wanted = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
         let wanted = wanted.fold(Namespaces::NONE, |all, (_, one)| all.and(*one));
+        let mut wanted = wanted;
+        if isolation.users && users::is_privileged() {
+            let shared = Namespaces::NETWORK.and(Namespaces::IPC).and(Namespaces::UTS);
+            self.enter_beside_users(wanted.and_only(shared))?;
+            wanted = wanted.without(shared);
+        }
         if !self.has_entered && !users::is_privileged() {
             self.ids = users::enter(wanted)?;
         } else if wanted != Namespaces::NONE {
@@ -175,6 +234,34 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Makes namespaces that belong to users of the pod's own, and enters them, but for that of users.
+    fn enter_beside_users(&mut self, namespaces: Namespaces) -> Result<(), String> {
+        let mut users = match self.own_users.take() {
+            Some(users) => users,
+            None => OwnUsers::claim(&Place::directory()?)?,
+        };
+        users.enter(namespaces)?;
+        self.ids = Ids::Below(IDS_OF_POD);
+        self.own_users = Some(users);
+        Ok(())
+    }
+
+    /// What is mounted for a pod with users of its own has to take their ids.
+    fn check_files(&self, pod: &Pod) -> Result<(), String> {
+        let Some(users) = &self.own_users else { return Ok(()) };
+        let volumes = pod.volumes.iter().zip(&self.volumes);
+        let mut named: Vec<(String, PathBuf)> =
+            volumes.map(|(volume, at)| (format!("volume {:?}", volume.name), at.path.clone())).collect();
+        for (container, isolation) in pod.iter().map(|(.., it)| it).zip(&self.isolation.containers) {
+            if let Some(Root::Directory(rootfs)) = &isolation.root {
+                let what = format!("the root file system {} of container {}", rootfs.path, container.name);
+                named.push((what, PathBuf::from(&rootfs.path)));
+            }
+        }
+        named.extend(self.place.iter().map(|place| ("the pod's own files".to_owned(), place.path(""))));
+        users.check(&named)
+    }
+
     /// A root file system that is not there will not be there when a container is tried again.
     fn check_roots(&self, pod: &Pod) -> Result<(), String> {
         for (container, isolation) in
@@ -194,7 +281,8 @@ impl Sandbox {
     }
 
     fn missing_id(&self, container: &str, id: u32) -> String {
-        format!("cannot run container {container} as {id}: {}; {IDS}", self.ids.words())
+        let remedy = ids_remedy(self.ids, self.own_users.is_some());
+        format!("cannot run container {container} as {id}: {}; {remedy}", self.ids.words())
     }
 
     /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
@@ -234,19 +322,21 @@ impl Sandbox {
             nix::unistd::sethostname(name)
                 .map_err(|errno| format!("cannot set the pod's host name to {name:?}: {}", cause(errno)))?;
         }
-        for sysctl in &pod.security_context.sysctls {
-            let path = format!("/proc/sys/{}", sysctl.name.replace('.', "/"));
-            fs::write(&path, &sysctl.value).map_err(|error| {
-                format!("cannot set sysctl {} to {:?}: {}", sysctl.name, sysctl.value, cause(error))
-            })?;
-        }
-        Ok(())
+        let sysctls = &pod.security_context.sysctls;
+        let refused = match &self.own_users {
+            Some(users) if !sysctls.is_empty() => users.by_root(|| first_refused(sysctls))?,
+            Some(_) | None => first_refused(sysctls),
+        };
+        let Some((position, errno)) = refused else { return Ok(()) };
+        let Some(Sysctl { name, value }) = sysctls.get(position) else { return Ok(()) };
+        Err(format!("cannot set sysctl {name} to {value:?}: {}", cause(errno)))
     }
 
     /// Ends what was made for the pod. Nothing of any container is left.
     pub(super) fn tear_down(&mut self) {
         self.processes = None;
         self.network.stop();
+        self.shared.tell_what_is_left();
         self.volumes.clear();
         if let Some(disk) = self.disk.take()
             && let Err(error) = disk.remove()
@@ -278,6 +368,16 @@ impl Sandbox {
     /// Of one container.
     pub(super) fn of(&self, id: ContainerId) -> Option<&ContainerIsolation> {
         self.isolation.of(id)
+    }
+
+    /// Containers mount parts of volumes for others.
+    pub(super) fn shares_mounts(&self) -> bool {
+        self.shared.is_needed()
+    }
+
+    /// The container's main process is the first of a process namespace: with it everything ends.
+    pub(super) fn has_own_processes(&self, id: ContainerId) -> bool {
+        self.of(id).is_some_and(|of| of.processes == ProcessNamespace::Own)
     }
 
     /// The process namespace that an attempt of the container is born into; it is the pod's.
@@ -337,7 +437,9 @@ impl Sandbox {
         };
         // Root has rights to lose: becoming it anew is nothing to save.
         let is_root = nix::unistd::geteuid().is_root();
-        if self.isolation.keeps_user || !is_root && credentials.identity.as_ref().is_some_and(is_own) {
+        // Who has users of his own is nobody among them before he becomes one.
+        let keeps_user = self.isolation.keeps_user && self.own_users.is_none();
+        if keeps_user || !is_root && credentials.identity.as_ref().is_some_and(is_own) {
             credentials.identity = None;
         }
         if self.isolation.keeps_capabilities {
@@ -357,6 +459,11 @@ impl Sandbox {
         let as_on_node = isolation.as_on_node;
         let mut enclosure =
             rights::enclosure(credentials, as_on_node, self.ids, &mut self.filters).map_err(config)?;
+        if credentials.app_armor.is_some() || credentials.se_linux.is_some() {
+            enclosure.labels = labels::steps(credentials, self.number);
+        }
+        enclosure.users_of_pod =
+            self.own_users.as_ref().and_then(OwnUsers::namespace).map(|users| users.as_raw_fd());
         if isolation.processes == ProcessNamespace::Own {
             enclosure.namespaces = enclosure.namespaces.and(Namespaces::PROCESS);
         }
@@ -376,12 +483,15 @@ impl Sandbox {
                 place,
                 volumes: &self.volumes,
                 is_rootless: self.ids != Ids::Host,
+                users: enclosure.users_of_pod,
                 own_ipc: self.isolation.ipc,
                 message: &message,
                 working_dir,
             };
-            let steps = mounts::steps(plan, host).into_iter();
-            enclosure.mounts = steps.map(|(op, what)| (ChildOp::Mount(op), what)).collect();
+            let steps = mounts::steps(plan, host);
+            let [before, mounts] =
+                steps.map(|steps| steps.into_iter().map(|(op, what)| (ChildOp::Mount(op), what)).collect());
+            (enclosure.before, enclosure.mounts) = (before, mounts);
         }
         enclosure.is_closed = enclosure.namespaces != Namespaces::NONE || !enclosure.users.is_empty();
         Ok(enclosure)
@@ -399,11 +509,28 @@ impl Sandbox {
     }
 }
 
+/// What helps where a pod lacks an id.
+fn ids_remedy(ids: Ids, own_users: bool) -> &'static str {
+    match ids {
+        Ids::Below(_) if own_users => "use an id below that, or remove `hostUsers: false`",
+        Ids::Host | Ids::Single | Ids::Below(_) => IDS,
+    }
+}
+
 const IDS: &str = "give this user ranges in /etc/subuid and /etc/subgid, with newuidmap installed (package uidmap), \
                    or run podinit as root";
 
 fn message(id: AttemptId) -> String {
     format!("messages/{}-{}", id.container.position(), id.attempt)
+}
+
+/// Sets kernel parameters until one cannot be set: its position, and why.
+fn first_refused(sysctls: &[Sysctl]) -> Option<(usize, Errno)> {
+    sysctls.iter().enumerate().find_map(|(position, sysctl)| {
+        let path = format!("/proc/sys/{}", sysctl.name.replace('.', "/"));
+        let error = fs::write(path, &sysctl.value).err()?;
+        Some((position, Errno::from_raw(error.raw_os_error().unwrap_or(0))))
+    })
 }
 
 /// A container that cannot be configured is tried again (rule 111).
@@ -427,9 +554,13 @@ fn accounts(root: Option<&Root>) -> io::Result<Accounts> {
         match sys::open_path(root.as_fd(), name, flags, 0, Within::Root) {
             Ok(file) => {
                 let file = fs::File::from(file);
+                let found = file.metadata()?;
                 let mut text = Vec::new();
-                if file.metadata()?.is_file() {
-                    file.take(MOST_ACCOUNT_BYTES as u64).read_to_end(&mut text)?;
+                if found.is_file() {
+                    let most = MOST_ACCOUNT_BYTES as u64;
+                    // With room for the end, so that one read finds all of it and one the end.
+                    text.reserve(usize::try_from(found.len().min(most)).unwrap_or(0) + 32);
+                    file.take(most).read_to_end(&mut text)?;
                 }
                 Ok(text)
             }

@@ -1,16 +1,20 @@
 //! A container's mounts as steps of its child. Everything that is mounted is opened first, since what is
 //! mounted later may cover it; then comes the root, then what is below it, the deepest last.
 
+mod users;
+
 use std::ffi::{CStr, CString};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
+use super::Words;
 use super::place::Place;
 use crate::plan::{Mount, MountPlan, MountSource, Root};
-use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, RootfsLayer, TERMINATION_LOG};
+use crate::spec::{HostPathType, MountPropagation, RecursiveReadOnly, Rootfs, RootfsLayer, TERMINATION_LOG};
 use crate::sys::{FileKind, From, MakeKind, MountAttributes, MountOp, Propagation, Slot, Within};
 
 /// A step, and what it does in words that follow "cannot".
-pub(super) type Step = (MountOp, String);
+pub(super) type Step = (MountOp, Words);
 
 /// Where a volume is, as the supervisor finds it.
 #[derive(Clone, Debug)]
@@ -21,6 +25,9 @@ pub(super) struct VolumeAt {
     pub(super) type_: HostPathType,
     /// It is a directory that podinit made: a part of it that is missing may be made.
     pub(super) is_ours: bool,
+    /// The mount namespaces that a mount of it is copied from, where that is not the supervisor's: of one that only
+    /// looks on, and of one that shows what its container mounts.
+    pub(super) namespaces: [Option<RawFd>; 2],
 }
 
 /// What is known of the host.
@@ -30,6 +37,8 @@ pub(super) struct Host<'a> {
     pub(super) volumes: &'a [VolumeAt],
     /// The pod is in a user namespace of its own.
     pub(super) is_rootless: bool,
+    /// The pod's user namespace, which the child joins between opening what it mounts and mounting it.
+    pub(super) users: Option<RawFd>,
     /// The pod has its own System V IPC and message queues.
     pub(super) own_ipc: bool,
     /// The file for the last message, below the place.
@@ -45,6 +54,7 @@ const PLACE: Slot = Slot(3);
 const EMPTY: Slot = Slot(4);
 const DEV: Slot = Slot(5);
 const SHM: Slot = Slot(6);
+const OWN: Slot = Slot(7);
 /// The first of those for the devices.
 const DEVICES_FROM: u8 = 8;
 /// The first of those for the mounts' sources.
@@ -74,17 +84,24 @@ const LINKS: [(&CStr, &CStr); 5] = [
 const INERT: MountAttributes =
     MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_DEVICES).and(MountAttributes::NO_EXECUTION);
 
-/// The steps of one container's mounts.
-pub(super) fn steps(plan: &MountPlan, host: Host<'_>) -> Vec<Step> {
+/// The steps of one container's mounts: those before the pod's users are joined, and those after. Where the
+/// supervisor is among them, or there are none, all come after.
+pub(super) fn steps(plan: &MountPlan, host: Host<'_>) -> [Vec<Step>; 2] {
     let mut steps = Steps { made: Vec::new(), plan, host };
     steps.open_sources();
+    let mut before = Vec::new();
+    if host.users.is_some() {
+        steps.open_root_for_users();
+        before = std::mem::take(&mut steps.made);
+        steps.come_back();
+    }
     steps.root();
     for (position, mount) in plan.mounts.iter().enumerate() {
         steps.attach(mount, source_slot(position));
     }
     steps.hide();
     steps.enter();
-    steps.made
+    [before, steps.made]
 }
 
 struct Steps<'a> {
@@ -102,8 +119,8 @@ fn device_slot(position: usize) -> Slot {
 }
 
 impl Steps<'_> {
-    fn add(&mut self, op: MountOp, what: impl Into<String>) {
-        self.made.push((op, what.into()));
+    fn add(&mut self, op: MountOp, what: &Words) {
+        self.made.push((op, what.clone()));
     }
 
     fn open(
@@ -113,7 +130,7 @@ impl Steps<'_> {
         within: Within,
         kind: FileKind,
         into: Slot,
-        what: &str,
+        what: &Words,
     ) {
         self.add(MountOp::Open { from, path: path.into(), within, kind, into }, what);
     }
@@ -124,7 +141,7 @@ impl Steps<'_> {
         options: &[(&str, &str)],
         attributes: MountAttributes,
         into: Slot,
-        what: &str,
+        what: &Words,
     ) {
         let option = |(key, value): &(&str, &str)| {
             let value = (!value.is_empty()).then(|| c_string(value));
@@ -140,9 +157,21 @@ impl Steps<'_> {
         recursive: bool,
         set: MountAttributes,
         propagation: Propagation,
-        what: &str,
+        what: &Words,
     ) {
         self.add(MountOp::Change { mount, recursive, set, propagation }, what);
+    }
+
+    fn open_directory(&mut self, path: &str, what: &Words) {
+        self.open(From::Here, c_string(path), Within::Host, FileKind::Directory, OTHER, what);
+    }
+
+    /// A copy of a directory's mount, which becomes the root or what is below its layer.
+    fn copy_directory(&mut self, rootfs: &Rootfs, what: &Words) {
+        self.copy(From::Here, c_string(&rootfs.path), FileKind::Directory, true, ROOT, what);
+        let is_read_only = self.plan.read_only_root && rootfs.layer == RootfsLayer::Directory;
+        let read_only = if is_read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
+        self.change(ROOT, true, self.no_devices().and(read_only), Propagation::Private, what);
     }
 
     fn no_devices(&self) -> MountAttributes {
@@ -150,7 +179,7 @@ impl Steps<'_> {
     }
 
     fn open_sources(&mut self) {
-        let own = "open the pod's own files";
+        let own = &Words::Borrowed("open the pod's own files");
         self.open(From::Here, self.host.place.c_path(""), Within::Host, FileKind::Directory, PLACE, own);
         self.open(From::Slot(PLACE), c"empty", Within::Beneath, FileKind::Directory, EMPTY, own);
         for (position, mount) in self.plan.mounts.iter().enumerate() {
@@ -159,19 +188,21 @@ impl Steps<'_> {
     }
 
     fn open_source(&mut self, mount: &Mount, slot: Slot) {
-        let what = format!("mount {}", mount.name);
+        let what = &Words::Owned(format!("mount {}", mount.name));
         match &mount.source {
             // Made of nothing, right where they belong.
-            MountSource::Proc | MountSource::Sys => {}
+            MountSource::Proc | MountSource::Sys if self.host.users.is_none() => {}
+            // The process namespace is the supervisor's child's, and not its users'.
+            MountSource::Proc | MountSource::Sys => self.make_kernel_s(mount, slot, what),
             MountSource::Dev => self.open_devices(),
-            MountSource::HostProc => self.copy_host(c"/proc", slot, &what),
-            MountSource::HostSys => self.copy_host(c"/sys", slot, &what),
-            MountSource::HostDev => self.copy_host(c"/dev", slot, &what),
-            MountSource::PodFile(name) => self.copy_own(c_string(name), slot, &what),
-            MountSource::TerminationLog => self.copy_own(c_string(self.host.message), slot, &what),
+            MountSource::HostProc => self.copy_host(c"/proc", slot, what),
+            MountSource::HostSys => self.copy_host(c"/sys", slot, what),
+            MountSource::HostDev => self.copy_host(c"/dev", slot, what),
+            MountSource::PodFile(name) => self.copy_own(c_string(name), slot, what),
+            MountSource::TerminationLog => self.copy_own(c_string(self.host.message), slot, what),
             MountSource::Volume { volume, sub_path } => {
                 let Some(at) = self.host.volumes.get(*volume).cloned() else { return };
-                self.open_volume(&at, sub_path, mount, slot, &what);
+                self.open_volume(&at, sub_path, mount, slot, what);
             }
         }
     }
@@ -183,39 +214,57 @@ impl Steps<'_> {
         kind: FileKind,
         recursive: bool,
         into: Slot,
-        what: &str,
+        what: &Words,
     ) {
         self.add(MountOp::Copy { from, path: path.into(), kind, recursive, into }, what);
     }
 
     /// Copies what is mounted at a path of the host.
-    fn copy_host(&mut self, path: &CStr, slot: Slot, what: &str) {
+    fn copy_host(&mut self, path: &CStr, slot: Slot, what: &Words) {
         self.copy(From::Here, path, FileKind::Any, true, slot, what);
         self.change(slot, true, MountAttributes::default(), Propagation::Private, what);
     }
 
+    /// A file system of the kernel's, made of nothing.
+    fn make_kernel_s(&mut self, mount: &Mount, slot: Slot, what: &Words) {
+        match &mount.source {
+            MountSource::Proc => self.make(c"proc", &[], INERT, slot, what),
+            MountSource::Sys => {
+                let read_only =
+                    if mount.read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
+                self.make(c"sysfs", &[], INERT.and(read_only), slot, what);
+            }
+            MountSource::Dev | MountSource::HostProc | MountSource::HostSys | MountSource::HostDev => {}
+            MountSource::PodFile(_) | MountSource::TerminationLog | MountSource::Volume { .. } => {}
+        }
+    }
+
     /// Copies one of the pod's own files, which are in a mount that is nobody else's.
-    fn copy_own(&mut self, name: CString, slot: Slot, what: &str) {
+    fn copy_own(&mut self, name: CString, slot: Slot, what: &Words) {
         self.copy(From::Slot(PLACE), name, FileKind::Any, false, slot, what);
+        self.map_ids(slot, what);
     }
 
     fn open_devices(&mut self) {
         for (position, (name, major, minor)) in DEVICES.into_iter().enumerate() {
-            let what = format!("open device /dev/{}", name.to_string_lossy());
+            let what = &Words::Owned(format!("open device /dev/{}", name.to_string_lossy()));
             let path = c_string(&format!("/dev/{}", name.to_string_lossy()));
             // The device itself, whatever the name leads to (CVE-2025-31133).
             let kind = FileKind::Device(major, minor);
-            self.copy(From::Here, path, kind, false, device_slot(position), &what);
+            self.copy(From::Here, path, kind, false, device_slot(position), what);
         }
         let (from, path, what) = if self.host.own_ipc {
-            (From::Slot(PLACE), c"shm", "open the pod's shared memory")
+            (From::Slot(PLACE), c"shm", &Words::Borrowed("open the pod's shared memory"))
         } else {
-            (From::Here, c"/dev/shm", "open the host's shared memory")
+            (From::Here, c"/dev/shm", &Words::Borrowed("open the host's shared memory"))
         };
         self.copy(from, path, FileKind::Directory, false, SHM, what);
+        if self.host.own_ipc {
+            self.map_ids(SHM, what);
+        }
     }
 
-    fn open_volume(&mut self, at: &VolumeAt, sub_path: &str, mount: &Mount, slot: Slot, what: &str) {
+    fn open_volume(&mut self, at: &VolumeAt, sub_path: &str, mount: &Mount, slot: Slot, what: &Words) {
         let path = super::place::c_path(&at.path);
         match at.type_ {
             HostPathType::DirectoryOrCreate => {
@@ -226,7 +275,7 @@ impl Steps<'_> {
                     kind: MakeKind::Directory,
                     mode: 0o755,
                 };
-                self.add(make, format!("make {}", at.path.display()));
+                self.add(make, &Words::Owned(format!("make {}", at.path.display())));
             }
             HostPathType::FileOrCreate => {
                 let make = MountOp::Make {
@@ -236,10 +285,18 @@ impl Steps<'_> {
                     kind: MakeKind::File,
                     mode: 0o644,
                 };
-                self.add(make, format!("make {}", at.path.display()));
+                self.add(make, &Words::Owned(format!("make {}", at.path.display())));
             }
             HostPathType::Unset | HostPathType::Directory | HostPathType::File => {}
             HostPathType::Socket | HostPathType::CharDevice | HostPathType::BlockDevice => {}
+        }
+        let [looks_on, shows] = at.namespaces;
+        let namespace = match mount.propagation {
+            MountPropagation::None | MountPropagation::HostToContainer => looks_on,
+            MountPropagation::Bidirectional => shows,
+        };
+        if let Some(namespace) = namespace {
+            self.add(MountOp::Elsewhere { namespace, own: OWN }, what);
         }
         let kind = match at.type_ {
             HostPathType::Unset => FileKind::Any,
@@ -249,12 +306,12 @@ impl Steps<'_> {
             HostPathType::CharDevice => FileKind::CharDevice,
             HostPathType::BlockDevice => FileKind::BlockDevice,
         };
-        let open = format!("{what}: cannot use {}", at.path.display());
+        let open = &Words::Owned(format!("{what}: cannot use {}", at.path.display()));
         if sub_path.is_empty() {
-            self.copy(From::Here, path, kind, true, slot, &open);
+            self.copy(From::Here, path, kind, true, slot, open);
         } else {
-            self.open(From::Here, path, Within::Host, kind, OTHER, &open);
-            let part = format!("{what}: cannot use its subPath {sub_path:?}");
+            self.open(From::Here, path, Within::Host, kind, OTHER, open);
+            let part = &Words::Owned(format!("{what}: cannot use its subPath {sub_path:?}"));
             if at.is_ours {
                 let make = MountOp::Make {
                     from: From::Slot(OTHER),
@@ -263,11 +320,15 @@ impl Steps<'_> {
                     kind: MakeKind::Directory,
                     mode: 0o755,
                 };
-                self.add(make, &*part);
+                self.add(make, part);
             }
-            self.open(From::Slot(OTHER), c_string(sub_path), Within::Beneath, FileKind::Any, OTHER, &part);
+            self.open(From::Slot(OTHER), c_string(sub_path), Within::Beneath, FileKind::Any, OTHER, part);
             self.copy(From::Slot(OTHER), c"", FileKind::Any, true, slot, what);
         }
+        if namespace.is_some() {
+            self.add(MountOp::Back { own: OWN }, what);
+        }
+        self.map_ids(slot, what);
         let propagation = match mount.propagation {
             MountPropagation::None => Propagation::Private,
             MountPropagation::HostToContainer => Propagation::Slave,
@@ -289,7 +350,14 @@ impl Steps<'_> {
             if self.plan.read_only_root { MountAttributes::READ_ONLY } else { MountAttributes::default() };
         match &self.plan.root {
             Root::Host => {
-                self.open(From::Here, c"/", Within::Host, FileKind::Directory, ROOT, "open the root");
+                self.open(
+                    From::Here,
+                    c"/",
+                    Within::Host,
+                    FileKind::Directory,
+                    ROOT,
+                    &Words::Borrowed("open the root"),
+                );
                 let set = self.no_devices().and(read_only);
                 if set != MountAttributes::default() {
                     self.change(
@@ -297,33 +365,33 @@ impl Steps<'_> {
                         true,
                         set,
                         Propagation::Unchanged,
-                        "make the root file system read-only",
+                        &Words::Borrowed("make the root file system read-only"),
                     );
                 }
             }
             Root::Directory(rootfs) => {
-                let what = format!("use the root file system {}", rootfs.path);
-                let (path, kind) = (c_string(&rootfs.path), FileKind::Directory);
+                let what = &Words::Owned(format!("use the root file system {}", rootfs.path));
+                let has_users = self.host.users.is_some();
                 match rootfs.layer {
-                    RootfsLayer::Directory => {
-                        self.copy(From::Here, path, kind, true, ROOT, &what);
-                        let set = self.no_devices().and(read_only);
-                        self.change(ROOT, true, set, Propagation::Private, &what);
-                    }
+                    // Opened before the users were joined.
+                    RootfsLayer::Directory if has_users => {}
+                    RootfsLayer::Directory => self.copy_directory(rootfs, what),
                     RootfsLayer::Ephemeral => {
-                        self.open(From::Here, path, Within::Host, kind, OTHER, &what);
-                        self.overlay(&rootfs.path, &what);
+                        if !has_users {
+                            self.open_directory(&rootfs.path, what);
+                        }
+                        self.overlay(&rootfs.path, what);
                     }
                 }
-                self.open(From::Slot(PLACE), c"root", Within::Beneath, FileKind::Directory, TARGET, &what);
-                self.add(MountOp::Attach { mount: ROOT, at: TARGET }, &*what);
+                self.open(From::Slot(PLACE), c"root", Within::Beneath, FileKind::Directory, TARGET, what);
+                self.add(MountOp::Attach { mount: ROOT, at: TARGET }, what);
             }
         }
     }
 
     /// A layer in memory on top of a directory. It is the mount namespace's alone, so that it is gone with
     /// the attempt (rule 101).
-    fn overlay(&mut self, lower: &str, what: &str) {
+    fn overlay(&mut self, lower: &str, what: &Words) {
         self.make(c"tmpfs", &[("mode", "0700")], self.no_devices(), TARGET, what);
         self.open(From::Slot(PLACE), c"layer", Within::Beneath, FileKind::Directory, OTHER, what);
         self.add(MountOp::Attach { mount: TARGET, at: OTHER }, what);
@@ -334,10 +402,14 @@ impl Steps<'_> {
                 what,
             );
         }
-        let layer = self.host.place.path("layer").to_string_lossy().into_owned();
-        let escaped = lower.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,");
+        let mut layer = self.host.place.path("layer").to_string_lossy().into_owned();
+        let mut lower = lower.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,");
+        if self.host.users.is_some() {
+            self.attach_lower(what);
+            (layer, lower) = (".".to_owned(), "lower".to_owned());
+        }
         let (upper, work) = (format!("{layer}/upper"), format!("{layer}/work"));
-        let mut options = vec![("lowerdir", &*escaped), ("upperdir", &*upper), ("workdir", &*work)];
+        let mut options = vec![("lowerdir", &*lower), ("upperdir", &*upper), ("workdir", &*work)];
         if self.host.is_rootless {
             options.push(("userxattr", ""));
         }
@@ -345,21 +417,19 @@ impl Steps<'_> {
     }
 
     fn attach(&mut self, mount: &Mount, slot: Slot) {
-        let what = format!("mount {}", mount.name);
+        let what = &Words::Owned(format!("mount {}", mount.name));
         let path = c_string(&mount.path);
         match &mount.source {
-            MountSource::Proc => self.make(c"proc", &[], INERT, slot, &what),
-            MountSource::Sys => {
-                let read_only =
-                    if mount.read_only { MountAttributes::READ_ONLY } else { MountAttributes::default() };
-                self.make(c"sysfs", &[], INERT.and(read_only), slot, &what);
+            MountSource::Proc | MountSource::Sys if self.host.users.is_none() => {
+                self.make_kernel_s(mount, slot, what);
             }
+            MountSource::Proc | MountSource::Sys => {}
             MountSource::HostSys if mount.read_only => {
-                self.change(slot, true, MountAttributes::READ_ONLY, Propagation::Unchanged, &what);
+                self.change(slot, true, MountAttributes::READ_ONLY, Propagation::Unchanged, what);
             }
             MountSource::Dev => {
                 let attributes = MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_DEVICES);
-                self.make(c"tmpfs", &[("mode", "0755"), ("size", "64k")], attributes, DEV, &what);
+                self.make(c"tmpfs", &[("mode", "0755"), ("size", "64k")], attributes, DEV, what);
             }
             MountSource::HostProc | MountSource::HostSys | MountSource::HostDev => {}
             MountSource::PodFile(_) | MountSource::TerminationLog | MountSource::Volume { .. } => {}
@@ -381,7 +451,7 @@ impl Steps<'_> {
         let has_dev = self.plan.mounts.iter().any(|mount| mount.source == MountSource::Dev);
         if has_dev && mount.source == MountSource::TerminationLog && mount.path == TERMINATION_LOG {
             // Nobody else has been there.
-            return self.at_dev(c"termination-log", false, slot, &what);
+            return self.at_dev(c"termination-log", false, slot, what);
         }
         let is_below_dev = has_dev && mount.path.starts_with("/dev/");
         // The host's directories are not ours to add to.
@@ -389,14 +459,14 @@ impl Steps<'_> {
             let like = if is_kernel_s { MakeKind::Directory } else { MakeKind::Like(slot) };
             let make =
                 MountOp::Make { from: From::Slot(ROOT), path: path.clone(), within, kind: like, mode: 0o755 };
-            self.add(make, format!("make a place to {what}"));
+            self.add(make, &Words::Owned(format!("make a place to {what}")));
         }
         let whose = match self.plan.root {
             Root::Host => "this host's files, to which nothing is added",
             Root::Directory(_) => "the container's files",
         };
-        let place = format!("{what}: cannot use {} of {whose}", mount.path);
-        self.open(From::Slot(ROOT), path, within, kind, TARGET, &place);
+        let place = &Words::Owned(format!("{what}: cannot use {} of {whose}", mount.path));
+        self.open(From::Slot(ROOT), path, within, kind, TARGET, place);
         self.add(MountOp::Attach { mount: slot, at: TARGET }, what);
         if mount.source == MountSource::Dev {
             self.fill_dev();
@@ -404,7 +474,7 @@ impl Steps<'_> {
     }
 
     fn fill_dev(&mut self) {
-        let what = "make /dev";
+        let what = &Words::Borrowed("make /dev");
         self.at_dev(c"shm", true, SHM, what);
         for (position, (name, ..)) in DEVICES.into_iter().enumerate() {
             self.at_dev(name, false, device_slot(position), what);
@@ -413,11 +483,11 @@ impl Steps<'_> {
         let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
         let options: Vec<_> = options.into_iter().chain(group).collect();
         let no_programs = MountAttributes::NO_SET_USER_ID.and(MountAttributes::NO_EXECUTION);
-        self.make(c"devpts", &options, no_programs, OTHER, "make /dev/pts");
-        self.at_dev(c"pts", true, OTHER, "make /dev/pts");
+        self.make(c"devpts", &options, no_programs, OTHER, &Words::Borrowed("make /dev/pts"));
+        self.at_dev(c"pts", true, OTHER, &Words::Borrowed("make /dev/pts"));
         if self.host.own_ipc {
-            self.make(c"mqueue", &[], INERT, OTHER, "make /dev/mqueue");
-            self.at_dev(c"mqueue", true, OTHER, "make /dev/mqueue");
+            self.make(c"mqueue", &[], INERT, OTHER, &Words::Borrowed("make /dev/mqueue"));
+            self.at_dev(c"mqueue", true, OTHER, &Words::Borrowed("make /dev/mqueue"));
         }
         for (name, target) in LINKS {
             let link = MountOp::Link { from: DEV, path: name.to_owned(), target: target.to_owned() };
@@ -425,7 +495,7 @@ impl Steps<'_> {
         }
     }
 
-    fn at_dev(&mut self, name: &'static CStr, is_directory: bool, mount: Slot, what: &str) {
+    fn at_dev(&mut self, name: &'static CStr, is_directory: bool, mount: Slot, what: &Words) {
         self.add(MountOp::AttachNew { mount, directory: DEV, name, is_directory }, what);
     }
 
@@ -437,14 +507,14 @@ impl Steps<'_> {
                 Some((of, path)) => MountOp::Cover { of, path, directory, file },
                 None => MountOp::CoverWithin { root: ROOT, path: c_string(path), directory, file },
             };
-            self.add(cover, format!("hide {path}"));
+            self.add(cover, &Words::Owned(format!("hide {path}")));
         }
         for path in &self.plan.read_only {
             let read_only = match self.new_of_kernel(path) {
                 Some((of, path)) => MountOp::ReadOnly { of, path },
                 None => MountOp::ReadOnlyWithin { root: ROOT, path: c_string(path) },
             };
-            self.add(read_only, format!("make {path} read-only"));
+            self.add(read_only, &Words::Owned(format!("make {path} read-only")));
         }
     }
 
@@ -465,9 +535,13 @@ impl Steps<'_> {
             Root::Host => {
                 // Covered, as taking off waits for every processor (synchronize_rcu in the kernel). Who could
                 // take the cover off is root with CAP_SYS_ADMIN on this host's own files.
-                let what = "hide the pod's own files";
+                let what = &Words::Borrowed("hide the pod's own files");
                 self.copy(From::Slot(EMPTY), c"", FileKind::Any, false, OTHER, what);
                 self.add(MountOp::Attach { mount: OTHER, at: PLACE }, what);
+                if self.host.users.is_some() {
+                    // A working directory below it would not be hidden.
+                    self.add(MountOp::Enter { directory: ROOT }, what);
+                }
             }
             Root::Directory(rootfs) => {
                 if let Some(directory) = self.host.working_dir {
@@ -480,13 +554,13 @@ impl Steps<'_> {
                         mode: 0o755,
                     };
                     let shown = directory.to_string_lossy();
-                    self.add(make, format!("make working directory {shown:?}"));
+                    self.add(make, &Words::Owned(format!("make working directory {shown:?}")));
                 }
                 if self.plan.read_only_root && rootfs.layer == RootfsLayer::Ephemeral {
-                    let what = "make the root file system read-only";
+                    let what = &Words::Borrowed("make the root file system read-only");
                     self.change(ROOT, false, MountAttributes::READ_ONLY, Propagation::Unchanged, what);
                 }
-                self.add(MountOp::Root { mount: ROOT }, "enter the root file system");
+                self.add(MountOp::Root { mount: ROOT }, &Words::Borrowed("enter the root file system"));
             }
         }
     }

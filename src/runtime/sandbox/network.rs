@@ -60,7 +60,11 @@ impl Network {
             }
             self.helper = None;
         }
-        self.addresses = addresses();
+        self.addresses = match self.helper {
+            Some(_) => addresses(),
+            // Only its loopback interface is up.
+            None => vec![Ipv4Addr::LOCALHOST.into()],
+        };
         Ok(())
     }
 

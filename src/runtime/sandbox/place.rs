@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,13 @@ pub(super) struct Place {
 const DIRECTORIES: [&str; 6] = ["root", "layer", "empty", "shm", "volumes", "messages"];
 
 impl Place {
+    /// The directory of this user's podinits, in which each has its mount point.
+    pub(super) fn directory() -> Result<PathBuf, String> {
+        let mut path = Self::find()?.path;
+        path.pop();
+        Ok(path)
+    }
+
     /// Finds the mount point. Before the supervisor leaves its user namespace: as root in one of its own it
     /// may not be able to make directories here.
     pub(super) fn find() -> Result<Self, String> {
@@ -227,6 +234,12 @@ fn remove_within(top: &Path, device: u64) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The number of the mount that an open file is on, as /proc/self/mountinfo has it.
+pub(super) fn mount_of(file: BorrowedFd<'_>) -> Option<u32> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
 }
 
 fn open_directory(path: &Path) -> io::Result<OwnedFd> {

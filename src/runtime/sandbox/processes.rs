@@ -52,7 +52,7 @@ impl PodProcesses {
         ops.extend(empty_root(place).into_iter().map(ChildOp::Mount));
         ops.push(ChildOp::DieWithParent);
         // podinit's own, which a container's root could open through /proc/1/fd (LEAK-12).
-        ops.push(ChildOp::CloseOthers { from: 0, but: [Some(program.as_raw_fd()), None] });
+        ops.push(ChildOp::CloseOthers { from: 0, but: [Some(program.as_raw_fd()), None, None] });
         ops.push(ChildOp::Credential(CredentialOp::BoundingSet(0)));
         ops.push(ChildOp::Credential(CredentialOp::Capabilities(0)));
         ops.push(ChildOp::Credential(CredentialOp::NoNewPrivileges));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::Enclosure;
 use super::mounts::c_string;
+use super::{Enclosure, Words};
 use crate::plan::{self, Credentials, Ids, Landlock, Writable};
 use crate::runtime::{cause, environment};
 use crate::spec::SecurityProfile;
@@ -30,28 +30,28 @@ pub(super) fn enclosure(
     filters: &mut Filters,
 ) -> Result<Enclosure, String> {
     let mut users = Vec::new();
-    let mut add = |op: CredentialOp, what: &str| users.push((ChildOp::Credential(op), what.to_owned()));
+    let mut add = |op: CredentialOp, what: Words| users.push((ChildOp::Credential(op), what));
     if is_node {
-        add(CredentialOp::NoCoreDumps, "forbid core dumps");
-        add(CredentialOp::FileModeMask(0o022), "set the file mode mask");
+        add(CredentialOp::NoCoreDumps, "forbid core dumps".into());
+        add(CredentialOp::FileModeMask(0o022), "set the file mode mask".into());
     }
     if let Some(set) = credentials.capabilities {
-        add(CredentialOp::BoundingSet(set), "drop capabilities for good");
+        add(CredentialOp::BoundingSet(set), "drop capabilities for good".into());
     }
     if let Some(identity) = &credentials.identity {
         if ids.allows_groups() {
-            add(CredentialOp::Groups(identity.groups.clone()), "set supplementary groups");
+            add(CredentialOp::Groups(identity.groups.clone()), "set supplementary groups".into());
         }
         let (user, group) = (identity.user, identity.group);
-        add(CredentialOp::User { user, group }, &format!("become user {user} and group {group}"));
+        add(CredentialOp::User { user, group }, format!("become user {user} and group {group}").into());
     }
     Ok(Enclosure { users, rights: rights(credentials, filters)?, ..Enclosure::default() })
 }
 
 /// With no_new_privs a filter needs no right, and comes last; without, it needs CAP_SYS_ADMIN, and comes
 /// before that is given away (seccomp(2)).
-fn rights(credentials: &Credentials, filters: &mut Filters) -> Result<Vec<(ChildOp, String)>, String> {
-    let step = |op: CredentialOp, what: &str| (ChildOp::Credential(op), what.to_owned());
+fn rights(credentials: &Credentials, filters: &mut Filters) -> Result<Vec<(ChildOp, Words)>, String> {
+    let step = |op: CredentialOp, what: &'static str| (ChildOp::Credential(op), what.into());
     let capabilities =
         credentials.held().map(|set| step(CredentialOp::Capabilities(set), "drop capabilities"));
     let programs = filters.of(credentials)?.into_iter();

@@ -20,6 +20,8 @@ use crate::sys::MountAttributes;
 pub(super) struct Places<'a> {
     pub(super) place: &'a Place,
     pub(super) ids: Ids,
+    /// They are of a user namespace that the supervisor is not in.
+    pub(super) own_users: bool,
     /// For what has to be on disk.
     pub(super) base: Option<&'a Path>,
 }
@@ -50,10 +52,15 @@ fn one(
     if let Some(group) = group.filter(|group| !at.ids.has(*group)) {
         return Err(format!(
             "cannot give volumes to fsGroup {group}: the pod has no such id; {}",
-            super::IDS
+            super::ids_remedy(at.ids, at.own_users)
         ));
     }
-    let ours = |path: PathBuf| VolumeAt { path, type_: HostPathType::Directory, is_ours: true };
+    let ours = |path: PathBuf| VolumeAt {
+        path,
+        type_: HostPathType::Directory,
+        is_ours: true,
+        namespaces: [None; 2],
+    };
     match volume_place(&volume.source) {
         VolumePlace::Memory(directory) => {
             let below = format!("volumes/{}", volume.name);
@@ -77,7 +84,9 @@ fn one(
             give_to(&path, group).map_err(cannot)?;
             Ok(ours(path))
         }
-        VolumePlace::Host(path, type_) => Ok(VolumeAt { path: path.into(), type_, is_ours: false }),
+        VolumePlace::Host(path, type_) => {
+            Ok(VolumeAt { path: path.into(), type_, is_ours: false, namespaces: [None; 2] })
+        }
         VolumePlace::Claim(name) => {
             let path = place::claim(at.base, name)?;
             give_to(&path, group).map_err(cannot)?;

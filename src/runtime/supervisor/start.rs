@@ -11,7 +11,7 @@ use nix::unistd::pipe2;
 use super::{Supervisor, name};
 use crate::plan::{self, CommandPlan, Credentials, MountPlan, NodeVariables};
 use crate::pod::{AttemptId, Event, StartFailure};
-use crate::runtime::attempts::{self, Limits, Provisions, Reaper, Stdio};
+use crate::runtime::attempts::{self, Provisions, Reaper, Stdio};
 use crate::runtime::environment::{self, Attempted};
 use crate::runtime::notified::Mouth;
 use crate::runtime::output::{Format, Kind};
@@ -36,6 +36,20 @@ impl ContainerPlan {
 
 impl Supervisor {
     pub(super) fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
+        if !self.let_go(id) {
+            self.make(id, None)?;
+        }
+        if let Some(report) = self.attempts.report_fd(id.container) {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
+            // Without it the start is noticed when the main process ends.
+            let _ = self.epoll.add(report, event);
+        }
+        self.make_ahead(id);
+        Ok(())
+    }
+
+    /// Makes an attempt. With a `gate`, an eventfd, its program waits for that.
+    pub(super) fn make(&mut self, id: AttemptId, gate: Option<RawFd>) -> Result<(), StartFailure> {
         let mut plan = self.plan(id)?;
         let limits = self.limits(id)?;
         let mouth = self.listen(id).map_err(attempts::cannot_create)?;
@@ -47,11 +61,11 @@ impl Supervisor {
             }
             None => None,
         };
+        let provisions = Provisions { notify, limits, gate, ..Provisions::default() };
         match self.commands {
             Commands::Exact(_) => {
                 let own_group = !self.has_terminal;
                 let stdio = Stdio::Inherited { own_group };
-                let provisions = Provisions { limits, ..Provisions::default() };
                 let started = self.attempts.start(id, plan.command, &stdio, provisions);
                 // Nobody waits ten seconds for a command line.
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
@@ -60,25 +74,33 @@ impl Supervisor {
                 self.take_report(id.container);
             }
             Commands::OfManifest if self.is_handed_over(id.container) => {
-                self.start_enclosed(id, plan, &Stdio::HandedOver, notify, limits)?;
+                self.start_enclosed(id, plan, &Stdio::HandedOver, provisions)?;
             }
-            Commands::OfManifest => self.start_with_pipes(id, plan, notify, limits)?,
-        }
-        if let Some(report) = self.attempts.report_fd(id.container) {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
-            // Without it the start is noticed when the main process ends.
-            let _ = self.epoll.add(report, event);
+            Commands::OfManifest => self.start_with_pipes(id, plan, provisions)?,
         }
         Ok(())
     }
 
     pub(super) fn set_up_sandbox(&mut self) {
+        if let Err(message) = self.sandbox.prepare_labels(self.machine.pod()) {
+            return self.fact(Event::SandboxFailed { message });
+        }
         if !self.sandbox.is_needed() {
             return self.fact(Event::SandboxReady);
         }
         let own_program = self.own_program.as_ref().map(AsFd::as_fd);
-        let surroundings = self.environment.surroundings();
-        match self.sandbox.set_up(self.machine.pod(), surroundings, own_program) {
+        let pod = self.machine.pod();
+        // Afterwards podinit is in the pod's network, and cannot find the host's addresses any more.
+        let may_be_asked = self.watch.is_some() || self.reporter.is_some() || !pod.volumes.is_empty();
+        let surroundings = if may_be_asked
+            || !self.sandbox.has_own_hostname(pod)
+            || pod.iter().any(|(.., container)| plan::asks_for_surroundings(container))
+        {
+            Some(self.environment.surroundings())
+        } else {
+            None
+        };
+        match self.sandbox.set_up(pod, surroundings, own_program) {
             Ok(()) => {
                 self.attempts.set_first_process(self.sandbox.first_process());
                 self.network_made();
@@ -97,8 +119,7 @@ impl Supervisor {
         id: AttemptId,
         plan: ContainerPlan,
         stdio: &Stdio<'_>,
-        notify: Option<(RawFd, RawFd)>,
-        limits: Limits,
+        provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
         let ContainerPlan { command, mounts, credentials } = plan;
         let enclosure =
@@ -116,7 +137,7 @@ impl Supervisor {
             Some(_) | None => Reaper::Never,
         };
         let open_files = self.open_files;
-        let provisions = Provisions { open_files, notify, enclosure, inside, is_joined, limits, reaper };
+        let provisions = Provisions { open_files, enclosure, inside, is_joined, reaper, ..provisions };
         self.attempts.start(id, command, stdio, provisions)
     }
 
@@ -147,7 +168,7 @@ impl Supervisor {
     }
 
     /// Raw output of the one main container needs nobody in between.
-    fn is_handed_over(&self, id: ContainerId) -> bool {
+    pub(super) fn is_handed_over(&self, id: ContainerId) -> bool {
         let pod = self.machine.pod();
         let is_main = pod.iter().any(|(other, kind, _)| other == id && kind == ContainerKind::Main);
         self.format == Format::Raw && pod.containers.len() == 1 && is_main && !self.wants_tail(id)
@@ -164,14 +185,13 @@ impl Supervisor {
         &mut self,
         id: AttemptId,
         plan: ContainerPlan,
-        notify: Option<(RawFd, RawFd)>,
-        limits: Limits,
+        provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
         let (out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         let (err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(attempts::cannot_create)?;
         self.make_output().map_err(attempts::cannot_create)?;
         let stdio = Stdio::Pipes { stdout: &stdout, stderr: &stderr };
-        self.start_enclosed(id, plan, &stdio, notify, limits)?;
+        self.start_enclosed(id, plan, &stdio, provisions)?;
         let wants_tail = self.wants_tail(id.container);
         if let Some(output) = &mut self.output {
             if wants_tail {

@@ -134,7 +134,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Spec, "hostNetwork", yes(SO_ALREADY)),
     field(Spec, "hostPID", yes(SO_ALREADY)),
     field(Spec, "hostIPC", yes(SO_ALREADY)),
-    field(Spec, "hostUsers", yes("`false` needs profile `pod`, and namespaces of the pod's own")),
+    field(Spec, "hostUsers", yes("`false` needs profile `pod`, and namespaces of the pod's own; as root 65536 ids that no other pod has")),
     field(Spec, "shareProcessNamespace", yes("not with hostPID")),
     field(Spec, "securityContext", YES),
     field(Spec, "resources", yes(BY_CGROUPS)),
@@ -394,7 +394,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(Sysctl, "value", YES),
     field(SeccompProfile, "type", yes("`RuntimeDefault`, `Localhost`, `Unconfined`")),
     field(SeccompProfile, "localhostProfile", yes("a path below the directory of profiles, for `Localhost`")),
-    field(AppArmorProfile, "type", yes("`RuntimeDefault`, `Localhost`, `Unconfined`")),
+    field(AppArmorProfile, "type", yes("`RuntimeDefault` (podinit-default, loaded where it is not), `Localhost`, `Unconfined`; where nothing is written, none")),
     field(AppArmorProfile, "localhostProfile", yes("the name of a loaded profile, for `Localhost`")),
     field(SeLinuxOptions, "user", YES),
     field(SeLinuxOptions, "role", YES),
@@ -420,7 +420,7 @@ pub(in crate::spec) const FIELDS: &[Field] = &[
     field(VolumeMount, "recursiveReadOnly", yes("`Disabled`; `IfPossible`, `Enabled` with readOnly and without mountPropagation")),
     field(VolumeMount, "subPath", YES),
     field(VolumeMount, "subPathExpr", yes("`$(VAR)` is expanded")),
-    field(VolumeMount, "mountPropagation", yes("`None`, `HostToContainer`; `Bidirectional` for privileged containers")),
+    field(VolumeMount, "mountPropagation", yes("`None`, `HostToContainer`; `Bidirectional` for privileged containers, in a hostPath as root")),
     field(VolumeMount, "bindMountOptions", not_built(DO_WITHOUT)),
 
     // A volume

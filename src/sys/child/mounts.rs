@@ -64,6 +64,10 @@ pub(crate) enum MountOp {
     Make { from: From, path: CString, within: Within, kind: MakeKind, mode: u32 },
     /// Makes a symbolic link, unless there is one.
     Link { from: Slot, path: CString, target: CString },
+    /// Joins another mount namespace for a while. The child's own is kept in a slot.
+    Elsewhere { namespace: RawFd, own: Slot },
+    /// Comes back to it.
+    Back { own: Slot },
     /// Copies the mount at a path that leads where it leads, or of a slot where the path is empty; attached
     /// nowhere.
     Copy { from: From, path: CString, kind: FileKind, recursive: bool, into: Slot },
@@ -76,6 +80,8 @@ pub(crate) enum MountOp {
     },
     /// Changes what a mount allows.
     Change { mount: Slot, recursive: bool, set: MountAttributes, propagation: Propagation },
+    /// The ids of files are seen through a mount as those of a user namespace.
+    MapIds { mount: Slot, users: RawFd },
     /// Attaches a mount at a place that an earlier step opened.
     Attach { mount: Slot, at: Slot },
     /// Makes an entry of a directory that nobody else has, and attaches a mount there.
@@ -89,6 +95,8 @@ pub(crate) enum MountOp {
     ReadOnly { of: Slot, path: CString },
     /// The same for a path of a root.
     ReadOnlyWithin { root: Slot, path: CString },
+    /// A directory becomes the working directory: paths that a file system is given are found from there.
+    Enter { directory: Slot },
     /// Makes this mount the root, and lets go of the old one.
     Root { mount: Slot },
 }
@@ -116,6 +124,13 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
                 other => other,
             }
         }
+        MountOp::Elsewhere { namespace, own } => {
+            let flags = libc::O_RDONLY;
+            let fd = mount::open_within(libc::AT_FDCWD, c"/proc/self/ns/mnt", flags, 0, Within::Host)?;
+            put(slots, *own, fd);
+            join(*namespace)
+        }
+        MountOp::Back { own } => join(get(slots, *own)),
         MountOp::Copy { from, path, kind, recursive, into } => {
             let fd = mount::clone_tree(directory(slots, *from), path, *recursive)?;
             put_checked(slots, *into, fd, *kind)
@@ -129,6 +144,7 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
         MountOp::Change { mount: slot, recursive, set, propagation } => {
             mount::set_attributes(get(slots, *slot), *recursive, *set, *propagation)
         }
+        MountOp::MapIds { mount: slot, users } => mount::map_ids(get(slots, *slot), *users),
         MountOp::Attach { mount: slot, at } => mount::move_mount(get(slots, *slot), get(slots, *at)),
         MountOp::AttachNew { mount: slot, directory, name, is_directory } => {
             attach_new(get(slots, *slot), get(slots, *directory), name, *is_directory)
@@ -142,8 +158,17 @@ pub(super) fn take(op: &MountOp, slots: &mut Slots) -> Result<(), Errno> {
         }
         MountOp::ReadOnly { of, path } => read_only(get(slots, *of), path),
         MountOp::ReadOnlyWithin { root, path } => within(get(slots, *root), path, |at| read_only(at, c"")),
+        MountOp::Enter { directory } => {
+            // SAFETY: a descriptor; one that is none is refused.
+            mount::done(unsafe { libc::fchdir(get(slots, *directory)) }.into())
+        }
         MountOp::Root { mount: slot } => mount::pivot_root(get(slots, *slot)),
     }
+}
+
+fn join(namespace: RawFd) -> Result<(), Errno> {
+    // SAFETY: numbers only; one that is no descriptor of a mount namespace is refused.
+    mount::done(unsafe { libc::setns(namespace, libc::CLONE_NEWNS) }.into())
 }
 
 fn get(slots: &Slots, slot: Slot) -> RawFd {
