@@ -95,6 +95,8 @@ pub const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("MEMQOS-002", "src/plan/cgroup.rs", "rule_169_requested_memory_is_kept_by_class"),
     ("MEMQOS-004", "src/plan/cgroup.rs", "rule_169_requested_memory_is_kept_by_class"),
     ("MEMQOS-020", "src/plan/cgroup.rs", "rule_169_requested_memory_is_kept_by_class"),
+    ("SEC-009", "tests/isolation/own_users.rs", "no_other_pod_and_no_user_of_the_host_has_its_ids"),
+    ("SEC-010", "tests/isolation/own_users.rs", "a_range_is_a_pod_s_until_its_podinit_ends"),
     ("PROBE-029", "tests/it/cases.rs", "probe_029_sidecar_tcp_ok"),
 ];
 

@@ -34,7 +34,6 @@ pub enum Missing {
     Logs,
     Mounts,
     SeLinux,
-    Users,
 }
 
 impl Reason {
@@ -59,7 +58,6 @@ impl Reason {
             Self::NotYet(Missing::Logs) => "needs log files",
             Self::NotYet(Missing::Mounts) => "needs volumes or mounts",
             Self::NotYet(Missing::SeLinux) => "needs a kernel with SELinux to be shown on",
-            Self::NotYet(Missing::Users) => "needs users of the pod's own where podinit is root",
         }
     }
 }
@@ -136,5 +134,4 @@ pub const UNPROVED: &[(Reason, &[&str])] = &[
         ],
     ),
     (Reason::NotYet(Missing::SeLinux), &["SEC-038", "SEC-039", "SEC-040"]),
-    (Reason::NotYet(Missing::Users), &["SEC-009", "SEC-010"]),
 ];

@@ -13,6 +13,7 @@
 )]
 
 mod accounts;
+mod ahead;
 mod cases;
 mod death;
 mod descriptors;

@@ -150,11 +150,12 @@ fn commands_that_are_none_are_told_of() {
                 "readinessProbe = {{ exec.command = [\"{command}\"], periodSeconds = 0.05 }}\n\
                  lifecycle.preStop.exec.command = [\"{command}\"]"
             );
-            let pod = Pod::new(who).main("main", UP, &keys).main("other", STAY, "");
+            let pod = Pod::new(who).main("main", UP, &keys).main("other", UP, "");
             let pod = pod.options(&["--event-file", "events.json"]);
             let events = pod.directory.file("events.json", "");
             pod.give(&events);
             let running = pod.start();
+            running.wait_for("other | up");
             let is_told = || fs::read_to_string(&events).unwrap().contains("Readiness probe");
             until("the probe is told of", is_told);
             running.signal(nix::sys::signal::Signal::SIGTERM);

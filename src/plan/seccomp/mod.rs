@@ -85,14 +85,15 @@ pub fn runtime_default(capabilities: u64) -> Result<Filter, String> {
             names.split_whitespace().for_each(|name| add(name, SeccompAction::Allow, Vec::new()));
         }
     }
+    // Both calls take 32 bits: the kernel looks at no more of what a program gives.
     for (first, last) in docker::FAMILIES {
-        // An int: the kernel looks at no more of it.
         let at_least = condition_of(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ge, first)?;
         let at_most = condition_of(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Le, last)?;
         add("socket", SeccompAction::Allow, vec![at_least, at_most]);
     }
     for personality in docker::PERSONALITIES {
-        add("personality", SeccompAction::Allow, vec![condition(0, SeccompCmpOp::Eq, personality)?]);
+        let is_it = condition_of(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, personality)?;
+        add("personality", SeccompAction::Allow, vec![is_it]);
     }
     if !has("SYS_ADMIN") {
         let no_namespaces = condition(0, SeccompCmpOp::MaskedEq(docker::NAMESPACES), 0)?;
