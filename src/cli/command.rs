@@ -151,6 +151,7 @@ fn start(mut options: Options, words: Vec<OsString>) -> u8 {
         event_file: None,
         watched: None,
         strict: false,
+        lost: Vec::new(),
     };
     match runtime::run(job) {
         Ok(code) if options.expect.contains(&code) => 0,

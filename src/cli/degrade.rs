@@ -37,13 +37,21 @@ pub(super) fn accepted(matches: &ArgMatches) -> Result<BTreeSet<Protection>, Str
 
 /// A loss as a sentence.
 pub(super) fn sentence(loss: &Loss) -> String {
-    format!("cannot have {} ({}): {}; {}", loss.what, loss.field, loss.cause, loss.remedy)
+    let Loss { what, field, cause, remedy, .. } = loss;
+    let instead = match (&loss.instead, loss.protection) {
+        (Some(instead), Some(protection)) => {
+            format!("; with --degrade={} {}", protection.name(), instead.words())
+        }
+        (Some(_) | None, _) => String::new(),
+    };
+    format!("cannot have {what} ({field}): {cause}; {remedy}{instead}")
 }
 
 /// A loss that was accepted, as it is told once at the start.
 pub(super) fn told(loss: &Loss) -> String {
     let name = loss.protection.map_or("", Protection::name);
-    format!("without {} ({}), as --degrade={name} accepts: {}", loss.what, loss.field, loss.cause)
+    let instead = loss.instead.as_ref().map_or(String::new(), |instead| format!("; {}", instead.words()));
+    format!("without {} ({}), as --degrade={name} accepts: {}{instead}", loss.what, loss.field, loss.cause)
 }
 
 /// What there is to do about losses beside what each says.

@@ -4,6 +4,7 @@
 mod environment;
 mod isolation;
 mod lifecycle;
+mod lost;
 mod order;
 mod report;
 mod text;
@@ -14,16 +15,16 @@ use std::io::IsTerminal;
 use clap::{Arg, ArgMatches, Command};
 
 use super::source::Manifests;
-use super::{colors_errors, files, print, refuse_usage, run, source, wants_color};
-use crate::plan::{self, Images, Loss};
+use super::{colors_errors, degrade, files, print, refuse_usage, run, source, wants_color};
 use crate::runtime;
-use crate::spec::{self, Pod};
+use crate::spec;
 use report::Report;
 
 const AFTER_HELP: &str = "\
 Examples:
   podinit explain pod.toml
   podinit explain --profile process pod.yaml
+  podinit explain --image web:1=./web --degrade=user pod.yaml   what `run` with these would lose here
   podinit explain -o json pod.toml | jq '.resources.qosClass'
 
 Exit code: 0 when the pod could run, 1 when its manifest has errors, 2 for a bad command line.";
@@ -37,6 +38,9 @@ pub(super) fn definition() -> Command {
         .arg(run::profile())
         .arg(run::name())
         .arg(run::grace())
+        .args(run::root_file_systems())
+        .arg(degrade::argument())
+        .args(run::network())
         .arg(
             Arg::new("output")
                 .short('o')
@@ -59,6 +63,10 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         runtime::complain(&spec::render_all(&loaded.problems, &sources, colors_errors()));
         return 1;
     };
+    let lost = match lost::lost(matches, pod) {
+        Ok(lost) => lost,
+        Err(message) => return refuse_usage(&message),
+    };
     let told = report::Told {
         sources: &sources,
         origins: &loaded.origins,
@@ -67,7 +75,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         problems: &loaded.problems,
         host_memory: runtime::host_memory(),
         not_enforced: runtime::not_enforced(pod),
-        lost: lost(pod),
+        lost,
     };
     let report = Report::of(pod, &told);
     match matches.get_one::<String>("output").map(String::as_str) {
@@ -75,13 +83,4 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         _ => print(&text::render(&report, wants_color() && std::io::stdout().is_terminal())),
     }
     0
-}
-
-/// What this host cannot honour of the pod, where the containers without a root of their own have the host's
-/// files.
-fn lost(pod: &Pod) -> Vec<Loss> {
-    let images = Images { host_rootfs: true, ..Images::default() };
-    // What cannot be on any host is `run`'s to say, which knows the images.
-    let Ok(isolation) = plan::isolation(pod, &images) else { return Vec::new() };
-    plan::lost(pod, &isolation, &runtime::tried_facts(&plan::asked_of_host(pod, &isolation)))
 }

@@ -1,13 +1,12 @@
 //! `podinit run`: a pod from manifests.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::source::Manifests;
 use super::{cannot, colors_errors, degrade, files, level, source, value, verbose, wants_color};
-use crate::plan::{self, Images, Protection, Published, SignalPolicy};
+use crate::plan::{self, Images, Published, Reduction, SignalPolicy};
 use crate::runtime::{self, Commands, Format, Job, Reading, Watched};
 use crate::spec::{self, ContainerId, Network, Pod, Profile, Severity};
 
@@ -43,17 +42,7 @@ pub(super) fn definition() -> Command {
         .arg(profile())
         .arg(name())
         .arg(grace())
-        .arg(
-            Arg::new("image").long("image").value_name("NAME=DIRECTORY").action(ArgAction::Append).help(
-                "The files of this image are in a directory; each attempt writes to a layer of its own",
-            ),
-        )
-        .arg(
-            Arg::new("host-rootfs")
-                .long("host-rootfs")
-                .action(ArgAction::SetTrue)
-                .help("Containers without an image of their own see this host's files"),
-        )
+        .args(root_file_systems())
         .arg(
             Arg::new("strict")
                 .long("strict")
@@ -107,7 +96,21 @@ pub(super) fn kube_strict() -> Arg {
     )
 }
 
-fn network() -> [Arg; 2] {
+pub(super) fn root_file_systems() -> [Arg; 2] {
+    [
+        Arg::new("image")
+            .long("image")
+            .value_name("NAME=DIRECTORY")
+            .action(ArgAction::Append)
+            .help("The files of this image are in a directory; each attempt writes to a layer of its own"),
+        Arg::new("host-rootfs")
+            .long("host-rootfs")
+            .action(ArgAction::SetTrue)
+            .help("Containers without an image of their own see this host's files"),
+    ]
+}
+
+pub(super) fn network() -> [Arg; 2] {
     [
         Arg::new("network")
             .long("network")
@@ -157,7 +160,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Ok(options) => spec::Options { kube_strict: matches.get_flag("kube-strict"), ..options },
         Err(message) => return cannot(&message),
     };
-    let network: Option<PodNetwork> = matches.get_one::<String>("network").map(|word| PodNetwork::of(word));
+    let network = network_given(matches);
     let watched = match matches.get_flag("watch").then(|| watched(matches, &options, network)).transpose() {
         Ok(watched) => watched,
         Err(message) => return cannot(&message),
@@ -172,9 +175,7 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         let what = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
         return cannot(&format!("cannot run the pod: {what} in its manifest"));
     };
-    if let Some(network) = network
-        && let Err(message) = network.give(&mut pod)
-    {
+    if let Err(message) = give_network(network, &mut pod) {
         return cannot(&message);
     }
     let exit_code_from = match matches.get_one::<String>("exit-code-from") {
@@ -192,10 +193,13 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         Ok(fitted) => fitted,
         Err(problems) => return cannot(&problems.join("\npodinit: ")),
     };
-    for loss in &fitted.lost {
-        log::warn!("{}", degrade::told(loss));
+    let strict = matches.get_flag("strict") || matches.get_flag("kube-strict");
+    if let Some(loss) = fitted.lost.iter().find(|loss| strict && loss.is_unreplaced()) {
+        return cannot(&format!("{}; --strict refuses that", degrade::told(loss)));
     }
-    let watched = watched.map(|watched| watched_without(watched, &fitted.without));
+    let lost: Vec<String> = fitted.lost.iter().map(degrade::told).collect();
+    lost.iter().for_each(|told| log::warn!("{told}"));
+    let watched = watched.map(|watched| watched_without(watched, &fitted.reduction));
     let plan::Fitted { pod, isolation, .. } = fitted;
     let network = match published(matches).and_then(|published| plan::network(&pod, &published)) {
         Ok(network) => network,
@@ -206,7 +210,8 @@ pub(super) fn run(matches: &ArgMatches) -> u8 {
         isolation,
         network,
         watched,
-        strict: matches.get_flag("strict") || matches.get_flag("kube-strict"),
+        strict,
+        lost,
         commands: Commands::OfManifest,
         signals: SignalPolicy::Pod { interrupted: false },
         signal_group: false,
@@ -253,12 +258,11 @@ fn fitted(matches: &ArgMatches, pod: &Pod, images: &Images) -> Result<plan::Fitt
 }
 
 /// What is read again is run without what was given up as well.
-fn watched_without(watched: Watched, without: &BTreeSet<Protection>) -> Watched {
-    let (mut read_again, without) = (watched.read_again, without.clone());
-    let own = runtime::own_ids();
+fn watched_without(watched: Watched, reduction: &Reduction) -> Watched {
+    let (mut read_again, reduction) = (watched.read_again, reduction.clone());
     let read_again = move || {
         let reading = read_again();
-        let pod = reading.pod.map(|pod| plan::reduced(&pod, &without, own));
+        let pod = reading.pod.map(|pod| reduction.of(&pod));
         Reading { pod, ..reading }
     };
     Watched { read_again: Box::new(read_again), ..watched }
@@ -336,8 +340,26 @@ impl PodNetwork {
     }
 }
 
+/// The network of the command line, if it names one.
+fn network_given(matches: &ArgMatches) -> Option<PodNetwork> {
+    matches.get_one::<String>("network").map(|word| PodNetwork::of(word))
+}
+
+fn give_network(network: Option<PodNetwork>, pod: &mut Pod) -> Result<(), String> {
+    network.map_or(Ok(()), |network| network.give(pod))
+}
+
+/// The pod with the network of the command line, if that names one.
+///
+/// # Errors
+/// It cannot have that.
+pub(super) fn with_network(matches: &ArgMatches, pod: &Pod) -> Result<Pod, String> {
+    let mut pod = pod.clone();
+    give_network(network_given(matches), &mut pod).map(|()| pod)
+}
+
 /// The ports that are to lead into the pod.
-fn published(matches: &ArgMatches) -> Result<Vec<Published>, Vec<String>> {
+pub(super) fn published(matches: &ArgMatches) -> Result<Vec<Published>, Vec<String>> {
     let (mut published, mut problems) = (Vec::new(), Vec::new());
     for given in matches.get_many::<String>("publish").into_iter().flatten() {
         match Published::parse(given) {
@@ -349,7 +371,7 @@ fn published(matches: &ArgMatches) -> Result<Vec<Published>, Vec<String>> {
 }
 
 /// Where containers without `rootfs` have their files from.
-fn images(matches: &ArgMatches) -> Result<Images, String> {
+pub(super) fn images(matches: &ArgMatches) -> Result<Images, String> {
     let mut directories = std::collections::BTreeMap::new();
     for given in matches.get_many::<String>("image").into_iter().flatten() {
         let Some((name, directory)) =

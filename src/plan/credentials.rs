@@ -3,6 +3,7 @@
 
 use super::accounts::Accounts;
 use super::labels::{app_armor_profile, se_linux_options};
+use super::landlock::Landlock;
 use crate::spec::{
     Capability, CapabilitySet, Container, Pod, Profile, SeLinuxOptions, SecurityProfile,
     SupplementalGroupsPolicy,
@@ -24,6 +25,8 @@ pub struct Credentials {
     pub app_armor: Option<SecurityProfile>,
     /// What its SELinux label is to be; `None`: what the policy makes of podinit's own.
     pub se_linux: Option<SeLinuxOptions>,
+    /// Where it may not write; takes that no program gains rights.
+    pub landlock: Option<Landlock>,
     /// Value of HOME where nothing else sets it.
     pub home: Option<Vec<u8>>,
 }
@@ -115,6 +118,8 @@ pub fn credentials(
         seccomp: seccomp(pod, container),
         app_armor: app_armor_profile(pod, container),
         se_linux: se_linux_options(pod, container).cloned(),
+        // By what surrounds the container, not by what it asks for.
+        landlock: None,
         home: (pod.profile == Profile::Pod).then(|| accounts.home_of(user).unwrap_or(b"/").to_vec()),
     })
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use remedy::{Around, Knob, Signs, remedy};
 
+use super::cgroup::Controller;
 use super::isolation::{Isolation, ProcessNamespace, Root};
 use super::labels::{app_armor_profile, has_se_linux_label};
 use crate::spec::{Pod, Profile};
@@ -52,6 +53,8 @@ pub enum Fact {
     Cpu,
     /// Limits of memory.
     Memory,
+    /// Limits of processes.
+    Pids,
     /// Filters of system calls, with no_new_privs.
     Seccomp,
     /// The same without, which takes a right.
@@ -82,7 +85,7 @@ pub enum Fact {
 
 impl Fact {
     /// Each, in the order in which they are shown.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::UserNamespace,
         Self::MountNamespace,
         Self::ProcessNamespace,
@@ -98,6 +101,7 @@ impl Fact {
         Self::Cgroup,
         Self::Cpu,
         Self::Memory,
+        Self::Pids,
         Self::Ids,
         Self::OwnUsers,
         Self::ChangeUser,
@@ -127,6 +131,15 @@ impl Fact {
         self.words().1
     }
 
+    /// That limits by this controller can be had.
+    pub fn of_limits(controller: Controller) -> Self {
+        match controller {
+            Controller::Cpu => Self::Cpu,
+            Controller::Memory => Self::Memory,
+            Controller::Pids => Self::Pids,
+        }
+    }
+
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::UserNamespace => ("user-namespace", "user namespace"),
@@ -148,6 +161,7 @@ impl Fact {
             Self::Cgroup => ("cgroup", "control groups"),
             Self::Cpu => ("cpu", "limits of cpu"),
             Self::Memory => ("memory", "limits of memory"),
+            Self::Pids => ("pids", "limits of processes"),
             Self::Seccomp => ("seccomp", "seccomp with no_new_privs"),
             Self::SeccompByRight => ("seccomp-by-right", "seccomp without no_new_privs"),
             Self::Landlock => ("landlock", "Landlock"),
@@ -229,6 +243,8 @@ pub struct HostFacts {
     pub ids: Ids,
     /// Capabilities that podinit can hand on, as bits.
     pub capabilities: u64,
+    /// Version of Landlock's interface, where it was asked for and is there.
+    pub landlock: Option<u32>,
 }
 
 impl HostFacts {
@@ -255,6 +271,7 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
     let mounts = [Fact::MountNamespace, Fact::MountApi, Fact::MountAttributes, Fact::Openat2];
     ask(isolation.mounts, &mounts);
     ask(containers().any(|of| of.root.as_ref().is_some_and(Root::has_layer)), &[Fact::Overlay]);
+    ask(pod.iter().any(|(.., it)| it.security_context.read_only_root_filesystem), &[Fact::Landlock]);
     let has_processes = containers().any(|of| of.processes != ProcessNamespace::Host);
     ask(has_processes, &[Fact::ProcessNamespace, Fact::Proc]);
     ask(containers().any(|of| of.cgroup), &[Fact::CgroupNamespace]);
@@ -277,5 +294,6 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
     ask(pod.iter().any(|(.., it)| app_armor_profile(pod, it).is_some()), &[Fact::AppArmor]);
     ask(has_se_linux_label(pod), &[Fact::SeLinux]);
     ask(crate::plan::wants_cgroups(pod), &[Fact::Cpu, Fact::Memory]);
+    ask(pod.kubelet.pod_pids_limit.is_some(), &[Fact::Pids]);
     asked
 }

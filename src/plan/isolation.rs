@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::landlock::Landlock;
 use crate::spec::{
     Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox,
     TERMINATION_LOG, VolumeSource,
@@ -51,6 +52,8 @@ pub struct ContainerIsolation {
     pub cgroup: bool,
     /// What a container of a node has beside its files: /dev, /proc and /sys of its own, /etc/hosts.
     pub as_on_node: bool,
+    /// What stands in for a read-only root that was given up.
+    pub landlock: Option<Landlock>,
 }
 
 /// What a container has for a root.
@@ -138,7 +141,7 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
             };
             // A process namespace without a /proc of its own would show the wrong processes.
             let root = root.or_else(|| (processes != ProcessNamespace::Host).then_some(Root::Host));
-            ContainerIsolation { root, processes, cgroup: is_pod, as_on_node: is_pod }
+            ContainerIsolation { root, processes, cgroup: is_pod, as_on_node: is_pod, landlock: None }
         })
         .collect();
     if is_pod {

@@ -5,14 +5,15 @@ mod protection;
 
 use std::collections::BTreeSet;
 
-pub use protection::Protection;
+pub use protection::{Protection, Reduction};
 
 use super::cgroup::{Controller, limited_by};
 use super::credentials::{asks_for_identity, credentials};
 use super::facts::{Fact, HostFacts, Ids, Lack};
 use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
+use super::network::{NetworkPlan, Reach};
 use super::users::IDS_OF_POD;
-use super::{Accounts, Credentials};
+use super::{Accounts, Credentials, landlock};
 use crate::spec::{
     Capability, CapabilitySet, Container, ContainerKind, MountPropagation, Pod, RootfsLayer, VolumeSource,
 };
@@ -24,6 +25,8 @@ pub enum LossClass {
     Security,
     /// The pod runs, and a warning says so.
     Resource,
+    /// The same: its network ends at the pod.
+    Network,
 }
 
 /// One thing that a host cannot honour.
@@ -41,6 +44,33 @@ pub struct Loss {
     pub remedy: String,
     /// What accepts it; `None`: nothing does.
     pub protection: Option<Protection>,
+    /// What there is instead once it is accepted, where something may stand in.
+    pub instead: Option<Instead>,
+}
+
+/// What there is instead of what is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// Something weaker, in words.
+    Weaker(String),
+    /// Nothing, and why.
+    Nothing(String),
+}
+
+impl Instead {
+    /// In words that follow what is lost.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Weaker(words) | Self::Nothing(words) => words,
+        }
+    }
+}
+
+impl Loss {
+    /// What usually stands in for it does not.
+    pub fn is_unreplaced(&self) -> bool {
+        matches!(self.instead, Some(Instead::Nothing(_)))
+    }
 }
 
 /// A pod as this host can run it.
@@ -50,8 +80,8 @@ pub struct Fitted {
     pub pod: Pod,
     /// What surrounds it.
     pub isolation: Isolation,
-    /// What was given up.
-    pub without: BTreeSet<Protection>,
+    /// What was given up, and how any manifest is to be without it.
+    pub reduction: Reduction,
     /// The same, each with its cause.
     pub lost: Vec<Loss>,
 }
@@ -76,24 +106,38 @@ pub fn fitted(
     accepted: &BTreeSet<Protection>,
 ) -> Result<Fitted, Unfit> {
     let mut all = Vec::new();
-    let mut without = BTreeSet::new();
+    let mut reduction = Reduction { without: BTreeSet::new(), own: facts.own, landlock: facts.landlock };
     // What is given up may make something else impossible; each turn gives up one more, or is the last.
     loop {
-        let fitted_pod = reduced(pod, &without, facts.own);
-        let isolation = surrounding(&fitted_pod, images, &without).map_err(Unfit::Problems)?;
+        let fitted_pod = reduction.of(pod);
+        let mut isolation = surrounding(&fitted_pod, images, &reduction.without).map_err(Unfit::Problems)?;
         let lost = lost(&fitted_pod, &isolation, facts);
         let security = lost.into_iter().filter(|loss| loss.class == LossClass::Security);
         let (given_up, refused): (Vec<_>, Vec<_>) = security.partition(|loss| {
-            loss.protection.is_some_and(|it| accepted.contains(&it) && !without.contains(&it))
+            loss.protection.is_some_and(|it| accepted.contains(&it) && !reduction.without.contains(&it))
         });
-        if !refused.is_empty() {
+        // With Landlock comes what lets a filter be had without a right: the next turn tells.
+        let gives = |protection| given_up.iter().any(|loss| loss.protection == Some(protection));
+        let gives_root = gives(Protection::ReadOnlyRoot);
+        let is_final = |loss: &Loss| !(gives_root && loss.protection == Some(Protection::Seccomp));
+        if refused.iter().any(is_final) {
             return Err(Unfit::Losses(refused));
         }
         if given_up.is_empty() {
-            return Ok(Fitted { pod: fitted_pod, isolation, without, lost: all });
+            if reduction.without.contains(&Protection::ReadOnlyRoot) {
+                stand_in(pod, &mut isolation, facts.landlock);
+            }
+            return Ok(Fitted { pod: fitted_pod, isolation, reduction, lost: all });
         }
-        without.extend(given_up.iter().filter_map(|loss| loss.protection));
+        reduction.without.extend(given_up.iter().filter_map(|loss| loss.protection));
         all.extend(given_up);
+    }
+}
+
+/// What is there instead of read-only roots.
+fn stand_in(pod: &Pod, isolation: &mut Isolation, abi: Option<u32>) {
+    for ((.., container), of) in pod.iter().zip(&mut isolation.containers) {
+        of.landlock = landlock::landlock(pod, container, abi);
     }
 }
 
@@ -114,15 +158,6 @@ fn surrounding(pod: &Pod, images: &Images, without: &BTreeSet<Protection>) -> Re
     Ok(isolation)
 }
 
-/// The pod without these. `own` are the user and group of podinit.
-pub fn reduced(pod: &Pod, without: &BTreeSet<Protection>, own: (u32, u32)) -> Pod {
-    let mut pod = pod.clone();
-    for protection in without {
-        protection.take_from(&mut pod, own);
-    }
-    pod
-}
-
 /// What of a pod in these surroundings a host with these facts cannot honour. What nobody asked about counts
 /// as there: trying it will tell.
 pub fn lost(pod: &Pod, isolation: &Isolation, facts: &HostFacts) -> Vec<Loss> {
@@ -140,6 +175,30 @@ pub fn lost(pod: &Pod, isolation: &Isolation, facts: &HostFacts) -> Vec<Loss> {
     }
     judge.resources();
     judge.found
+}
+
+/// What a pod with this network lacks where nothing carries it to the outside.
+pub fn lost_of_network(network: &NetworkPlan, facts: &HostFacts) -> Option<Loss> {
+    let class = match network.reach {
+        Reach::Host | Reach::Itself => return None,
+        Reach::OutsideIfPossible => LossClass::Network,
+        Reach::Outside => LossClass::Security,
+    };
+    let lack = facts.lack(Fact::Pasta)?;
+    let published: Vec<String> = network.published.iter().map(ToString::to_string).collect();
+    let (field, what) = match published.is_empty() {
+        true => ("network", "a way out of the pod's network".to_owned()),
+        false => ("hostPort", format!("ports of the host that lead into the pod: {}", published.join(", "))),
+    };
+    Some(Loss {
+        field: field.to_owned(),
+        what,
+        class,
+        cause: lack.cause.clone(),
+        remedy: lack.remedy.clone(),
+        protection: None,
+        instead: None,
+    })
 }
 
 /// Each container with its position in its own list.
@@ -167,6 +226,7 @@ impl Judge<'_> {
             cause: lack.cause.clone(),
             remedy: lack.remedy.clone(),
             protection,
+            instead: None,
         });
     }
 
@@ -267,6 +327,10 @@ impl Judge<'_> {
             let field = format!("{path}.securityContext.readOnlyRootFilesystem");
             let what = format!("a read-only root for container {}", container.name);
             self.add(&field, &what, &lack, Some(Protection::ReadOnlyRoot));
+            let instead = landlock::instead(container, self.facts.landlock);
+            if let Some(loss) = self.found.last_mut() {
+                loss.instead = Some(instead);
+            }
         }
         for (position, mount) in container.volume_mounts.iter().enumerate() {
             let what = format!("volume {} in container {}", mount.name, container.name);
@@ -402,16 +466,22 @@ impl Judge<'_> {
     }
 
     fn resources(&mut self) {
-        for (controller, fact) in [(Controller::Cpu, Fact::Cpu), (Controller::Memory, Fact::Memory)] {
-            let Some(lack) = self.lack(&[fact]) else { continue };
+        for controller in Controller::ALL {
+            let Some(lack) = self.lack(&[Fact::of_limits(controller)]) else { continue };
             for who in limited_by(self.pod, controller) {
                 self.found.push(Loss {
-                    field: format!("resources.limits.{}", controller.name()),
+                    field: match controller {
+                        Controller::Cpu | Controller::Memory => {
+                            format!("resources.limits.{}", controller.name())
+                        }
+                        Controller::Pids => "podPidsLimit".to_owned(),
+                    },
                     what: format!("the {} limit of {who}", controller.name()),
                     class: LossClass::Resource,
                     cause: lack.cause.clone(),
                     remedy: lack.remedy.clone(),
                     protection: None,
+                    instead: None,
                 });
             }
         }

@@ -13,6 +13,7 @@ mod features;
 mod hosts;
 mod isolation;
 mod labels;
+mod landlock;
 mod lost;
 mod mounts;
 mod network;
@@ -42,7 +43,10 @@ pub use isolation::{
     ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation, missing_image_volumes,
 };
 pub use labels::{DEFAULT_APP_ARMOR, app_armor_profile, has_se_linux_label, se_linux_label};
-pub use lost::{Fitted, Loss, LossClass, Protection, Unfit, fitted, lost, reduced};
+pub use landlock::{Landlock, Writable};
+pub use lost::{
+    Fitted, Instead, Loss, LossClass, Protection, Reduction, Unfit, fitted, lost, lost_of_network,
+};
 pub use mounts::{Mount, MountPlan, MountSource, VolumePlace, volume_place};
 pub use network::{NAME_SERVER, NetworkPlan, POD_ADDRESS, Published, Reach, network};
 pub use projected::{VolumeFile, volume_files};

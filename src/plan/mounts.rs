@@ -202,8 +202,6 @@ fn volume<'v>(
     let Some((position, volume)) = volume else {
         return Err(format!("cannot mount volume {}: the pod has none of this name", mount.name));
     };
-    let of_claim = matches!(volume.source, VolumeSource::PersistentVolumeClaim { read_only: true, .. });
-    let of_files = matches!(volume.source, VolumeSource::Projected(_));
     let of_image = matches!(volume.source, VolumeSource::Image { .. });
     let sub_path = match &mount.sub_path {
         SubPath::Whole => String::new(),
@@ -215,14 +213,24 @@ fn volume<'v>(
     Ok(Mount {
         path: mount.mount_path.clone(),
         source: MountSource::Volume { volume: position, sub_path },
-        // Kubernetes mounts what it writes itself for reading only.
-        read_only: mount.read_only || of_claim || of_files || of_image,
+        read_only: is_read_only(pod, mount),
         no_execution: of_image,
         // Nothing of an image can be written to, whatever is mounted in its directory.
         recursive_read_only: if of_image { RecursiveReadOnly::Enabled } else { mount.recursive_read_only },
         propagation: mount.mount_propagation,
         name: format!("volume {:?} at {}", mount.name, mount.mount_path),
     })
+}
+
+/// Whether the container cannot write there. Kubernetes mounts what it writes itself for reading only.
+pub(super) fn is_read_only(pod: &Pod, mount: &VolumeMount) -> bool {
+    let volume = pod.volumes.iter().find(|volume| volume.name == mount.name);
+    mount.read_only
+        || volume.is_some_and(|volume| match volume.source {
+            VolumeSource::PersistentVolumeClaim { read_only, .. } => read_only,
+            VolumeSource::Projected(_) | VolumeSource::Image { .. } => true,
+            VolumeSource::EmptyDir(_) | VolumeSource::HostPath(_) => false,
+        })
 }
 
 /// What a subPathExpr comes to (rule 148).

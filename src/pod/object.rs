@@ -30,6 +30,8 @@ pub struct Identity {
     pub host_ips: Vec<Text>,
     /// Addresses of the pod; none before it has any.
     pub pod_ips: Vec<Text>,
+    /// What the pod asks for and this host does not give, each in a sentence.
+    pub lost: Vec<Text>,
 }
 
 impl Identity {
@@ -42,6 +44,7 @@ impl Identity {
             qos_class: "BestEffort",
             host_ips: Vec::new(),
             pod_ips: Vec::new(),
+            lost: Vec::new(),
         }
     }
 }
@@ -71,7 +74,7 @@ pub fn kubernetes_pod(
         "kind": "Pod",
         "metadata": metadata,
         "spec": spec(pod, identity),
-        "status": pod_status(status, identity),
+        "status": pod_status(pod, status, identity),
     })
 }
 
@@ -299,7 +302,7 @@ pub(super) fn resources(resources: &Resources) -> Value {
     object
 }
 
-fn pod_status(status: &PodStatus, identity: &Identity) -> Value {
+fn pod_status(pod: &Pod, status: &PodStatus, identity: &Identity) -> Value {
     let phase = match status.phase {
         Phase::Pending => "Pending",
         Phase::Running => "Running",
@@ -313,19 +316,39 @@ fn pod_status(status: &PodStatus, identity: &Identity) -> Value {
     });
     put(&mut object, "reason", json!(status.reason));
     put(&mut object, "message", json!(status.message));
-    put(&mut object, "conditions", status.conditions.iter().map(condition).collect());
+    let lost = (!identity.lost.is_empty()).then(|| degraded(status, &identity.lost));
+    put(&mut object, "conditions", status.conditions.iter().map(condition).chain(lost).collect());
     put(&mut object, "hostIP", json!(identity.host_ips.first()));
     put(&mut object, "podIP", json!(identity.pod_ips.first()));
     let addresses = |all: &[Text]| all.iter().map(|ip| json!({"ip": ip})).collect();
     put(&mut object, "hostIPs", addresses(&identity.host_ips));
     put(&mut object, "podIPs", addresses(&identity.pod_ips));
     let list = |statuses: &[ContainerStatus]| {
-        statuses.iter().map(|status| container_status(status, identity)).collect()
+        let status = |status: &ContainerStatus| {
+            let mut object = container_status(status, identity);
+            let found = pod.iter().find(|(.., container)| container.name == status.name);
+            if let Some((.., container)) = found {
+                put(&mut object, "volumeMounts", isolation::status_of_mounts(container));
+            }
+            object
+        };
+        statuses.iter().map(status).collect()
     };
     put(&mut object, "initContainerStatuses", list(&status.init_container_statuses));
     put(&mut object, "containerStatuses", list(&status.container_statuses));
     put(&mut object, "ephemeralContainerStatuses", list(&status.ephemeral_container_statuses));
     object
+}
+
+/// A condition of podinit's own, which is there where something is lost (ROOTLESS-07): one loss a line.
+fn degraded(status: &PodStatus, lost: &[Text]) -> Value {
+    json!({
+        "type": "podinit.dev/Degraded",
+        "status": "True",
+        "lastTransitionTime": time(status.start_time),
+        "reason": "NotHonoured",
+        "message": lost.join("\n"),
+    })
 }
 
 fn condition(condition: &Condition) -> Value {

@@ -35,11 +35,6 @@ pub(crate) fn tried_facts(asked: &BTreeSet<Fact>) -> HostFacts {
     facts
 }
 
-/// User and group that podinit runs as.
-pub(crate) fn own_ids() -> (u32, u32) {
-    (geteuid().as_raw(), getegid().as_raw())
-}
-
 /// What was asked for, as far as it is not certain: root without a filter of system calls may make what he
 /// likes, and learns from the real try what he may not.
 pub(crate) fn facts(asked: &BTreeSet<Fact>) -> HostFacts {
@@ -66,10 +61,11 @@ fn nothing_asked() -> HostFacts {
     HostFacts {
         found: BTreeMap::new(),
         is_privileged,
-        own: own_ids(),
+        own: (geteuid().as_raw(), getegid().as_raw()),
         own_groups: own_groups(),
         ids: if is_privileged { Ids::Host } else { Ids::Single },
         capabilities: sys::permitted_capabilities().unwrap_or(0),
+        landlock: None,
     }
 }
 
@@ -117,14 +113,22 @@ impl HostFacts {
                 Some(errno) => refused(errno),
                 None => missing("no range of ids is free"),
             }),
-            Look::Landlock => sys::landlock_version().map(|abi| format!("ABI {abi}")).map_err(refused),
+            Look::Landlock => {
+                let version = sys::landlock_version();
+                self.landlock = version.ok();
+                version.map(|abi| format!("ABI {abi}")).map_err(refused)
+            }
             Look::AppArmor => {
                 here(reads("/sys/module/apparmor/parameters/enabled").is_some_and(|text| text == "Y"))
             }
             Look::SeLinux => here(Path::new("/sys/fs/selinux/enforce").exists()),
             Look::Pasta => {
-                let found = network::program().map(|path| path.display().to_string());
-                found.ok_or_else(|| missing("there is no program of this name"))
+                let path = network::program().ok_or_else(|| missing("it is not installed"))?;
+                network::try_device().map_err(|error| Lack {
+                    cause: format!("{}: {}", network::DEVICE, cause(error)),
+                    remedy: network::remedy(network::DEVICE).to_owned(),
+                })?;
+                Ok(path.display().to_string())
             }
             Look::Cgroups(controller) => of_cgroups(controller),
         }

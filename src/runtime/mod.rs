@@ -37,7 +37,7 @@ use nix::sys::epoll::Epoll;
 
 pub(crate) use cause::cause;
 pub(crate) use cgroup::not_enforced;
-pub(crate) use facts::{all_facts, facts, own_ids, tried_facts};
+pub(crate) use facts::{all_facts, facts, tried_facts};
 pub(crate) use host::host_memory;
 pub(crate) use init::Machine;
 pub(crate) use input::read_standard_input;
@@ -83,6 +83,8 @@ pub(crate) struct Job {
     pub(crate) status_file: Option<PathBuf>,
     /// Where events are appended.
     pub(crate) event_file: Option<PathBuf>,
+    /// What was given up of the pod, in sentences.
+    pub(crate) lost: Vec<String>,
     /// A pod with limits that this host does not enforce is refused.
     pub(crate) strict: bool,
     /// Files whose changes are taken over while the pod runs.

@@ -84,6 +84,7 @@ impl Reporter {
             qos_class: plan::qos_class(pod).name(),
             host_ips: texts(&host.addresses),
             pod_ips: if has_network { Vec::new() } else { texts(&host.pod_addresses) },
+            lost: Vec::new(),
         };
         Ok(Some(Self {
             status: status.map(StatusFile::new).transpose()?,
@@ -95,6 +96,16 @@ impl Reporter {
     /// The pod has a network of its own, with these addresses.
     pub(super) fn set_pod_addresses(&mut self, addresses: &[IpAddr]) {
         self.identity.pod_ips = texts(addresses);
+        self.status_changed();
+    }
+
+    /// The host does not give the pod this, in sentences. What was told already is not told again.
+    pub(super) fn lose(&mut self, lost: &[String]) {
+        for sentence in lost {
+            if !self.identity.lost.iter().any(|told| **told == **sentence) {
+                self.identity.lost.push(sentence.as_str().into());
+            }
+        }
         self.status_changed();
     }
 

@@ -109,7 +109,7 @@ impl Supervisor {
         let mut environment = Environment::new();
         let has_network = job.isolation.network;
         let files = (job.status_file, job.event_file);
-        let reporter = Reporter::new(&job.pod, &mut environment, &job.manifests, files, has_network)?;
+        let mut reporter = Reporter::new(&job.pod, &mut environment, &job.manifests, files, has_network)?;
         let watch = job.watched.map(Watch::new).transpose()?;
         if let Some(watch) = &watch {
             epoll.add(watch.fd(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Watch.into()))?;
@@ -124,6 +124,10 @@ impl Supervisor {
         let ends_by_itself = job.isolation.has_own_processes();
         let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict, ends_by_itself);
         let cgroups = cgroups.map_err(io::Error::other)?;
+        if let Some(reporter) = &mut reporter {
+            reporter.lose(&job.lost);
+            reporter.lose(&cgroups.complaints(&job.pod));
+        }
         let oom_scores = OomScores::open(&job.pod);
         Ok(Self {
             machine: JobMachine::new(job.pod, now).exit_code_from(job.exit_code_from),

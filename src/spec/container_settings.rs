@@ -9,7 +9,7 @@ use super::fields::Place;
 use super::name;
 use super::pod::{Container, ContainerId, ContainerKind, CrashLoopBackOff, HookKind, Notify, Pod};
 use super::rootfs::{rootfs, rootfs_keys};
-use super::settings::{back_off, is_annotation, timeout};
+use super::settings::{back_off, boolean, is_annotation, timeout};
 use super::suggest::nearest;
 use super::tree::{Value, cut};
 
@@ -317,21 +317,6 @@ fn path(item: &Item<'_>, written: &str) -> Option<String> {
 fn words<'a>(item: &Item<'a>) -> Vec<&'a str> {
     let words = item.string().unwrap_or_default().split(',').map(str::trim);
     words.filter(|word| !word.is_empty()).collect()
-}
-
-/// A boolean in TOML, its word in an annotation.
-fn boolean(item: &Item<'_>) -> Option<bool> {
-    if !is_annotation(item) {
-        return item.boolean();
-    }
-    match item.string()? {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => {
-            item.refuse("one of \"true\", \"false\"", "write \"true\", or remove it");
-            None
-        }
-    }
 }
 
 /// `socket`, or `fd:` and the number of a descriptor.

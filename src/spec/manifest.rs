@@ -43,9 +43,9 @@ impl<'a> Form<'a> {
     fn pod(&self, fields: &mut Fields<'_>) -> Option<Pod> {
         let (metadata, mut settings) = self.yaml_metadata(fields);
         let profile = settings.profile(self.options, Profile::Pod);
-        let back_off = settings.back_off();
+        let (back_off, kubelet) = (settings.back_off(), settings.kubelet.read());
         let pod = self.spec_below(fields, profile, &mut settings, metadata)?;
-        Some(Pod { crash_loop_back_off: back_off, ..pod })
+        Some(Pod { crash_loop_back_off: back_off, kubelet, ..pod })
     }
 
     /// The field `spec` of an object or a template; the delays are the caller's.
@@ -72,11 +72,11 @@ impl<'a> Form<'a> {
             });
             let (labels, (annotations, mut settings)) = read.unwrap_or_default();
             let profile = settings.profile(self.options, Profile::Pod);
-            let back_off = settings.back_off();
+            let (back_off, kubelet) = (settings.back_off(), settings.kubelet.read());
             let named = self.metadata_of(owner.name.unwrap_or_default(), owner.namespace);
             let metadata = Metadata { labels, annotations, ..named };
             let pod = self.spec_below(fields, profile, &mut settings, metadata)?;
-            Some(Pod { crash_loop_back_off: back_off, ..pod })
+            Some(Pod { crash_loop_back_off: back_off, kubelet, ..pod })
         })?
     }
 
@@ -107,9 +107,9 @@ impl<'a> Form<'a> {
             let (metadata, _) = self.metadata(fields);
             let mut settings = Settings::take_keys(fields);
             let profile = settings.profile(self.options, Profile::Process);
-            let back_off = settings.back_off();
+            let (back_off, kubelet) = (settings.back_off(), settings.kubelet.read());
             let spec = self.spec(fields, profile, &mut settings, metadata);
-            Pod { crash_loop_back_off: back_off, ..spec }
+            Pod { crash_loop_back_off: back_off, kubelet, ..spec }
         })
     }
 
@@ -185,6 +185,7 @@ impl<'a> Form<'a> {
             restart_policy,
             termination_grace_period,
             crash_loop_back_off: Default::default(),
+            kubelet: Default::default(),
             resources: resources.unwrap_or_default(),
             service_account_name: service_account_name(fields),
             // The caller has them.

@@ -17,6 +17,7 @@ mod fields;
 mod handler;
 mod job;
 mod kind;
+mod kubelet;
 mod kubernetes;
 mod lifecycle;
 mod limits;
@@ -59,6 +60,7 @@ pub use environment::{
     ResourceRef, env_file, volume_env_file,
 };
 pub use expand::expand;
+pub use kubelet::{KubeletConfiguration, MemoryReservationPolicy};
 pub use kubernetes::check_for_kubernetes;
 pub use limits::{MAX_DEPTH, MAX_NODES, MAX_SIZE};
 pub use origins::Origins;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::config::Objects;
 use super::environment::{EnvFrom, EnvVar};
+use super::kubelet::KubeletConfiguration;
 use super::resources::Resources;
 use super::rootfs::Rootfs;
 use super::sandbox::Sandbox;
@@ -38,6 +39,8 @@ pub struct Pod {
     pub job: Option<Job>,
     /// Of the pod as a whole, which replace the sum of the containers' (rule 164).
     pub resources: Resources,
+    /// What a kubelet's configuration would say of the pod's control groups.
+    pub kubelet: KubeletConfiguration,
     /// As written, a word that variables may tell and nothing more on one host.
     pub service_account_name: Arc<str>,
     /// What stands beside the pod in the manifest, for its variables.
@@ -520,6 +523,7 @@ impl Pod {
             readiness_gates: Vec::new(),
             job: None,
             resources: Resources::default(),
+            kubelet: KubeletConfiguration::default(),
             service_account_name: Arc::from("default"),
             objects: Arc::default(),
             sandbox: Sandbox::default(),

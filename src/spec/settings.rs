@@ -5,6 +5,7 @@ use super::Options;
 use super::container_settings::{self, ContainerSettings, StartAfter};
 use super::decode::{Fields, Item};
 use super::fields::Place;
+use super::kubelet::{self, KubeletSettings};
 use super::pod::{CrashLoopBackOff, Pod, Profile};
 use super::suggest::nearest;
 use super::tree::{Value, cut};
@@ -18,8 +19,18 @@ pub(super) const NETWORK: &str = "network";
 const INITIAL_DELAY: &str = "crashLoopBackOff.initialDelaySeconds";
 const MAX_DELAY: &str = "crashLoopBackOff.maxDelaySeconds";
 
-/// Every setting; in TOML these are the paths of plain keys.
-pub(super) const NAMES: [&str; 4] = [PROFILE, NETWORK, INITIAL_DELAY, MAX_DELAY];
+/// Every setting but a kubelet's; in TOML these are the paths of plain keys.
+const NAMES: [&str; 4] = [PROFILE, NETWORK, INITIAL_DELAY, MAX_DELAY];
+
+/// Every setting.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().chain(kubelet::NAMES)
+}
+
+/// Whether this key at the top of a TOML file is a setting, and no table of several.
+pub(super) fn is_plain_key(key: &str) -> bool {
+    [PROFILE, NETWORK].contains(&key) || kubelet::NAMES.contains(&key)
+}
 
 /// About thirty years; more makes no sense and fewer digits fit a duration exactly.
 pub(super) const MOST_SECONDS: f64 = 1e9;
@@ -32,6 +43,8 @@ pub(super) struct Settings<'a> {
     pub network: Option<Item<'a>>,
     initial_delay: Option<Item<'a>>,
     max_delay: Option<Item<'a>>,
+    /// What a kubelet's configuration would say.
+    pub kubelet: KubeletSettings<'a>,
     /// Those of single containers, by name.
     containers: Vec<(&'a str, ContainerSettings<'a>)>,
 }
@@ -48,12 +61,19 @@ impl<'a> Settings<'a> {
             NETWORK => &mut self.network,
             INITIAL_DELAY => &mut self.initial_delay,
             MAX_DELAY => &mut self.max_delay,
+            _ if kubelet::NAMES.contains(&name) => {
+                if let Some(slot) = self.kubelet.slot(name) {
+                    *slot = Some(item.clone());
+                }
+                item.scope.was_read(&item.path, item.key);
+                return true;
+            }
             _ => {
                 let help = match meant(name) {
                     Some(name) => format!("write `{PREFIX}{name}`"),
                     None => format!(
                         "known are {}, and {PREFIX}CONTAINER. followed by {}",
-                        NAMES.map(|name| format!("{PREFIX}{name}")).join(", "),
+                        names().map(|name| format!("{PREFIX}{name}")).collect::<Vec<_>>().join(", "),
                         container_settings::NAMES.join(", ")
                     ),
                 };
@@ -114,7 +134,7 @@ impl<'a> Settings<'a> {
         let of_containers = self.containers.iter().flat_map(|(_, settings)| settings.items());
         let of_pod =
             [&self.profile, &self.network, &self.initial_delay, &self.max_delay].into_iter().flatten();
-        for item in of_pod.chain(of_containers) {
+        for item in of_pod.chain(self.kubelet.items()).chain(of_containers) {
             let message = format!("cannot use annotation \"{}\" here", item.name);
             let help = match template {
                 "" => "remove it".to_owned(),
@@ -153,7 +173,8 @@ impl<'a> Settings<'a> {
             })
         });
         let (initial_delay, max_delay) = delays.unwrap_or_default();
-        Self { profile, network, initial_delay, max_delay, containers: Vec::new() }
+        let kubelet = KubeletSettings::take_keys(fields);
+        Self { profile, network, initial_delay, max_delay, kubelet, containers: Vec::new() }
     }
 
     /// The profile: the option, else the manifest, else `default`.
@@ -178,7 +199,7 @@ fn meant(name: &str) -> Option<String> {
         let setting = nearest(setting, known()).or_else(|| known().find(is_end))?;
         Some(format!("{container}.{setting}"))
     };
-    nearest(name, NAMES.into_iter()).map(str::to_owned).or_else(of_container)
+    nearest(name, names()).map(str::to_owned).or_else(of_container)
 }
 
 /// Delays between restarts (rule 114): a maximum below the usual first delay is the first delay as well.
@@ -226,22 +247,29 @@ pub(super) fn is_annotation(item: &Item<'_>) -> bool {
 /// Seconds, with a fraction; a string of digits in an annotation.
 pub(super) fn seconds(item: &Item<'_>) -> Option<Duration> {
     let help = "write seconds, such as 0.5 or 10";
+    let seconds = decimal(item, "a number of seconds is wanted", help)?;
+    // Also false for NaN.
+    if (0.0..=MOST_SECONDS).contains(&seconds) {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    item.refuse(if seconds < 0.0 { "less than 0" } else { "more than a delay can be" }, help);
+    None
+}
+
+/// A number with a fraction; a string of digits in an annotation.
+pub(super) fn decimal(item: &Item<'_>, wanted: &str, help: &str) -> Option<f64> {
     let is_annotation = is_annotation(item);
     if is_annotation {
         // Kubernetes has strings in annotations, and nothing else.
         item.string()?;
     }
-    let seconds = match &item.node.value {
-        Value::Integer(value) => *value as f64,
-        Value::Float(value) => *value,
+    match &item.node.value {
+        Value::Integer(value) => return Some(*value as f64),
+        Value::Float(value) => return Some(*value),
         Value::String(text) if is_annotation => {
-            let decimal = text.chars().all(|c| c.is_ascii_digit() || c == '.');
-            match text.parse().ok().filter(|_| decimal) {
-                Some(value) => value,
-                None => {
-                    item.refuse("a number of seconds is wanted", help);
-                    return None;
-                }
+            let is_decimal = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+            if let Some(value) = text.parse().ok().filter(|_| is_decimal) {
+                return Some(value);
             }
         }
         Value::Unreadable => return None,
@@ -250,15 +278,23 @@ pub(super) fn seconds(item: &Item<'_>) -> Option<Duration> {
         | Value::String(_)
         | Value::Date
         | Value::List(_)
-        | Value::Mapping(_) => {
-            item.refuse("a number of seconds is wanted", help);
-            return None;
-        }
-    };
-    // Also false for NaN.
-    if (0.0..=MOST_SECONDS).contains(&seconds) {
-        return Duration::try_from_secs_f64(seconds).ok();
+        | Value::Mapping(_) => {}
     }
-    item.refuse(if seconds < 0.0 { "less than 0" } else { "more than a delay can be" }, help);
+    item.refuse(wanted, help);
     None
+}
+
+/// A boolean in TOML, its word in an annotation.
+pub(super) fn boolean(item: &Item<'_>) -> Option<bool> {
+    if !is_annotation(item) {
+        return item.boolean();
+    }
+    match item.string()? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => {
+            item.refuse("one of \"true\", \"false\"", "write \"true\", or remove it");
+            None
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! touches was made before the clone: it does not allocate, lock, drop, log or panic.
 
 mod credentials;
+mod landlock;
 mod mounts;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use super::life;
 pub(crate) use credentials::{
     CredentialOp, FilterInstruction, effective_capabilities, give_away, is_filtered, permitted_capabilities,
 };
+pub(crate) use landlock::LandlockRule;
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};
 

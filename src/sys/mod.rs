@@ -19,8 +19,8 @@ mod trial;
 mod wait;
 
 pub(crate) use child::{
-    ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, MakeKind, MountOp, Slot,
-    StartReport, effective_capabilities, give_away, is_filtered, permitted_capabilities,
+    ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, LandlockRule, MakeKind, MountOp,
+    Slot, StartReport, effective_capabilities, give_away, is_filtered, permitted_capabilities,
 };
 pub(crate) use datagram::{Datagram, receive};
 pub(crate) use descriptors::{bytes_available, change_mode, close_from, close_others, has_attribute};

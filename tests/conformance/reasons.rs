@@ -21,17 +21,18 @@ pub enum Never {
     Controllers,
     /// Nothing stands between the supervisor and its processes.
     Runtime,
+    /// What cannot be is refused before anything is started.
+    Waiting,
 }
 
 /// What podinit lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Missing {
-    Addresses,
+    Changes,
+    Ephemeral,
     Limits,
     Logs,
-    Mounts,
-    Privileges,
-    TerminationMessages,
+    SeLinux,
 }
 
 impl Reason {
@@ -40,18 +41,21 @@ impl Reason {
         match self {
             Self::Never(Never::Images) => "about pulling an image, or what the configuration of one says",
             Self::Never(Never::Node) => "about the order in which a node stops its pods",
-            Self::Never(Never::Controllers) => "about controllers that set conditions of the pod",
-            Self::Never(Never::Runtime) => "about a container runtime that is down",
-            Self::NotYet(Missing::Addresses) => {
-                "needs a network, host names or a hosts file of the pod's own"
+            Self::Never(Never::Controllers) => {
+                "about controllers that set conditions of the pod, or decide whether it is admitted"
             }
-            Self::NotYet(Missing::Limits) => {
-                "needs MemoryQoS, singleProcessOOMKill or limits of huge pages, swap, disk or processes"
+            Self::Never(Never::Runtime) => {
+                "about a container runtime that is down, or does not know how to do something"
             }
+            Self::Never(Never::Waiting) => {
+                "about a pod that waits for an object, or has failed for what its node forbids: podinit refuses its \
+                 manifest before anything is started"
+            }
+            Self::NotYet(Missing::Changes) => "needs annotations that change while the pod runs",
+            Self::NotYet(Missing::Ephemeral) => "needs containers that are added while the pod runs",
+            Self::NotYet(Missing::Limits) => "needs swap, huge pages, or limits of disk space",
             Self::NotYet(Missing::Logs) => "needs log files",
-            Self::NotYet(Missing::Mounts) => "needs volumes or mounts",
-            Self::NotYet(Missing::Privileges) => "needs users, capabilities, sysctls or namespaces",
-            Self::NotYet(Missing::TerminationMessages) => "needs termination messages",
+            Self::NotYet(Missing::SeLinux) => "needs a kernel with SELinux to be shown on",
         }
     }
 }
@@ -61,7 +65,7 @@ impl Never {
     pub fn is_allowed(self, tier: &str) -> bool {
         match self {
             Self::Images => true,
-            Self::Controllers | Self::Node | Self::Runtime => tier == "extra",
+            Self::Controllers | Self::Node | Self::Runtime | Self::Waiting => tier == "extra",
         }
     }
 }
@@ -88,115 +92,19 @@ pub const UNPROVED: &[(Reason, &[&str])] = &[
             "ARGS-004",
         ],
     ),
-    (Reason::Never(Never::Controllers), &["COND-016"]),
+    (Reason::Never(Never::Controllers), &["COND-016", "SEC-031"]),
     (Reason::Never(Never::Node), &["SHUTDOWN-001", "SHUTDOWN-003", "SHUTDOWN-004"]),
-    (Reason::Never(Never::Runtime), &["DEL-020"]),
+    (Reason::Never(Never::Runtime), &["DEL-020", "SEC-051"]),
     (
-        Reason::NotYet(Missing::Addresses),
-        &[
-            "RUNTIME-020",
-            "HOST-001",
-            "HOST-003",
-            "HOST-004",
-            "HOST-007",
-            "HOST-008",
-            "HOST-011",
-            "HOST-012",
-            "HOST-013",
-        ],
+        Reason::Never(Never::Waiting),
+        &["COND-003", "COND-005", "COND-006", "COND-009", "COND-010", "COND-012", "SEC-055"],
     ),
+    (Reason::NotYet(Missing::Changes), &["ENV-007"]),
+    (Reason::NotYet(Missing::Ephemeral), &["FILEKEY-012"]),
     (
         Reason::NotYet(Missing::Limits),
-        &[
-            "DEL-015",
-            "OOM-005",
-            "MEMQOS-002",
-            "MEMQOS-004",
-            "MEMQOS-006",
-            "MEMQOS-007",
-            "MEMQOS-009",
-            "MEMQOS-010",
-            "MEMQOS-013",
-            "MEMQOS-016",
-            "MEMQOS-020",
-            "MEMQOS-022",
-            "SWAP-005",
-            "SWAP-006",
-            "SWAP-007",
-            "SWAP-009",
-            "SWAP-011",
-            "SWAP-012",
-            "PIDS-001",
-            "ENV-017",
-        ],
+        &["DEL-015", "SWAP-006", "SWAP-007", "SWAP-009", "SWAP-011", "SWAP-012", "ENV-017"],
     ),
-    (Reason::NotYet(Missing::Logs), &["RUNTIME-015", "LOG-001", "LOG-002", "LOG-003"]),
-    (
-        Reason::NotYet(Missing::Mounts),
-        &[
-            "ENV-005",
-            "ENV-006",
-            "ENV-007",
-            "ENV-008",
-            "SEC-049",
-            "SEC-051",
-            "FILEKEY-012",
-            "COND-003",
-            "COND-005",
-            "COND-006",
-            "COND-009",
-            "COND-010",
-            "COND-012",
-        ],
-    ),
-    (
-        Reason::NotYet(Missing::Privileges),
-        &[
-            "RUNTIME-019",
-            "SEC-001",
-            "SEC-002",
-            "SEC-003",
-            "SEC-004",
-            "SEC-005",
-            "SEC-006",
-            "SEC-007",
-            "SEC-009",
-            "SEC-010",
-            "SEC-011",
-            "SEC-015",
-            "SEC-016",
-            "SEC-017",
-            "SEC-018",
-            "SEC-020",
-            "SEC-021",
-            "SEC-022",
-            "SEC-025",
-            "SEC-026",
-            "SEC-029",
-            "SEC-030",
-            "SEC-031",
-            "SEC-032",
-            "SEC-033",
-            "SEC-034",
-            "SEC-035",
-            "SEC-037",
-            "SEC-038",
-            "SEC-039",
-            "SEC-040",
-            "SEC-041",
-            "SEC-042",
-            "SEC-043",
-            "SEC-044",
-            "SEC-045",
-            "SEC-046",
-            "SEC-048",
-            "SEC-053",
-            "SEC-055",
-            "SEC-056",
-        ],
-    ),
-    (
-        Reason::NotYet(Missing::TerminationMessages),
-        &["RUNTIME-005", "RUNTIME-006", "RUNTIME-007", "RUNTIME-008"],
-    ),
+    (Reason::NotYet(Missing::Logs), &["LOG-001", "LOG-002", "LOG-003"]),
+    (Reason::NotYet(Missing::SeLinux), &["SEC-038", "SEC-039", "SEC-040"]),
 ];

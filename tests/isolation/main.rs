@@ -14,6 +14,7 @@
 
 mod accounts;
 mod ahead;
+mod cases;
 mod death;
 mod descriptors;
 mod file_keys;

@@ -31,10 +31,13 @@ fn process(mark: &str) -> PathBuf {
     found.unwrap()
 }
 
-/// The first id on this host of a pod that runs, by the line that its container prints of /proc/self/uid_map.
+/// The first id on this host of a pod that runs, by the line that its container prints of /proc/self/uid_map; it
+/// has 65536 of them.
 fn first_of(running: &Running) -> u32 {
     let line = running.line();
-    line.split_ascii_whitespace().nth(3).unwrap().parse().unwrap()
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    assert_eq!(words[4], "65536", "{line}");
+    words[3].parse().unwrap()
 }
 
 /// The files that say who has which ids, with these lines, in a mount namespace of the test's own.

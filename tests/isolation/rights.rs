@@ -169,10 +169,15 @@ fn supplementary_groups_are_exactly_those_asked_for() {
 #[test]
 fn set_user_id_programs_gain_nothing_unless_allowed() {
     for who in Who::among(&[Who::Root, Who::Ranged]) {
-        for (allow, expected) in [("false", "effective 1001 1002"), ("true", "effective 0 1002")] {
+        for (allow, expected) in [
+            (", allowPrivilegeEscalation = false", "effective 1001 1002"),
+            (", allowPrivilegeEscalation = true", "effective 0 1002"),
+            // As where it is left out.
+            ("", "effective 0 1002"),
+        ] {
             let inner = "[\"sh\", \"-c\", \"/bin/probe effective >> /shared/others\"]";
             let keys = format!(
-                "securityContext = {{ runAsUser = 1001, allowPrivilegeEscalation = {allow} }}\n\
+                "securityContext = {{ runAsUser = 1001{allow} }}\n\
                  lifecycle.postStart.exec.command = {inner}\nreadinessProbe.exec.command = {inner}\n\
                  readinessProbe.periodSeconds = 0.1\nvolumeMounts = [{{ name = \"shared\", mountPath = \"/shared\" }}]"
             );

@@ -143,3 +143,36 @@ fn descendants_that_hold_the_output_open_do_not_keep_the_pod() {
     go.say("on");
     assert_eq!(podinit.end().code(), 5);
 }
+
+/// PID1-03: while orphans end all the time, every probe gets its own result and the container its own end.
+#[test]
+fn pid1_03_orphans_that_end_all_the_time_take_nobody_s_result() {
+    let directory = Directory::new();
+    let manifest = r#"
+        [[containers]]
+        name = "main"
+        command = ["sh", "-c", """
+            while [ $(wc -l < good) -lt 101 ] || [ $(wc -l < bad) -lt 101 ]; do
+                for one in 1 2 3 4 5 6 7 8; do (true & exit 3) & done
+                wait
+            done
+            exit 7"""]
+        livenessProbe = { exec.command = ["sh", "-c", "echo >> good"], periodSeconds = 0.01, failureThreshold = 1 }
+        readinessProbe = { exec.command = ["sh", "-c", "echo >> bad; exit 9"], periodSeconds = 0.01 }
+    "#;
+    for name in ["good", "bad"] {
+        directory.file(name, "");
+    }
+    let mut command = run(&directory, manifest);
+    let ended = Running::start(command.arg("-v").current_dir(directory.path("."))).end();
+    assert_eq!(ended.code(), 7, "{ended:?}");
+    let of = |kind: &str| -> Vec<&String> {
+        ended.stderr.iter().filter(|line| line.contains(&format!("{kind} probe of container main"))).collect()
+    };
+    assert!(of("liveness").is_empty(), "{:?}", of("liveness"));
+    let failed = of("readiness");
+    assert!(failed.len() >= 100, "{}", failed.len());
+    let last = failed.len() - 1;
+    // The last one may have been ended with its container.
+    assert!(failed[..last].iter().all(|line| line.ends_with("failed: exit code 9")), "{failed:?}");
+}

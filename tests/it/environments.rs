@@ -151,6 +151,29 @@ impl Host {
         Running::start(&mut command).end()
     }
 
+    /// The user whom podinit runs as there.
+    fn user(&self) -> u32 {
+        if matches!(self.environment, Root | Docker | Unfiltered) { 0 } else { 1000 }
+    }
+
+    /// A filter under which the kernel has no landlock_create_ruleset(2), which has the number 444 everywhere.
+    fn without_landlock(&self) -> String {
+        let instructions: [(u16, u8, u8, u32); 4] = [
+            (0x20, 0, 0, 0),                // load the number
+            (0x15, 0, 1, 444),              // skip one unless it is this
+            (0x06, 0, 0, 0x0005_0000 | 38), // SECCOMP_RET_ERRNO, ENOSYS
+            (0x06, 0, 0, 0x7fff_0000),      // SECCOMP_RET_ALLOW
+        ];
+        let bytes = instructions.iter().flat_map(|(code, if_true, if_false, operand)| {
+            let [a, b] = code.to_ne_bytes();
+            let [c, d, e, f] = operand.to_ne_bytes();
+            [a, b, *if_true, *if_false, c, d, e, f]
+        });
+        let path = self.directory.path("no-landlock");
+        fs::write(&path, bytes.collect::<Vec<_>>()).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     fn json(&self, command: &str) -> Value {
         let ended = self.sh(&format!("\"$PODINIT\" {command}"));
         serde_json::from_str(&ended.stdout.join("\n")).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
@@ -228,8 +251,8 @@ fn facts(host: &Host) -> Vec<(String, bool)> {
 }
 
 /// What depends on the machine and not on the environment.
-const OF_THE_MACHINE: [&str; 8] =
-    ["pasta", "cgroup", "cpu", "memory", "landlock", "apparmor", "selinux", "lower-oom-score"];
+const OF_THE_MACHINE: [&str; 9] =
+    ["pasta", "cgroup", "cpu", "memory", "pids", "landlock", "apparmor", "selinux", "lower-oom-score"];
 
 #[test]
 fn the_environments_are_as_they_say() {
@@ -378,6 +401,48 @@ fn rootless_07_what_was_given_up_by_name_is_told_and_the_pod_runs() {
     }
 }
 
+/// ROOTLESS-07: with the options of a run `explain` tells what that run loses, and so does the pod's status.
+#[test]
+fn rootless_07_explain_and_the_status_tell_what_a_run_loses() {
+    if !has(&NEEDS) {
+        return;
+    }
+    let host = Host::new(Docker);
+    let context = "securityContext: {runAsUser: 1234, readOnlyRootFilesystem: true}, \
+                   resources: {limits: {memory: 64Mi}},";
+    host.directory.file("pod.yaml", &pod("", context));
+    let options = "--profile pod --host-rootfs --degrade=all";
+    let ran = host.sh(&format!("\"$PODINIT\" run {options} --status-file status.json pod.yaml"));
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    let told = ran.stderr.iter().filter_map(|line| line.strip_prefix("podinit: "));
+    let told: BTreeSet<_> = told.filter(|line| line.starts_with("without ")).map(str::to_owned).collect();
+    assert!(told.len() > 5, "{ran:?}");
+    let explained = host.json(&format!("explain -o json {options} pod.yaml"));
+    let not_honoured = explained["notHonoured"].as_array().unwrap().iter();
+    let not_honoured: BTreeSet<_> = not_honoured.map(|line| line.as_str().unwrap().to_owned()).collect();
+    let limit = |lines: &BTreeSet<String>| {
+        lines.iter().find(|line| line.contains("cannot enforce the memory limit of container main")).cloned()
+    };
+    let without = not_honoured.iter().filter(|line| line.starts_with("without ")).cloned();
+    assert_eq!(without.collect::<BTreeSet<_>>(), told);
+    let losses = explained["lost"].as_array().unwrap();
+    assert!(
+        losses.iter().all(|loss| (loss["class"] == "security") == (loss["accepted"] == true)),
+        "{losses:#?}"
+    );
+    let status: Value =
+        serde_json::from_slice(&fs::read(host.directory.path("status.json")).unwrap()).unwrap();
+    let conditions = status["status"]["conditions"].as_array().unwrap();
+    let degraded = conditions.iter().find(|it| it["type"] == "podinit.dev/Degraded").unwrap();
+    let shown = degraded["message"].as_str().unwrap().lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert!(shown.is_superset(&told), "{degraded:#}");
+    assert!(limit(&shown).is_some() && limit(&shown) == limit(&not_honoured), "{shown:?} {not_honoured:?}");
+    // Without an option that names the files of its image the run is refused, and so is said.
+    let other = host.json("explain -o json --profile pod --image y=/srv --degrade=all pod.yaml");
+    let other = other["notHonoured"].to_string();
+    assert!(other.contains("image \\\"x\\\" is not available"), "{other}");
+}
+
 #[test]
 fn doctor_says_by_its_exit_code_whether_profile_pod_can_run_and_leaves_nothing() {
     if !has(&NEEDS) {
@@ -397,5 +462,150 @@ fn doctor_says_by_its_exit_code_whether_profile_pod_can_run_and_leaves_nothing()
         assert!(["processes 3", "processes 4"].contains(&processes.as_str()), "{environment:?}: {processes}");
         let (first, names) = (&ended.stdout[0], ended.stdout.iter());
         assert_eq!(names.filter(|line| *line == first).count(), 2, "{environment:?}: {ended:?}");
+    }
+}
+
+/// What a container may write where its root should be read-only and mounts cannot be made.
+const WRITES: &str = r#"t() { "$@" 2>/dev/null && echo yes || echo no; }
+    try() { printf '%s ' "$1"; shift; t "$@"; }
+    cd $D
+    try new sh -c 'echo x > new'
+    try old sh -c 'echo x > old'
+    try append sh -c 'echo x >> old'
+    try cut truncate -s 0 old
+    try directory mkdir directory
+    try remove rm -f old
+    try move mv old volume/old
+    try link ln -s x link
+    try volume sh -c 'mkdir volume/a volume/b && echo x > volume/a/x && mv volume/a/x volume/b/ && rm -r volume/a volume/b'
+    try file sh -c 'echo x > one'
+    try fixed sh -c 'echo x > fixed/x'
+    try null sh -c 'echo x > /dev/null'
+    try device mkdir /dev/shm/landlock-made
+    try read grep -q text old
+    try chmod chmod 600 old
+    sed -n 's/^NoNewPrivs:./privileges /p' /proc/self/status"#;
+
+/// The pod of these tests: a main container that tries to write, and says what came of it. A command in the
+/// container, its postStart hook, tries one thing as well.
+fn writes(host: &Host, of_context: &str) -> String {
+    let directory = fs::canonicalize(host.directory.path(".")).unwrap();
+    for name in ["volume", "fixed"] {
+        fs::create_dir_all(directory.join(name)).unwrap();
+        fs::set_permissions(directory.join(name), Permissions::from_mode(0o777)).unwrap();
+    }
+    for name in ["old", "one"] {
+        fs::write(directory.join(name), "text\n").unwrap();
+        fs::set_permissions(directory.join(name), Permissions::from_mode(0o666)).unwrap();
+        std::os::unix::fs::chown(directory.join(name), Some(host.user()), None).unwrap();
+    }
+    fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
+    let directory = directory.display();
+    let script = WRITES.replace('\n', "\n              ");
+    format!(
+        r#"
+apiVersion: v1
+kind: Pod
+metadata: {{name: env-landlock}}
+spec:
+  restartPolicy: Never
+  volumes: [{{name: data, emptyDir: {{}}}}]
+  containers:
+  - name: main
+    image: x
+    env: [{{name: D, value: "{directory}"}}]
+    securityContext: {{readOnlyRootFilesystem: true, {of_context}}}
+    volumeMounts:
+    - {{name: data, mountPath: "{directory}/volume"}}
+    - {{name: data, mountPath: "{directory}/one", subPath: one}}
+    - {{name: data, mountPath: "{directory}/fixed", readOnly: true}}
+    - {{name: data, mountPath: "{directory}/missing"}}
+    lifecycle: {{postStart: {{exec: {{command: [sh, -c, 'echo x > {directory}/hook; echo x > {directory}/volume/hook']}}}}}}
+    command:
+    - sh
+    - -c
+    - |
+              while [ ! -e $D/volume/hook ]; do sleep 0.05; done
+              [ -e $D/hook ] && echo hook yes || echo hook no
+              {script}
+"#
+    )
+}
+
+/// PRIV-12: Landlock stands in for a read-only root whose loss was accepted, and for nothing that was not.
+#[test]
+fn priv_12_landlock_stands_in_for_a_read_only_root_where_no_mount_can_be_made() {
+    if !has(&[&NEEDS[..], &["landlock"]].concat()) {
+        return;
+    }
+    // Where the root is read-only already there is nothing to be seen.
+    for environment in [Docker, DockerUser] {
+        let host = Host::new(environment);
+        let manifest = writes(&host, "");
+        let options = "--profile process --strict --degrade=read-only-root,volumes";
+        let ended = host.run(options, &manifest);
+        assert_eq!(ended.code(), 0, "{environment:?}: {ended:?}");
+        let expected = [
+            "hook no",
+            "new no",
+            "old no",
+            "append no",
+            "cut no",
+            "directory no",
+            "remove no",
+            "move no",
+            "link no",
+            "volume yes",
+            "file yes",
+            "fixed no",
+            "null yes",
+            "device no",
+            "read yes",
+            // What is not covered is told below.
+            "chmod yes",
+            "privileges 1",
+        ];
+        let expected: Vec<_> = expected.iter().map(|line| format!("main | {line}")).collect();
+        assert_eq!(ended.stdout, expected, "{environment:?}: {ended:?}");
+        let told = ended.stderr.iter().filter(|line| line.contains("as --degrade=read-only-root accepts"));
+        let told: Vec<_> = told.collect();
+        assert_eq!(told.len(), 1, "{ended:?}");
+        for words in ["Landlock (ABI ", "weaker", "new privileges", "chmod, chown, times"] {
+            assert!(told[0].contains(words), "{told:?}");
+        }
+        // Who has not accepted it is told of it, and nothing is run.
+        let refused = host.run("--profile process --degrade=volumes", &manifest);
+        assert_eq!((refused.code(), &refused.stdout[..]), (125, &[][..]), "{refused:?}");
+        let message = refused.stderr.join("\n");
+        assert!(message.contains("with --degrade=read-only-root Landlock (ABI "), "{message}");
+    }
+}
+
+/// PRIV-12: what Landlock would take from a container that asked to keep it is not taken, and it is told.
+#[test]
+fn priv_12_where_landlock_cannot_stand_in_the_loss_is_told_as_one_and_strict_refuses_it() {
+    if !has(&[&NEEDS[..], &["landlock"]].concat()) {
+        return;
+    }
+    let host = Host::new(Docker);
+    let options = "--profile process --degrade=read-only-root,volumes";
+    let of_hosts_without = format!(
+        "setpriv --no-new-privs python3 install.py {} \"$PODINIT\" run {options}",
+        host.without_landlock()
+    );
+    let with = format!("\"$PODINIT\" run {options}");
+    for (context, run, why) in [
+        ("allowPrivilegeEscalation: true", &with, "which the container asks for (`allowPrivilegeEscalation"),
+        ("", &of_hosts_without, "nothing stands in for it: this kernel has no Landlock"),
+    ] {
+        let manifest = writes(&host, context);
+        host.directory.file("pod.yaml", &manifest);
+        let ended = host.sh(&format!("{run} pod.yaml"));
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        assert!(ended.stdout.contains(&"main | new yes".to_owned()), "{ended:?}");
+        assert!(ended.stderr.iter().any(|line| line.contains(why)), "{ended:?}");
+        let strict = host.sh(&format!("{run} --strict pod.yaml"));
+        assert_eq!((strict.code(), &strict.stdout[..]), (125, &[][..]), "{strict:?}");
+        assert!(strict.stderr.iter().any(|line| line.contains("--strict refuses that")), "{strict:?}");
     }
 }

@@ -207,6 +207,12 @@ pub fn has(needs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_there = |need: &str| match need {
         "root" => fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0),
+        "landlock" => {
+            let doctor = Command::new(PODINIT).args(["doctor", "--format", "json"]).output().unwrap();
+            let told: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+            let facts = told["facts"].as_array().unwrap().iter();
+            facts.into_iter().any(|fact| fact["name"] == "landlock" && fact["ok"] == true)
+        }
         program => std::env::split_paths(&path).any(|directory| directory.join(program).is_file()),
     };
     let Some(missing) = needs.iter().find(|need| !is_there(need)) else { return true };

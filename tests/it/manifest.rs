@@ -169,3 +169,34 @@ pub fn processes_in(directory: &Directory) -> Vec<String> {
     let here = entries.filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == own));
     here.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
+
+/// SPEC-14: a manifest is a regular file, of bounded size. What is none is neither waited for nor read.
+#[test]
+fn spec_14_what_is_no_manifest_by_its_kind_or_size_is_refused_at_once() {
+    let directory = Directory::new();
+    let whole = "[[containers]]\nname = \"main\"\ncommand = [\"true\"]\n";
+    nix::unistd::mkfifo(&directory.path("fifo.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::create_dir(directory.path("directory.toml")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(directory.path("socket.toml")).unwrap();
+    // Ten gibibytes that take no room.
+    let sparse = fs::File::create(directory.path("sparse.toml")).unwrap();
+    sparse.set_len(10 << 30).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", directory.path("zero.toml")).unwrap();
+    std::os::unix::fs::symlink(directory.file("whole.toml", whole), directory.path("link.toml")).unwrap();
+    for (name, why) in [
+        ("fifo.toml", "it is no regular file"),
+        ("directory.toml", "it is no regular file"),
+        ("socket.toml", "no such device or address"),
+        ("sparse.toml", "it has more than 1 MiB"),
+        ("zero.toml", "it is no regular file"),
+    ] {
+        // As much memory as a small program needs: ten gibibytes are not among it.
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -v 600000; exec \"$0\" run \"$1\"", PODINIT]).arg(directory.path(name));
+        let ended = Running::start(&mut command).end();
+        assert_eq!(ended.code(), 125, "{name}: {ended:?}");
+        assert!(ended.stderr[0].contains(why), "{name}: {ended:?}");
+    }
+    let mut command = Command::new(PODINIT);
+    assert_eq!(Running::start(command.arg("run").arg(directory.path("link.toml"))).end().code(), 0);
+}

@@ -35,6 +35,13 @@ fn run(directory: &Directory, options: &[&str]) -> Command {
 /// The same where /dev/net/tun is as `tun` makes it, in a mount namespace of its own, by the user with this
 /// number.
 fn run_in(directory: &Directory, user: u32, tun: &str, options: &[&str]) -> Command {
+    let mut command = podinit_in(directory, user, tun, &["run", "--host-rootfs", "-v"]);
+    command.args(options).arg(directory.path("pod.yaml"));
+    command
+}
+
+/// podinit with these arguments there.
+fn podinit_in(directory: &Directory, user: u32, tun: &str, arguments: &[&str]) -> Command {
     let there = directory.path("podinit");
     let podinit = if there.exists() { there } else { podinit_for_all(directory) };
     let script = format!(
@@ -42,8 +49,7 @@ fn run_in(directory: &Directory, user: u32, tun: &str, options: &[&str]) -> Comm
          exec setpriv --reuid {user} --regid {user} --clear-groups \"$@\""
     );
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", &script, "sh"]).arg(podinit).args(["run", "--host-rootfs", "-v"]);
-    command.args(options).arg(directory.path("pod.yaml"));
+    command.args(["-m", "sh", "-c", &script, "sh"]).arg(podinit).args(arguments);
     for name in ["HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"] {
         command.env(name, directory.path("."));
     }
@@ -184,6 +190,23 @@ fn a_network_of_none_has_a_loopback_interface_that_is_up_and_nothing_else() {
     assert!(!ended.stderr.iter().any(|line| line.contains("way out")), "{ended:?}");
 }
 
+/// Fails unless `explain` tells of the pod what `run` does: that this is lost, as something of this class.
+fn explained(directory: &Directory, field: &str, class: &str, cause: &str) {
+    let mut command = Command::new(PODINIT);
+    command.args(["explain", "-o", "json", "--host-rootfs"]).arg(directory.path("pod.yaml"));
+    let output = command.env("PATH", directory.path(".")).output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lost: Vec<_> =
+        told["lost"].as_array().unwrap().iter().filter(|it| it["class"] != "resource").collect();
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    assert_eq!(lost[0]["field"], field, "{lost:?}");
+    assert_eq!((&lost[0]["class"], &lost[0]["cause"]), (&class.into(), &cause.into()), "{lost:?}");
+    let remedy = lost[0]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("install pasta (package passt)"), "{remedy}");
+    let told = told["notHonoured"].to_string();
+    assert!(told.contains(remedy), "{told}");
+}
+
 /// ROOTLESS-09: pasta is not there.
 #[test]
 fn without_pasta_a_pod_is_told_that_it_has_no_way_out_and_one_that_needs_it_does_not_start() {
@@ -199,6 +222,7 @@ fn without_pasta_a_pod_is_told_that_it_has_no_way_out_and_one_that_needs_it_does
     assert_eq!((without.code(), &*without.stdout), (0, &["main | up".to_owned()][..]), "{without:?}");
     let told = without.stderr.iter().filter(|line| line.contains("no way out: pasta is not installed"));
     assert_eq!(told.count(), 1, "{without:?}");
+    explained(&directory, "network", "network", "it is not installed");
     let published = start("ports: [{containerPort: 80, hostPort: 8080}]", &[]);
     assert_eq!((published.code(), published.stdout.len()), (125, 0), "{published:?}");
     let says = |ended: &crate::harness::Ended, words: &str| {
@@ -208,6 +232,7 @@ fn without_pasta_a_pod_is_told_that_it_has_no_way_out_and_one_that_needs_it_does
         &published,
         "cannot publish port 8080 of the host: pasta is not installed; install pasta (package passt)",
     );
+    explained(&directory, "hostPort", "security", "it is not installed");
     let asked = start("", &["--network", "pasta"]);
     assert_eq!((asked.code(), asked.stdout.len()), (125, 0), "{asked:?}");
     says(&asked, "cannot give the pod a network with a way out: pasta is not installed");
@@ -229,6 +254,9 @@ fn without_tun_it_is_told_what_helps_and_nothing_hangs() {
             assert!(ended.stderr.iter().any(is_said), "{words}: {ended:?}");
         };
         says(&without, "the pod's network has no way out: Failed to open tun");
+        let doctor = Running::start(&mut podinit_in(&directory, user, NO_TUN, &["doctor"])).end();
+        let of_pasta = doctor.stdout.iter().find(|line| line.starts_with("no  pasta")).unwrap();
+        assert!(of_pasta.contains("/dev/net/tun: no such file or directory"), "{doctor:?}");
         let port = free_port();
         let publish = ["--publish", &format!("{port}:80")];
         let refused = Running::start(&mut run_in(&directory, user, NO_TUN, &publish)).end();

@@ -90,6 +90,162 @@ fn limits_are_written() {
     assert!(!finished.console.iter().any(|line| line.contains("cannot")), "{finished:#?}");
 }
 
+/// RES-02, RES-04: what a kubelet's configuration would say (rules 168, 169 and 172). One process alone is killed where
+/// that is asked for. Who has as many processes as the pod may have gets no more, and neither does a probe in it,
+/// which fails; podinit is not among them and ends the pod.
+#[test]
+fn a_pod_is_limited_as_a_kubelet_would_be_configured_to() {
+    if !has_machines() {
+        return;
+    }
+    let files = r#"
+        cd /sys/fs/cgroup/podinit/files
+        for file in pids.max memory.low memory.min; do echo "pod $file $(cat $file)"; done
+        for file in memory.oom.group memory.high memory.low memory.min; do echo "$file $(cat web.0/$file)"; done
+    "#;
+    let settings = r#"
+        podPidsLimit = 1024
+        singleProcessOOMKill = true
+        memoryThrottlingFactor = 0.9
+        memoryReservationPolicy = "TieredReservation"
+    "#;
+    let resources = r#"resources = { requests = { memory = "16Mi" }, limits = { memory = "32Mi" } }"#;
+    let single =
+        "sleep 1000 & tail /dev/zero; echo tail ended with $?; pidof sleep > /dev/null && echo lives";
+    let bomb = r#"
+        echo "podinit in $(cat /proc/$PPID/cgroup)"
+        (while :; do sleep 1000 & done) 2> /dev/null
+        sleep 1000 &
+        echo full
+        exec sleep 2000
+    "#;
+    let probe = r#"
+        livenessProbe = { exec.command = ["true"], periodSeconds = 1, initialDelaySeconds = 2, failureThreshold = 2 }
+    "#;
+    let manifests = [
+        ("files", format!("{settings}{}", container("web", files, resources))),
+        (
+            "single",
+            format!(
+                "singleProcessOOMKill = true\n{}",
+                container("hog", single, r#"resources.limits.memory = "16Mi""#)
+            ),
+        ),
+        (
+            "bomb",
+            format!(
+                "podPidsLimit = 16\nterminationGracePeriodSeconds = 1\n{}",
+                container("bomb", bomb, probe)
+            ),
+        ),
+    ];
+    let script = r#"
+        run /files.toml; run /single.toml
+        run --event-file /events /bomb.toml; grep -o 'Liveness probe [^"]*' /events | head -n 1
+        pidof sleep || echo none; ls podinit
+    "#;
+    let finished = within(&manifests, script);
+    expect(
+        &finished,
+        &[
+            "web | pod pids.max 1024",
+            "web | pod memory.low 16777216",
+            "web | pod memory.min 0",
+            "web | memory.oom.group 0",
+            "web | memory.high 31875072",
+            "web | memory.low 16777216",
+            "web | memory.min 0",
+            "ended with 0",
+            "hog | tail ended with 137",
+            "hog | lives",
+            "ended with 0",
+            "bomb | podinit in 0::/",
+            "bomb | full",
+            "ended with 143",
+            "Liveness probe failed: cannot make a process: try again",
+            "none",
+            NO_GROUPS,
+        ],
+    );
+    expect_message(
+        &finished,
+        "a process of container hog wanted more memory than there was and was killed for it",
+    );
+}
+
+/// DEATH-08: podinit's memory stays small while a container prints without end and nobody reads; and when podinit is killed
+/// for want of memory, its containers end with it, and the next run clears what is left.
+#[test]
+fn death_08_podinit_needs_little_memory_and_its_containers_end_with_it() {
+    if !has_machines() {
+        return;
+    }
+    let limit = r#"resources.limits.memory = "64Mi""#;
+    let flood =
+        container("web", "dd if=/dev/zero bs=64k count=1000 2> /dev/null | tr '\\0' x; echo done", limit);
+    let stays = container("web", "echo up; exec sleep 4321", limit);
+    let script = r#"
+        in_group() { sh -c 'echo 0 > small/cgroup.procs; exec /init run "$0"' $1; }
+        mkdir small; echo 12M > small/memory.max
+        mkfifo /pipe; (in_group /flood.toml; echo "flood ended with $?" > /result) > /pipe 2> /dev/null &
+        { usleep 1000000; wc -c; } < /pipe | sed 's/^/bytes /'; until_so '[ -s /result ]'; cat /result
+        grep '^oom_kill ' small/memory.events
+        (in_group /stays.toml; echo "ended with $?" > /end) > /said 2>&1 & until_so 'grep -q up /said'
+        echo 0 > small/memory.max; until_so '[ -s /end ]'; cat /end
+        until_so '! pidof sleep > /dev/null'; echo "sleep is gone"; ls -d podinit/stays
+        echo max > small/memory.max; sed -i 's/exec sleep 4321/exit 4/' /stays.toml; run /stays.toml; ls podinit
+    "#;
+    let finished = within(&[("flood", flood), ("stays", stays)], script);
+    expect(
+        &finished,
+        &[
+            "flood ended with 0",
+            "oom_kill 0",
+            "ended with 137",
+            "sleep is gone",
+            "podinit/stays",
+            "ended with 4",
+            NO_GROUPS,
+        ],
+    );
+    let bytes =
+        finished.lines("main").into_iter().find_map(|line| line.strip_prefix("bytes ")?.parse::<u64>().ok());
+    assert!(bytes.is_some_and(|bytes| bytes > 65_536_000), "{finished:#?}");
+}
+
+/// CONT-03: a number that comes round again is another process's, to which nothing is sent: not when podinit stops
+/// the pod, not when it kills.
+#[test]
+fn cont_03_a_number_that_comes_round_again_gets_no_signal() {
+    if !has_machines() {
+        return;
+    }
+    let pod = [
+        "profile = \"process\"\nterminationGracePeriodSeconds = 1\n".to_owned(),
+        container("first", "echo first $$$$", ""),
+        container("last", "trap '' TERM; while :; do sleep 1; done", ""),
+    ];
+    let script = r#"
+        echo 400 > /proc/sys/kernel/pid_max
+        # Numbers below 300 do not come again.
+        until [ $(sh -c 'echo $$') -gt 300 ]; do :; done
+        /init run /again.toml > /said 2> /errors & podinit=$!
+        until_so 'grep -q "first [0-9]" /said'; number=$(sed -n 's/.*first //p' /said)
+        until_so '! [ -e /proc/$number ]'
+        round=0
+        until [ "$other" = "$number" ]; do
+            sleep 1000 & other=$!
+            [ "$other" = "$number" ] || { kill $other; wait $other; round=$((round + 1)); }
+        done 2> /dev/null
+        [ $round -gt 20 ] && echo "came round"
+        kill $podinit; wait $podinit; echo "ended with $?"
+        kill -0 $number && [ "$(cat /proc/$number/comm)" = sleep ] && echo "lives"
+        kill $number
+    "#;
+    let finished = within(&[("again", pod.concat())], script);
+    expect(&finished, &["came round", "ended with 137", "lives"]);
+}
+
 /// PRIV-14 and rule 170: podinit is killed last, and containers by their class.
 #[test]
 fn podinit_is_killed_last() {

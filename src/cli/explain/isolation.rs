@@ -4,10 +4,10 @@
 use super::report::Origin;
 use super::values::{Values, quoted};
 use crate::spec::{
-    Capability, CapabilitySet, Container, DnsPolicy, FsGroupChangePolicy, HostNamespaces, MountPropagation,
-    Network, Pod, ProcMount, Profile, ProjectedSource, RecursiveReadOnly, RootfsLayer, RunAs,
-    SecurityProfile, SecurityProfiles, Stdin, SubPath, SupplementalGroupsPolicy, Volume, VolumeMount,
-    VolumeSource,
+    Capability, CapabilitySet, Container, DnsPolicy, FsGroupChangePolicy, HostNamespaces,
+    MemoryReservationPolicy, MountPropagation, Network, Pod, ProcMount, Profile, ProjectedSource,
+    RecursiveReadOnly, RootfsLayer, RunAs, SecurityProfile, SecurityProfiles, Stdin, SubPath,
+    SupplementalGroupsPolicy, Volume, VolumeMount, VolumeSource,
 };
 
 /// Not in any manifest, and so by the profile's nature.
@@ -86,6 +86,27 @@ impl Values<'_> {
         for (position, volume) in pod.volumes.iter().enumerate() {
             self.part("volumes", &format!("volumes[{position}].name"), described(volume));
         }
+    }
+
+    /// What a kubelet's configuration would say of the pod.
+    pub(super) fn kubelet(&mut self, pod: &Pod) {
+        let kubelet = pod.kubelet;
+        let killed = match kubelet.single_process_oom_kill {
+            true => "true: where memory is short one process is killed",
+            false => "false: where memory is short the container is killed as a whole",
+        };
+        self.setting_of_pod("singleProcessOOMKill", killed.to_owned());
+        let pids = kubelet.pod_pids_limit.unwrap_or_default();
+        self.setting_of_pod("podPidsLimit", format!("{pids} processes and threads at once"));
+        let factor = kubelet.memory_throttling_factor.unwrap_or_default();
+        self.setting_of_pod("memoryThrottlingFactor", factor.to_string());
+        let policy = match kubelet.memory_reservation_policy {
+            MemoryReservationPolicy::None => "None: requested memory may be reclaimed",
+            MemoryReservationPolicy::TieredReservation => {
+                "TieredReservation: requested memory is kept, of Burstable pods as long as there is other"
+            }
+        };
+        self.setting_of_pod("memoryReservationPolicy", policy.to_owned());
     }
 
     fn rights_of_pod(&mut self, pod: &Pod) {

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::lost::Lost;
 use super::order::{end, start, stop};
 use super::values;
-use crate::cli::degrade;
-use crate::plan::{self, Effective, Loss, LossClass, Protection, QosClass};
+
+use crate::plan::{self, Effective, Instead, Loss, LossClass, Protection, QosClass};
 use crate::spec::{Options, Origins, Pod, Problem, Profile, Quantity, Resources, Source};
 
 /// What is known besides the pod.
@@ -21,7 +22,7 @@ pub(super) struct Told<'a> {
     /// Limits that this host does not enforce, and why.
     pub(super) not_enforced: Vec<String>,
     /// What this host cannot honour.
-    pub(super) lost: Vec<Loss>,
+    pub(super) lost: Lost,
 }
 
 /// The whole answer.
@@ -40,7 +41,7 @@ pub(super) struct Report {
     /// What this host, this profile or podinit does not honour.
     pub(super) not_honoured: Vec<String>,
     /// Of that, what this host cannot, in its parts.
-    pub(super) lost: Vec<Loss>,
+    pub(super) lost: Lost,
 }
 
 /// A container's place in an order.
@@ -94,8 +95,7 @@ impl Report {
         }
         not_honoured.extend(told.not_enforced.iter().cloned());
         // Limits have been told of in one sentence each.
-        let refused = told.lost.iter().filter(|loss| loss.class == LossClass::Security);
-        not_honoured.extend(refused.map(degrade::sentence));
+        not_honoured.extend(told.lost.sentences());
         if told.host_memory.is_none() && plan::wants_cgroups(pod) {
             not_honoured.push("cannot tell this host's memory: oom_score_adj is left out".to_owned());
         }
@@ -139,7 +139,7 @@ impl Report {
             "groups": groups,
             "resources": resources,
             "notHonoured": self.not_honoured,
-            "lost": self.lost.iter().map(loss).collect::<Vec<_>>(),
+            "lost": self.lost.losses.iter().map(loss).collect::<Vec<_>>(),
         })
     }
 }
@@ -156,10 +156,11 @@ impl Valued {
     }
 }
 
-fn loss(loss: &Loss) -> Value {
+fn loss((loss, is_accepted): &(Loss, bool)) -> Value {
     let class = match loss.class {
         LossClass::Security => "security",
         LossClass::Resource => "resource",
+        LossClass::Network => "network",
     };
     json!({
         "field": loss.field,
@@ -168,6 +169,8 @@ fn loss(loss: &Loss) -> Value {
         "cause": loss.cause,
         "remedy": loss.remedy,
         "degrade": loss.protection.map(Protection::name),
+        "accepted": is_accepted,
+        "instead": loss.instead.as_ref().map(Instead::words),
     })
 }
 

@@ -102,6 +102,7 @@ fn of_pod(pod: &Pod, told: &Told<'_>) -> Vec<Valued> {
     values.add("crashLoopBackOff", delays(back_off), origin);
     values.ends(pod);
     values.sandbox(pod);
+    values.kubelet(pod);
     values.values
 }
 
@@ -240,7 +241,7 @@ impl Values<'_> {
             }
         }
         if plan::wants_cgroups(pod) {
-            let files = plan::container_cgroup(pod, container);
+            let files = plan::container_cgroup(pod, container, self.told.host_memory);
             let shown: Vec<_> = files.iter().map(|write| format!("{} {write}", write.file.name())).collect();
             self.add("cgroup", shown.join(", "), Origin::Default("rules 166 to 171"));
             if let Some(memory) = self.told.host_memory {

@@ -113,7 +113,7 @@ pub fn remedy(fact: Fact, errno: i32, signs: &Signs) -> String {
         Fact::RaiseOomScore => "mount /proc so that podinit can write there".to_owned(),
         Fact::LowerOomScore => "give podinit CAP_SYS_RESOURCE".to_owned(),
         Fact::Pasta => "install pasta (package passt), or use this host's network: `hostNetwork: true`".to_owned(),
-        Fact::Cgroup | Fact::Cpu | Fact::Memory => {
+        Fact::Cgroup | Fact::Cpu | Fact::Memory | Fact::Pids => {
             "start podinit with `systemd-run --user --scope -p Delegate=yes podinit ...`, as root without `--user`"
                 .to_owned()
         }

@@ -1,5 +1,8 @@
 //! What can be given up by name, and a pod that does not ask for it any more.
 
+use std::collections::BTreeSet;
+
+use crate::plan::landlock;
 use crate::spec::{Container, Pod, SecurityProfile};
 
 /// A part of what keeps a pod apart, as `--degrade` calls it.
@@ -33,6 +36,36 @@ pub enum Protection {
     Volumes,
     /// Kernel parameters of the pod's own.
     Sysctls,
+}
+
+/// How a pod is without what was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reduction {
+    /// What was given up.
+    pub without: BTreeSet<Protection>,
+    /// User and group of podinit.
+    pub own: (u32, u32),
+    /// The version of Landlock that stands in for read-only roots.
+    pub landlock: Option<u32>,
+}
+
+impl Reduction {
+    /// The pod without these.
+    pub fn of(&self, pod: &Pod) -> Pod {
+        let mut pod = pod.clone();
+        if self.without.contains(&Protection::ReadOnlyRoot) {
+            let whole = pod.clone();
+            each(&mut pod, |container| {
+                if landlock::landlock(&whole, container, self.landlock).is_some() {
+                    container.security_context.allow_privilege_escalation = Some(false);
+                }
+            });
+        }
+        for protection in &self.without {
+            protection.take_from(&mut pod, self.own);
+        }
+        pod
+    }
 }
 
 impl Protection {

@@ -20,6 +20,7 @@ fn host(lacks: &[Fact]) -> HostFacts {
         own_groups: vec![1000],
         ids: Ids::Single,
         capabilities: 0,
+        landlock: None,
     }
 }
 
@@ -123,8 +124,8 @@ fn priv_11_profiles_and_labels_are_missed_where_they_are_written() {
             pod.security_context.profiles.app_armor = Some(profile.clone());
         });
         assert_eq!(lost_by(&written, &facts), app_armor);
-        let without = reduced(&written, &[Protection::AppArmor].into(), (0, 0));
-        assert_eq!(lost_by(&without, &facts), []);
+        let reduction = Reduction { without: [Protection::AppArmor].into(), own: (0, 0), landlock: None };
+        assert_eq!(lost_by(&reduction.of(&written), &facts), []);
     }
     let label = [(field("seLinuxOptions"), Some(Protection::SeLinux))];
     assert_eq!(
@@ -266,7 +267,7 @@ fn rootless_07_what_is_accepted_by_name_is_given_up_and_nothing_else() {
 fn what_the_host_can_honour_is_kept_whatever_is_accepted() {
     let plain = pod(Profile::Pod, |_, main| main.security_context.read_only_root_filesystem = true);
     let kept = fitted(&plain, &images(), &host(&[]), &Protection::ALL.into()).unwrap();
-    assert_eq!((kept.pod, kept.without), (plain.clone(), BTreeSet::new()));
+    assert_eq!((kept.pod, kept.reduction.without), (plain.clone(), BTreeSet::new()));
     assert_eq!(kept.isolation, isolation(&plain, &images()).unwrap());
 }
 
@@ -298,4 +299,30 @@ fn names_of_protections_are_found_again() {
         assert_eq!(Protection::named(protection.name()), Some(protection));
     }
     assert_eq!(Protection::named("all"), None);
+}
+
+/// PRIV-12: what it takes is asked for with it, so that a filter takes no right either.
+#[test]
+fn priv_12_landlock_stands_in_for_what_was_given_up_and_for_nothing_else() {
+    let read_only = |main: &mut Container| {
+        main.security_context.read_only_root_filesystem = true;
+        main.security_context.profiles.seccomp = Some(SecurityProfile::RuntimeDefault);
+    };
+    let with = pod(Profile::Process, |pod, main| {
+        read_only(main);
+        pod.init_containers.push(Container { command: vec!["true".to_owned()], ..Container::named("first") });
+    });
+    let facts = HostFacts { landlock: Some(7), ..host(&DOCKER) };
+    let fitted_pod = fitted(&with, &images(), &facts, &[Protection::ReadOnlyRoot].into()).unwrap();
+    let stands_in: Vec<_> = fitted_pod.isolation.containers.iter().map(|of| of.landlock.is_some()).collect();
+    assert_eq!(stands_in, [false, true]);
+    let escalation = |pod: &Pod| pod.containers[0].security_context.allow_privilege_escalation;
+    assert_eq!(escalation(&fitted_pod.pod), Some(false));
+    // What is read again while the pod runs is without it in the same way.
+    assert_eq!(fitted_pod.reduction.of(&with), fitted_pod.pod);
+    // Where mounts can be made there is a read-only root, and nothing stands in for it.
+    let able = HostFacts { landlock: Some(7), ..host(&[]) };
+    let kept = fitted(&with, &images(), &able, &Protection::ALL.into()).unwrap();
+    assert!(kept.isolation.containers.iter().all(|of| of.landlock.is_none()));
+    assert_eq!((kept.lost, kept.pod), (Vec::new(), with));
 }

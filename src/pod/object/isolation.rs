@@ -70,6 +70,21 @@ pub(super) fn of_container(container: &Container, object: &mut Value) {
     put(object, "volumeMounts", container.volume_mounts.iter().map(volume_mount).collect());
 }
 
+/// What has become of the container's volume mounts: what can be read only with all that is below it is (rule 149).
+pub(super) fn status_of_mounts(container: &Container) -> Value {
+    let status = |mount: &VolumeMount| {
+        let mut object = json!({"name": mount.name, "mountPath": mount.mount_path});
+        put_true(&mut object, "readOnly", mount.read_only);
+        let recursive = match mount.recursive_read_only {
+            RecursiveReadOnly::Disabled => "Disabled",
+            RecursiveReadOnly::IfPossible | RecursiveReadOnly::Enabled => "Enabled",
+        };
+        put(&mut object, "recursiveReadOnly", if mount.read_only { json!(recursive) } else { Value::Null });
+        object
+    };
+    container.volume_mounts.iter().map(status).collect()
+}
+
 /// Sets a field to true, or leaves it out, as it is false then.
 fn put_true(object: &mut Value, name: &str, value: bool) {
     put(object, name, if value { json!(true) } else { Value::Null });

@@ -58,7 +58,7 @@ impl Cgroups {
             return Ok(cgroups);
         }
         let may_be_needless = ends_by_itself && !may_change;
-        let made = place::find().and_then(|place| match tree::without_controllers(&place)? {
+        let made = place::find().and_then(|place| match tree::without_controllers(pod, &place)? {
             Some(missing) if may_be_needless => Ok(State::Needless(missing)),
             Some(_) | None => Tree::make(pod, place).map(|tree| State::Possible(Box::new(tree))),
         });
@@ -82,7 +82,8 @@ impl Cgroups {
         }
     }
 
-    fn complaints(&self, pod: &Pod) -> Vec<String> {
+    /// Limits of this pod that are not enforced, and why.
+    pub(super) fn complaints(&self, pod: &Pod) -> Vec<String> {
         match &self.state {
             State::Unwanted => Vec::new(),
             State::Impossible(obstacle) => {

@@ -18,7 +18,7 @@ use super::obstacle::Obstacle;
 use super::place::{self, Place};
 use crate::plan::{self, CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf};
 use crate::pod::AttemptId;
-use crate::runtime::{cause, clock, emergency};
+use crate::runtime::{self, cause, clock, emergency};
 use crate::spec::{ContainerId, Pod};
 
 /// The group that all pods on this host are in, or all that were started from the same group.
@@ -73,10 +73,10 @@ impl Tree {
         };
         let offered = tree.place.read("cgroup.controllers").unwrap_or_default();
         let is_offered = |controller: Controller| has_word(&offered, controller.name());
-        if holds_podinit && Controller::ALL.into_iter().any(is_offered) {
+        if holds_podinit && Controller::wanted_by(pod).any(is_offered) {
             tree.move_away();
         }
-        for controller in Controller::ALL {
+        for controller in Controller::wanted_by(pod) {
             let handed_down = if is_offered(controller) {
                 tree.hand_down(controller, &own)
             } else {
@@ -147,10 +147,13 @@ impl Tree {
         })?;
         let made = AttemptGroup::new(Rc::clone(&self.pod), name, group);
         let after = self.with(pod, id.container);
-        let changes = after.as_ref().map(|after| plan::resized(&self.applied, after, id.container));
+        let host_memory = host_memory(after.as_ref().unwrap_or(&self.applied));
+        let changes =
+            after.as_ref().map(|after| plan::resized(&self.applied, after, id.container, host_memory));
         let changes = changes.unwrap_or_default().into_iter();
         let of_pod = changes.filter(|(of, _)| *of == GroupOf::Pod).map(|(_, write)| (&*self.pod, write));
-        let of_container = plan::container_cgroup(after.as_ref().unwrap_or(&self.applied), container);
+        let all = after.as_ref().unwrap_or(&self.applied);
+        let of_container = plan::container_cgroup(all, container, host_memory);
         let of_container = of_container.into_iter().map(|write| (made.group(), write));
         for (group, write) in of_pod.chain(of_container) {
             if let Err((path, error)) = self.write(group, write)
@@ -173,7 +176,7 @@ impl Tree {
     /// Changes what a running container and the pod have.
     pub(super) fn resize(&mut self, pod: &Pod, id: ContainerId, group: &AttemptGroup) -> Result<(), String> {
         let Some(after) = self.with(pod, id) else { return Ok(()) };
-        for (of, write) in plan::resized(&self.applied, &after, id) {
+        for (of, write) in plan::resized(&self.applied, &after, id, host_memory(&after)) {
             let group = match of {
                 GroupOf::Pod => &self.pod,
                 GroupOf::Container => group.group(),
@@ -245,15 +248,22 @@ impl Tree {
     }
 }
 
-/// Why none of the controllers is there, where that is so.
+/// What the host has in all, where it is asked for: it costs reading a file.
+fn host_memory(pod: &Pod) -> Option<u64> {
+    pod.kubelet.memory_throttling_factor.and_then(|_| runtime::host_memory())
+}
+
+/// Why none of the controllers that the pod is to have is there, where that is so.
 pub(super) fn without_controllers(
+    pod: &Pod,
     Place { path, own, .. }: &Place,
 ) -> Result<Option<Vec<(Controller, Obstacle)>>, Obstacle> {
     let place = Group::open(path).map_err(|errno| Obstacle::Refused("open", path.clone(), errno.into()))?;
     let offered = place.read("cgroup.controllers").unwrap_or_default();
     let is_offered = |controller: &Controller| has_word(&offered, controller.name());
     let missing = |controller| (controller, absent(&place, controller, own));
-    Ok((!Controller::ALL.iter().any(is_offered)).then(|| Controller::ALL.map(missing).into()))
+    let wanted: Vec<Controller> = Controller::wanted_by(pod).collect();
+    Ok((!wanted.iter().any(is_offered)).then(|| wanted.into_iter().map(missing).collect()))
 }
 
 /// What keeps groups from being made at all, as far as can be told without making one.

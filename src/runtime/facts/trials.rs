@@ -108,6 +108,7 @@ pub(super) fn way(fact: Fact) -> Way {
         Fact::Cgroup => Way::Look(Look::Cgroups(None)),
         Fact::Cpu => Way::Look(Look::Cgroups(Some(Controller::Cpu))),
         Fact::Memory => Way::Look(Look::Cgroups(Some(Controller::Memory))),
+        Fact::Pids => Way::Look(Look::Cgroups(Some(Controller::Pids))),
     }
 }
 

@@ -214,6 +214,14 @@ pub(super) fn program() -> Option<PathBuf> {
     files.find(|file| file.is_file() && access(file, AccessFlags::X_OK).is_ok())
 }
 
+/// What pasta makes the pod's interface with.
+pub(super) const DEVICE: &str = "/dev/net/tun";
+
+/// Whether pasta could use its device. Nothing is made.
+pub(super) fn try_device() -> io::Result<()> {
+    File::options().read(true).write(true).open(DEVICE).map(drop)
+}
+
 /// What helps where pasta is not there.
 pub(super) const REMEDY: &str = "install pasta (package passt)";
 

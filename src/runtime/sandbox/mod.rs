@@ -420,6 +420,7 @@ impl Sandbox {
         };
         let own = nix::unistd::geteuid().as_raw();
         let mut credentials = credentials(pod, container, &accounts, own).map_err(config)?;
+        credentials.landlock = self.of(id).and_then(|isolation| isolation.landlock.clone());
         self.keep(&mut credentials);
         if let Some(identity) = &credentials.identity {
             let all = [identity.user, identity.group].into_iter().chain(identity.groups.iter().copied());

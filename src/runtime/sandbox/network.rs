@@ -14,11 +14,13 @@ pub(in crate::runtime) struct Network {
     plan: NetworkPlan,
     helper: Option<NetworkHelper>,
     addresses: Vec<IpAddr>,
+    /// That it has no way out, and why.
+    lost: Vec<String>,
 }
 
 impl Network {
     pub(super) fn new(plan: NetworkPlan) -> Self {
-        Self { plan, helper: None, addresses: vec![Ipv4Addr::LOCALHOST.into()] }
+        Self { plan, helper: None, addresses: vec![Ipv4Addr::LOCALHOST.into()], lost: Vec::new() }
     }
 
     /// Finds what will carry it. Only in the host's network: once that is left, `has_entered`, there is what
@@ -32,10 +34,9 @@ impl Network {
         }
         match NetworkHelper::find(&self.plan, &place.path(""), joins_user)? {
             Found::NotNeeded => {}
-            Found::Missing => log::warn!(
-                "the pod's network has no way out: pasta is not installed; {REMEDY}, or say that none is needed: \
-                 `--network none`"
-            ),
+            Found::Missing => self.lose(&format!(
+                "pasta is not installed; {REMEDY}, or say that none is needed: `--network none`"
+            )),
             Found::Helper(helper) => self.helper = Some(helper),
         }
         Ok(())
@@ -54,7 +55,7 @@ impl Network {
         {
             let why = format!("{words}; {}", remedy(&words));
             match self.plan.reach {
-                Reach::OutsideIfPossible => log::warn!("the pod's network has no way out: {why}"),
+                Reach::OutsideIfPossible => self.lose(&why),
                 Reach::Host | Reach::Itself | Reach::Outside => return Err(self.cannot(&why)),
             }
             self.helper = None;
@@ -65,6 +66,17 @@ impl Network {
             None => vec![Ipv4Addr::LOCALHOST.into()],
         };
         Ok(())
+    }
+
+    fn lose(&mut self, why: &str) {
+        let lost = format!("the pod's network has no way out: {why}");
+        log::warn!("{lost}");
+        self.lost = vec![lost];
+    }
+
+    /// That it has no way out where it could do without, in a sentence.
+    pub(in crate::runtime) fn lost(&self) -> &[String] {
+        &self.lost
     }
 
     fn cannot(&self, why: &str) -> String {

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 
@@ -139,12 +140,14 @@ impl Disk {
             |what: &str, error: io::Error| format!("cannot {what} {}: {}", path.display(), cause(error));
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| cannot("make", error))?;
         let directory = File::open(&path).map_err(|error| cannot("open", error))?;
-        let lock = Flock::lock(directory, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-            format!(
-                "cannot run a second pod of the name {name:?}: {} is in use ({}); give it another name with `--name`",
-                path.display(),
-                cause(errno)
-            )
+        let lock = Flock::lock(directory, FlockArg::LockExclusiveNonblock);
+        let lock = lock.map_err(|(_, errno)| match errno == Errno::EWOULDBLOCK {
+            true => format!(
+                "cannot run a second pod of the name {name:?}: {} is in use; give it another name with `--name`",
+                path.display()
+            ),
+            // A file system without locks.
+            false => cannot("lock", errno.into()),
         })?;
         let disk = Self { path: path.clone(), _lock: lock };
         disk.clear().map_err(|error| cannot("clear", error))?;

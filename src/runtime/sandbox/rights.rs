@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
+use super::mounts::c_string;
 use super::{Enclosure, Words};
-use crate::plan::{self, Credentials, Ids};
+use crate::plan::{self, Credentials, Ids, Landlock, Writable};
 use crate::runtime::{cause, environment};
 use crate::spec::SecurityProfile;
-use crate::sys::{ChildOp, CredentialOp, FilterInstruction};
+use crate::sys::{ChildOp, CredentialOp, FilterInstruction, LandlockRule};
 
 /// The programs of one filter of system calls, in the order in which they are installed.
 type Programs = Vec<Rc<[FilterInstruction]>>;
@@ -56,12 +57,23 @@ fn rights(credentials: &Credentials, filters: &mut Filters) -> Result<Vec<(Child
     let programs = filters.of(credentials)?.into_iter();
     let filters =
         programs.map(|program| step(CredentialOp::Filter(program), "install a filter of system calls"));
+    let landlock = credentials.landlock.as_ref().map(|it| step(ruleset(it), "forbid writing (Landlock)"));
     Ok(if credentials.no_new_privileges {
         let no_new_privileges = step(CredentialOp::NoNewPrivileges, "forbid new privileges");
-        capabilities.into_iter().chain([no_new_privileges]).chain(filters).collect()
+        let before = capabilities.into_iter().chain([no_new_privileges]);
+        before.chain(landlock).chain(filters).collect()
     } else {
-        filters.chain(capabilities).collect()
+        landlock.into_iter().chain(filters).chain(capabilities).collect()
     })
+}
+
+fn ruleset(landlock: &Landlock) -> CredentialOp {
+    let forbidden = landlock.forbidden();
+    let rule = |writable: &Writable| LandlockRule {
+        path: c_string(writable.path()),
+        allowed: writable.allowed(forbidden),
+    };
+    CredentialOp::Landlock { forbidden, rules: landlock.writable.iter().map(rule).collect() }
 }
 
 impl Filters {

@@ -49,8 +49,11 @@ impl Supervisor {
     pub(super) fn is_oom_killed(&self, container: ContainerId) -> bool {
         let oom_killed = self.attempts.is_oom_killed(container);
         if oom_killed {
-            let name = super::name(self.machine.pod(), container);
-            log::warn!("container {name} wanted more memory than there was and was killed for it");
+            let pod = self.machine.pod();
+            let who =
+                if pod.kubelet.single_process_oom_kill { "a process of container" } else { "container" };
+            let name = super::name(pod, container);
+            log::warn!("{who} {name} wanted more memory than there was and was killed for it");
         }
         oom_killed
     }

@@ -16,6 +16,7 @@ impl Supervisor {
         if let Some(addresses) = self.sandbox.addresses().map(<[IpAddr]>::to_vec) {
             if let Some(reporter) = &mut self.reporter {
                 reporter.set_pod_addresses(&addresses);
+                reporter.lose(self.sandbox.network().lost());
             }
             self.environment.set_pod_addresses(addresses);
         }

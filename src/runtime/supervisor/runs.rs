@@ -166,6 +166,12 @@ impl Supervisor {
         let enclosure = self.sandbox.enclosure(attempt, None, credentials, None);
         let executed =
             enclosure.and_then(|enclosure| self.attempts.execute(attempt, plan, self.open_files, enclosure));
-        executed.map_err(|failure| (Verdict::Error, failure.message))
+        // Where the pod has as many processes as it may have, that is the container's failure (RES-04).
+        let is_full =
+            |errno: i32| errno == libc::EAGAIN && self.machine.pod().kubelet.pod_pids_limit.is_some();
+        executed.map_err(|failure| match is_full(failure.errno) {
+            true => (Verdict::Failure, failure.message),
+            false => (Verdict::Error, failure.message),
+        })
     }
 }

@@ -77,7 +77,9 @@ pub(super) fn place_of_setting(setting: &Element) -> Option<usize> {
 /// The value of a setting as a plain key has it, of the text that an annotation has.
 pub(super) fn plain(setting: &str, text: &str) -> Content {
     match setting {
-        "keystone" | "reaper" if text == "true" || text == "false" => Content::Boolean(text == "true"),
+        "keystone" | "reaper" | "singleProcessOOMKill" if text == "true" || text == "false" => {
+            Content::Boolean(text == "true")
+        }
         "startAfter" | "envFile" => {
             Content::List(words(text).map(|word| Element::string("", word)).collect())
         }
@@ -85,9 +87,14 @@ pub(super) fn plain(setting: &str, text: &str) -> Content {
             let pairs = words(text).filter_map(|word| word.split_once('='));
             Content::Mapping(pairs.map(|(name, path)| Element::string(name, path)).collect())
         }
-        "keystone" | "reaper" | "notify" | "network" | ROOTFS | ROOTFS_LAYER => {
-            Content::String(text.to_owned())
-        }
+        "keystone"
+        | "reaper"
+        | "singleProcessOOMKill"
+        | "memoryReservationPolicy"
+        | "notify"
+        | "network"
+        | ROOTFS
+        | ROOTFS_LAYER => Content::String(text.to_owned()),
         _ => super::form::number(text),
     }
 }

@@ -62,7 +62,7 @@ impl Parts {
         for element in elements {
             match element.key.as_str() {
                 key if METADATA.contains(&key) => parts.metadata.push(element),
-                settings::PROFILE | settings::NETWORK => parts.settings.push(element),
+                key if settings::is_plain_key(key) => parts.settings.push(element),
                 "crashLoopBackOff" => {
                     // The table has no place of its own among annotations; its comments go with its parts.
                     let Element { key, origins, content, .. } = element;

@@ -15,7 +15,7 @@ pub(super) fn toml(root: &Item<'_>) {
     let types = ["PodSpec", "ObjectMeta"].map(Type::find);
     for (key, item) in root.entries().unwrap_or_default() {
         let is_own = Field::find(Place::Toml, key).is_some();
-        let is_setting = [settings::PROFILE, settings::NETWORK].contains(&key) || key == "crashLoopBackOff";
+        let is_setting = settings::is_plain_key(key) || key == "crashLoopBackOff";
         let [spec, metadata] = types;
         let place = if is_own { metadata } else { spec };
         let field = place.and_then(|place| place.fields().find(|field| field.name == key));

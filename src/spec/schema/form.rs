@@ -18,6 +18,8 @@ pub(super) enum Form {
     Seconds,
     /// The same, more than 0.
     Timeout,
+    /// More than 0, and at most 1.
+    Fraction,
     Text(Rule),
     Word(&'static [&'static str]),
     /// The same; an empty one counts as left out.
@@ -250,6 +252,13 @@ const POSITIVE_DECIMAL: Rule = rule(
     "it is a number of seconds above 0, such as 0.5 or 10",
 );
 
+/// A number above 0 and at most 1 as an annotation has it.
+const FRACTION: Rule =
+    rule(r"^(0*1(\.0*)?|0*\.[0-9]*[1-9][0-9]*)$", "it is a number above 0 and at most 1, such as 0.9");
+
+/// A whole number above 0 as an annotation has it.
+const POSITIVE: Rule = rule("^0*[1-9][0-9]*$", "it is a number above 0, such as 1024");
+
 impl Rule {
     pub fn schema(self) -> Value {
         let mut schema = json!({
@@ -274,6 +283,7 @@ impl Form {
             Self::Timeout => {
                 json!({"type": "number", "exclusiveMinimum": 0, "maximum": settings::MOST_SECONDS})
             }
+            Self::Fraction => json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
             Self::Text(rule) => rule.schema(),
             Self::Word(words) => json!({"type": "string", "enum": words}),
             Self::WordOrEmpty(words) => {
@@ -492,11 +502,11 @@ fn annotations(writer: &mut Writer) -> Value {
     if writer.syntax == Syntax::Toml {
         return schema;
     }
-    let names: Vec<_> = settings::NAMES.iter().map(|name| format!("{}{name}", settings::PREFIX)).collect();
+    let names: Vec<_> = settings::names().map(|name| format!("{}{name}", settings::PREFIX)).collect();
     let of_containers = container_settings::NAMES.map(|setting| json!({"pattern": of_container(setting)}));
     let known: Vec<_> = [json!({"enum": names}), key].into_iter().chain(of_containers).collect();
     *within(&mut schema, "propertyNames") = json!({"anyOf": known});
-    for (name, setting) in names.iter().zip(settings::NAMES) {
+    for (name, setting) in names.iter().zip(settings::names()) {
         if let Some(value) = setting_schema(writer, setting, Place::Toml) {
             *within(within(&mut schema, "properties"), name) = value;
         }
@@ -533,6 +543,10 @@ fn setting_schema(writer: &mut Writer, setting: &str, top: Place) -> Option<Valu
         DECIMAL.schema()
     } else if row.form == Form::Timeout {
         POSITIVE_DECIMAL.schema()
+    } else if row.form == Form::Fraction {
+        FRACTION.schema()
+    } else if matches!(row.form, Form::Integer(..)) {
+        POSITIVE.schema()
     } else if row.form == Form::Boolean {
         json!({"type": "string", "enum": ["true", "false"]})
     } else if row.form == Form::Paths {

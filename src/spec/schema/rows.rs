@@ -3,6 +3,7 @@
 
 use super::super::fields::Place::{self, *};
 use super::form::{self, Form};
+use crate::spec::kubelet;
 
 /// One implemented field.
 pub(super) struct Row {
@@ -67,6 +68,10 @@ pub(super) const ROWS: &[Row] = &[
     row(Toml, "annotations", Form::Annotations, "Any text for people and programs."),
     row(Toml, "profile", Form::Word(&["process", "pod"]), "Defaults and surroundings: `process` is this host's own files, environment and namespaces, `pod` is what a Kubernetes node gives. TOML has `process` where it is left out, YAML has `pod`; `--profile` wins."),
     row(Toml, "network", Form::Word(&["private", "none", "pasta"]), "What a network of the pod's own can reach: `private` the outside where pasta is there to lead out, `none` only the pod, `pasta` the outside or the pod does not start.").default("\"private\""),
+    row(Toml, "singleProcessOOMKill", Form::Boolean, "Whether one process is killed where memory is short, and not its container as a whole.").default("false"),
+    row(Toml, "podPidsLimit", Form::Integer(1, kubelet::MOST_PIDS), "How many processes and threads the pod's containers may have at once."),
+    row(Toml, "memoryThrottlingFactor", Form::Fraction, "How far from its request to its limit a container's memory may grow before it is slowed down (KEP-2570); as far as the limit where it is left out."),
+    row(Toml, "memoryReservationPolicy", Form::Word(&["None", "TieredReservation"]), "Whether requested memory is kept from being reclaimed: `TieredReservation` does it for Guaranteed pods, and for Burstable ones as long as there is other memory.").default("\"None\""),
     row(Toml, "crashLoopBackOff", Form::Object(CrashLoopBackOff), "How long a container that keeps ending waits before its next start."),
     row(CrashLoopBackOff, "initialDelaySeconds", Form::Seconds, "Delay before the second restart; the first is immediate, and each further delay doubles.").default("10"),
     row(CrashLoopBackOff, "maxDelaySeconds", Form::Seconds, "The longest delay.").default("300"),

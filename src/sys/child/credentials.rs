@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
+use super::landlock::{self, LandlockRule};
 use crate::sys::mount::done;
 
 /// One step.
@@ -23,6 +24,8 @@ pub(crate) enum CredentialOp {
     NoNewPrivileges,
     /// A seccomp filter; those of one process are all asked, and the strictest answer counts.
     Filter(Rc<[FilterInstruction]>),
+    /// These rights are forbidden but where a rule allows them (landlock(7)).
+    Landlock { forbidden: u64, rules: Vec<LandlockRule> },
     /// Permissions that new files do not get.
     FileModeMask(u32),
     /// No core is dumped: where it went would be the host's to say (core(5)).
@@ -82,6 +85,7 @@ pub(super) fn take(op: &CredentialOp) -> Result<(), Errno> {
             done(unsafe { libc::syscall(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
         }
         CredentialOp::Filter(program) => filter(program),
+        CredentialOp::Landlock { forbidden, rules } => landlock::restrict(*forbidden, rules),
         CredentialOp::FileModeMask(mask) => {
             // SAFETY: a number; it cannot fail.
             unsafe { libc::umask(*mask) };
