@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::Epoll;
 use nix::sys::signal::{Signal as NixSignal, killpg};
 use nix::sys::stat::Mode;
@@ -286,7 +287,9 @@ impl Attempts {
         way.join_users(enclosure.users_of_pod);
         way.add_enclosed(&plan, open_files, Enclosure { mounts: Vec::new(), ..enclosure }, [None; 3]);
         let inside = attempt.has_processes.then(|| processes.as_fd());
-        way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth })
+        let executed = way.execute(&mut command_line(plan, Reaper::Never), output, Birth { inside, ..birth });
+        // Into a process namespace whose first process has ended none is born: the kernel has "no memory".
+        executed.map_err(|failure| if attempt.has_ended() { not_running() } else { failure })
     }
 
     /// A command runs that ends with the attempt.
@@ -561,6 +564,12 @@ impl Attempt {
     /// With its main process everything of it ends: that is the first of a process namespace.
     fn ends_as_a_whole(&self) -> bool {
         self.own.has(Namespaces::PROCESS)
+    }
+
+    /// Its main process has ended, whether or not it has been reaped.
+    fn has_ended(&self) -> bool {
+        let mut process = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
+        poll(&mut process, PollTimeout::ZERO) == Ok(1)
     }
 
     /// What the child has sent before it executed its program.

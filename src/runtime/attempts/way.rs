@@ -23,6 +23,11 @@ const PROC: &str = "mount /proc";
 const UNCOVER: &str = "where parts of podinit's own are covered, as in a container, run that with \
                        `--security-opt systempaths=unconfined`, or the pod with `--profile process`";
 
+/// What is made for a mount, as [`super::sandbox`] says it.
+const PLACE: &str = "make a place to ";
+const UNPACK: &str = "the directory is a user's that the pod does not have: unpack the image as this user, or put \
+                      there what is to be mounted on";
+
 /// Whether podinit's own program, which is open, runs the container's as its child.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::runtime) enum Reaper<'a> {
@@ -226,6 +231,9 @@ impl Way {
             StartStage::Exec => why_not_executed(&self.program, errno),
             StartStage::Config | StartStage::Create if what == PROC && errno == libc::EPERM => {
                 format!("{}; {UNCOVER}", cause(Errno::from_raw(errno)))
+            }
+            StartStage::Config | StartStage::Create if what.starts_with(PLACE) && errno == libc::EACCES => {
+                format!("{}; {UNPACK}", cause(Errno::from_raw(errno)))
             }
             StartStage::Config | StartStage::Create => cause(Errno::from_raw(errno)),
         };
