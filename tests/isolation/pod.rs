@@ -312,7 +312,9 @@ impl Drop for Pod {
     /// A podinit that was killed leaves what the next run of its pod would clear, and there is none.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(self.disk());
-        let _ = fs::remove_dir_all(self.disk().join("../../claims").join(&self.name));
+        let base = self.disk();
+        let base = base.parent().unwrap().parent().unwrap();
+        let _ = fs::remove_dir_all(base.join("claims").join(&self.name));
         for tree in ["/sys/fs/cgroup/podinit", "/sys/fs/cgroup/unified/podinit"] {
             for entry in fs::read_dir(tree).into_iter().flatten().filter_map(Result::ok) {
                 let is_own = entry.file_name().to_string_lossy().split(':').next() == Some(&self.name);
