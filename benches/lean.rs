@@ -21,7 +21,7 @@ const MOST_OF_CATATONIT: f64 = 1.25;
 /// Private dirty memory with ten containers, in KiB.
 const MOST_MEMORY: u64 = 400;
 /// Size of the program, in bytes.
-const MOST_BYTES: u64 = 5_100_000;
+const MOST_BYTES: u64 = 5_300_000;
 
 fn main() {
     let mut broken = Vec::new();

@@ -15,8 +15,8 @@ use super::sandbox::users::{is_privileged, own_groups, subordinate};
 use super::{cause, cgroup, network};
 use crate::plan::{self, Around, Controller, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs};
 use crate::sys;
-pub(super) use trials::apart;
 use trials::{Look, Way};
+pub(super) use trials::{apart, ready};
 
 /// Where programs are that podinit starts for itself, but for pasta.
 const PROGRAMS: [&str; 4] = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"];

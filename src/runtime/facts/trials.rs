@@ -18,7 +18,7 @@ use crate::runtime::sandbox::users::{enter, map_single};
 use crate::sys::{self, CredentialOp, FilterInstruction, MountAttributes, Namespaces, Propagation, Within};
 
 /// What any of them may take. None waits for anything but the kernel.
-const LONGEST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// What a copy does.
 pub(super) type Act = fn() -> Result<(), Errno>;
@@ -168,12 +168,21 @@ pub(in crate::runtime) fn apart(work: impl FnOnce() -> Result<u32, Errno>) -> Re
     told
 }
 
-fn told(read: &mut fs::File) -> Result<u32, Errno> {
-    let mut ready = [PollFd::new(read.as_fd(), PollFlags::POLLIN)];
+/// Waits until a copy says something, whatever signals come meanwhile.
+pub(in crate::runtime) fn ready(from: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut ready = [PollFd::new(from, PollFlags::POLLIN)];
     let longest = PollTimeout::try_from(LONGEST).unwrap_or(PollTimeout::ZERO);
-    if poll(&mut ready, longest)? == 0 {
-        return Err(Errno::ETIMEDOUT);
+    loop {
+        match poll(&mut ready, longest) {
+            Err(Errno::EINTR) => {}
+            Ok(0) => return Err(Errno::ETIMEDOUT),
+            other => return other.map(drop),
+        }
     }
+}
+
+fn told(read: &mut fs::File) -> Result<u32, Errno> {
+    ready(read.as_fd())?;
     let mut bytes = [0; 8];
     read.read_exact(&mut bytes).map_err(|_| Errno::ECHILD)?;
     let [a, b, c, d, value @ ..] = bytes;

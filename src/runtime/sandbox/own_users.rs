@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::socket::{
@@ -26,9 +25,6 @@ use crate::sys::{self, CredentialOp, MountAttributes, Namespaces, Within};
 /// A file next to the pod's place in which each range has a byte: who has locked it has the range. The lock ends
 /// with podinit, however that ends.
 const CLAIMS: &str = "ids";
-
-/// Milliseconds that making a namespace may take. It waits for nothing but the kernel.
-const LONGEST: u16 = 10_000;
 
 /// A range of ids, and a namespace of users who have them.
 #[derive(Debug)]
@@ -203,7 +199,7 @@ fn map(first: u32, socket: &OwnedFd, copy: i32) -> Result<Made, Errno> {
     }
     send(socket.as_raw_fd(), b"-", MsgFlags::MSG_NOSIGNAL)?;
     heard(socket)?;
-    ready(socket)?;
+    facts::ready(socket.as_fd())?;
     sys::receive_descriptors(socket.as_fd()).ok_or(Errno::ECHILD)
 }
 
@@ -245,20 +241,9 @@ fn refused(number: u32) -> Option<(usize, Errno)> {
     (number != 0).then(|| (position, Errno::from_raw((number & 0xff) as i32)))
 }
 
-fn ready(socket: &OwnedFd) -> Result<(), Errno> {
-    let mut there = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-    loop {
-        match poll(&mut there, PollTimeout::from(LONGEST)) {
-            Err(Errno::EINTR) => {}
-            Ok(0) => return Err(Errno::ETIMEDOUT),
-            other => return other.map(drop),
-        }
-    }
-}
-
 /// How a step of the copy went.
 fn heard(socket: &OwnedFd) -> Result<(), Errno> {
-    ready(socket)?;
+    facts::ready(socket.as_fd())?;
     let mut bytes = [0; 4];
     match recv(socket.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT)? {
         4 if bytes == [0; 4] => Ok(()),
