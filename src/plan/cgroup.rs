@@ -160,7 +160,13 @@ pub fn wants_cgroups(pod: &Pod) -> bool {
 /// Who has a limit that needs this controller, in words; empty where nobody has.
 pub fn limited_by(pod: &Pod, controller: Controller) -> Vec<String> {
     let has_limit = match controller {
-        Controller::Cpu | Controller::Memory => controller.limit(&pod.resources).is_some(),
+        Controller::Cpu => controller.limit(&pod.resources).is_some(),
+        // What a kubelet's settings ask for is enforced by the same files.
+        Controller::Memory => {
+            let is_reserved = pod.kubelet.memory_reservation_policy != MemoryReservationPolicy::None;
+            let is_throttled = pod.kubelet.memory_throttling_factor.is_some();
+            controller.limit(&pod.resources).is_some() || is_reserved || is_throttled
+        }
         Controller::Pids => pod.kubelet.pod_pids_limit.is_some(),
     };
     let of_pod = has_limit.then(|| "the pod".to_owned());

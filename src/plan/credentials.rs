@@ -133,6 +133,11 @@ fn seccomp(pod: &Pod, container: &Container) -> Option<SecurityProfile> {
     profile.filter(|profile| *profile != SecurityProfile::Unconfined)
 }
 
+/// Whether the container can have SYS_ADMIN, the right to change its mounts.
+pub(super) fn may_change_mounts(pod: &Pod, container: &Container) -> bool {
+    capabilities(pod, container).is_none_or(|set| set >> Capability::SYS_ADMIN.number() & 1 == 1)
+}
+
 /// Dropping comes before adding, and `ALL` before names (rule 160).
 fn capabilities(pod: &Pod, container: &Container) -> Option<u64> {
     let own = &container.security_context;

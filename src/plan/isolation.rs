@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::credentials::may_change_mounts;
 use super::landlock::Landlock;
 use crate::spec::{
-    Container, ContainerId, DnsConfig, DnsPolicy, Pod, Profile, Rootfs, RootfsLayer, Sandbox,
-    TERMINATION_LOG, VolumeSource,
+    Container, ContainerId, DnsConfig, DnsPolicy, MountPropagation, Pod, Profile, Rootfs, RootfsLayer,
+    Sandbox, TERMINATION_LOG, VolumeMount, VolumeSource,
 };
 
 /// What the command line says of root file systems.
@@ -147,6 +148,10 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
     if is_pod {
         problems.extend(without_command(pod));
     }
+    if !sandbox.host.users {
+        problems.extend(with_rights_over_mounts(pod));
+    }
+    problems.extend(pod.iter().filter_map(|(.., container)| shown_to_host(pod, container)));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -167,6 +172,47 @@ pub fn isolation(pod: &Pod, images: &Images) -> Result<Isolation, Vec<String>> {
         keeps_capabilities: false,
         containers,
         image_volumes,
+    })
+}
+
+/// Containers that could take back what a volume of the host forbids: the kernel locks mounts for a user namespace
+/// only where they are copied into it, and volumes with the pod's ids are not.
+fn with_rights_over_mounts(pod: &Pod) -> impl Iterator<Item = String> {
+    let has_volume = |it: &Container| it.volume_mounts.iter().any(|mount| is_of_host(pod, mount));
+    let found = pod.iter().map(|(.., container)| container);
+    let found = found.filter(move |it| may_change_mounts(pod, it) && has_volume(it));
+    found.map(|container| {
+        format!(
+            "cannot give container {} the capability SYS_ADMIN with hostUsers: false and a hostPath volume: it could \
+             make what is mounted for reading only writable; remove one of the three",
+            container.name
+        )
+    })
+}
+
+fn is_of_host(pod: &Pod, mount: &VolumeMount) -> bool {
+    let volume = pod.volumes.iter().find(|volume| volume.name == mount.name);
+    volume.is_some_and(|volume| matches!(volume.source, VolumeSource::HostPath(_)))
+}
+
+/// What podinit mounts for the container below a part of the host that shows mounts both ways: it would be on the
+/// host, and stay there.
+fn shown_to_host(pod: &Pod, container: &Container) -> Option<String> {
+    const OWN: [&str; 6] = ["/proc", "/sys", "/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+    let shows = |mount: &&VolumeMount| {
+        mount.mount_propagation == MountPropagation::Bidirectional && is_of_host(pod, mount)
+    };
+    let volumes = || container.volume_mounts.iter().map(|mount| &*mount.mount_path);
+    let all = || OWN.into_iter().chain([&*container.termination_message_path]).chain(volumes());
+    container.volume_mounts.iter().filter(shows).find_map(|mount| {
+        let top = mount.mount_path.trim_end_matches('/');
+        let is_below = |path: &&str| path.strip_prefix(top).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'));
+        let below = all().find(is_below)?;
+        Some(format!(
+            "cannot mount {below} in container {}: it is below {}, which shows this host what is mounted in it \
+             (mountPropagation: Bidirectional); mount one of the two elsewhere",
+            container.name, mount.mount_path
+        ))
     })
 }
 
@@ -252,7 +298,7 @@ fn without_command(pod: &Pod) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Volume;
+    use crate::spec::{self, Options, Source, Syntax, Volume};
     use std::sync::Arc;
 
     fn pod(change: impl Fn(&mut Pod)) -> Pod {
@@ -327,5 +373,29 @@ mod tests {
         assert_eq!(missing_image_volumes(&pod, &given), [""; 0]);
         let made = isolation(&pod, &given).unwrap();
         assert_eq!(made.image_volumes, [("models:1".to_owned(), "/srv/models".to_owned())].into());
+    }
+
+    /// FS-08, FS-09: what podinit mounts below a part of the host that shows mounts both ways would stay on the host.
+    #[test]
+    fn fs_09_nothing_of_podinit_s_is_mounted_where_the_host_sees_it() {
+        let text = |path: &str, more: &str| {
+            format!(
+                "profile = \"pod\"\n[[volumes]]\nname = \"host\"\nhostPath.path = \"/srv\"\n[[volumes]]\nname = \"own\"\n\
+                 [[containers]]\nname = \"main\"\ncommand = [\"true\"]\nsecurityContext.privileged = true\nvolumeMounts = [{{ \
+                 name = \"host\", mountPath = \"{path}\", mountPropagation = \"Bidirectional\" }}, {{ name = \"own\", mountPath = \"{more}\" }}]\n"
+            )
+        };
+        let problems = |path: &str, more: &str| {
+            let source = Source { name: "pod.toml".to_owned(), text: text(path, more), syntax: Syntax::Toml };
+            let pod = spec::load(&[source], &Options::default()).pod.unwrap();
+            isolation(&pod, &Images { host_rootfs: true, ..Images::default() }).err().unwrap_or_default()
+        };
+        assert_eq!(problems("/mnt", "/data"), [""; 0]);
+        assert_eq!(problems("/mnt", "/mntdata"), [""; 0]);
+        for (path, below) in [("/mnt", "/mnt/sub"), ("/etc", "/etc/hosts"), ("/etc/", "/etc/hosts")] {
+            let more = if below == "/mnt/sub" { below } else { "/data" };
+            let found = problems(path, more);
+            assert!(found.len() == 1 && found[0].contains(&format!("cannot mount {below} ")), "{found:?}");
+        }
     }
 }

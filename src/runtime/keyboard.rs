@@ -126,6 +126,14 @@ impl Keyboard {
         }
     }
 
+    /// podinit may be in the foreground again: what is typed is for the container.
+    pub(super) fn go_on(&mut self, epoll: &Epoll) {
+        let is_ours = tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp());
+        if is_ours && self.reader.is_some() && self.waits == Waits::Nothing {
+            self.wait(Waits::Typing, epoll);
+        }
+    }
+
     /// Something was typed, or there is room for it.
     pub(super) fn advance(&mut self, epoll: &Epoll) {
         for _ in 0..MOST_IN_A_TURN {
@@ -136,8 +144,12 @@ impl Keyboard {
                     return self.wait(Waits::Typing, epoll);
                 }
                 let mut bytes = [0; CHUNK];
+                // One that is gone for ever reads as nothing, and is always ready.
+                let is_gone = ready.iter().any(|it| {
+                    it.revents().is_some_and(|is| is.intersects(PollFlags::POLLHUP | PollFlags::POLLERR))
+                });
                 match read(&self.terminal, &mut bytes) {
-                    Ok(0) if reader.ends => return self.close(epoll),
+                    Ok(0) if reader.ends || is_gone => return self.close(epoll),
                     // The end of what is typed can be typed again.
                     Ok(0) => return,
                     Ok(count) => {

@@ -121,6 +121,9 @@ impl Supervisor {
         let open_files = if is_command { None } else { open_files::raise(&job.pod) };
         let reads = !is_command && job.pod.iter().any(|(.., it)| it.stdin != Stdin::Empty);
         let keyboard = if reads { Keyboard::find(Token::Keyboard.into()) } else { None };
+        if reads {
+            keyboard::tell_who_reads_nothing(&job.pod, keyboard.is_some());
+        }
         let ends_by_itself = job.isolation.has_own_processes();
         let cgroups = Cgroups::open(&job.pod, watch.is_some(), job.strict, ends_by_itself);
         let cgroups = cgroups.map_err(io::Error::other)?;
@@ -292,6 +295,11 @@ impl Supervisor {
             && let Some(keyboard) = &self.keyboard
         {
             keyboard.resize();
+        }
+        if signal.number() == libc::SIGCONT
+            && let Some(keyboard) = &mut self.keyboard
+        {
+            keyboard.go_on(&self.epoll);
         }
         let situation = Situation {
             from_terminal,

@@ -41,6 +41,10 @@ pub(super) fn lost(matches: &ArgMatches, pod: &Pod) -> Result<Lost, String> {
         true => run::images(matches)?,
         false => Images { host_rootfs: true, ..Images::default() },
     };
+    let missing = plan::missing_image_volumes(pod, &images);
+    if !missing.is_empty() {
+        return Ok(Lost { problems: missing, ..Lost::default() });
+    }
     let published = run::published(matches).map_err(|problems| problems.join("; "))?;
     let pod = run::with_network(matches, pod)?;
     let isolation = match plan::isolation(&pod, &images) {

@@ -66,6 +66,8 @@ pub(super) struct Sandbox {
     base: Option<PathBuf>,
     disk: Option<Disk>,
     volumes: Vec<VolumeAt>,
+    /// What is in those that podinit writes.
+    files: volumes::Files,
     /// While volumes become the group's.
     change: Option<OwnershipChange>,
     /// How often volumes of files have been written.
@@ -126,6 +128,7 @@ impl Sandbox {
             base: None,
             disk: None,
             volumes: Vec::new(),
+            files: volumes::Files::default(),
             change: None,
             version: 0,
             has_started: Cell::new(false),
@@ -194,7 +197,7 @@ impl Sandbox {
                 images: &self.isolation.image_volumes,
             };
             let made = volumes::set_up(pod, &at, surroundings, &mut self.disk)?;
-            (self.volumes, owned) = (made.volumes, made.owned);
+            (self.volumes, self.files, owned) = (made.volumes, made.files, made.owned);
             self.shared.make(pod, &self.volumes)?;
             for (volume, at) in pod.volumes.iter().zip(&mut self.volumes) {
                 at.namespaces = self.shared.namespaces(pod, volume);
@@ -301,6 +304,11 @@ impl Sandbox {
                 )
             })?;
         }
+        for (image, directory) in &self.isolation.image_volumes {
+            open_root(Path::new(directory)).map_err(|errno| {
+                format!("cannot use {directory} for image {image}, which is a volume: {}", cause(errno))
+            })?;
+        }
         Ok(())
     }
 
@@ -334,8 +342,9 @@ impl Sandbox {
         self.processes = None;
         self.change = None;
         self.network.stop();
-        self.shared.tell_what_is_left();
+        self.shared.tell_what_is_left(self.place.as_ref().map(|place| place.path("")).as_deref());
         self.volumes.clear();
+        self.files = volumes::Files::default();
         if let Some(disk) = self.disk.take()
             && let Err(error) = disk.remove()
         {

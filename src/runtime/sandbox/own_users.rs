@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, fcntl};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, send, sendmsg, socketpair,
 };
@@ -183,7 +183,8 @@ fn make(first: u32, others: Namespaces) -> Result<Made, Errno> {
     let copy = copy.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
     drop(theirs);
     let made = map(first, &ours, copy);
-    // Whatever it waits for, it is done.
+    // Whatever it is stuck in, it is done.
+    let _ = kill(Pid::from_raw(copy), Signal::SIGKILL);
     drop(ours);
     while let Err(Errno::EINTR) = waitpid(Pid::from_raw(copy), None) {}
     made

@@ -14,10 +14,10 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::stat::{FileStat, fstat};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::{Gid, fchownat, pipe2, setsid};
+use nix::unistd::{Gid, Pid, fchownat, pipe2, setsid};
 
 use super::place::c_path;
 use crate::runtime::{cause, emergency};
@@ -63,9 +63,17 @@ impl OwnershipChange {
         let made = sys::aside(|| work(volumes, Gid::from_raw(group), theirs.as_fd()));
         let _ = before.thread_set_mask();
         let pid = made?;
-        let process = sys::pidfd_open(pid)?;
-        emergency::add(pid);
-        Ok(Self { pid, process, report })
+        match sys::pidfd_open(pid) {
+            Ok(process) => {
+                emergency::add(pid);
+                Ok(Self { pid, process, report })
+            }
+            Err(error) => {
+                // A child of ours that nobody has reaped: the number is its own. It is reaped with the others.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                Err(error)
+            }
+        }
     }
 
     pub(in crate::runtime) fn pid(&self) -> i32 {

@@ -109,11 +109,14 @@ impl Shared {
     }
 
     /// Says what containers have mounted on the host and not taken away, as is theirs to do in Kubernetes too.
-    pub(super) fn tell_what_is_left(&self) {
+    /// What is mounted at `own` and below is in podinit's own namespace.
+    pub(super) fn tell_what_is_left(&self, own: Option<&Path>) {
         for (path, before) in &self.before {
             // The supervisor's own mounts follow the host's.
             let now = below(path, mounts());
-            let left: Vec<String> = now.difference(before).map(|at| at.display().to_string()).collect();
+            let is_own = |at: &&PathBuf| own.is_some_and(|own| at.starts_with(own));
+            let left = now.difference(before).filter(|at| !is_own(at));
+            let left: Vec<String> = left.map(|at| at.display().to_string()).collect();
             if !left.is_empty() {
                 log::warn!(
                     "the pod has left mounts on this host: {}; take them away with `umount`",

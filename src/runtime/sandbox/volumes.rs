@@ -17,10 +17,10 @@ use super::Sandbox;
 use super::mounts::{VolumeAt, c_string};
 use super::ownership::{self, Owned};
 use super::place::{self, Disk, Place, c_path};
-use super::written;
+use super::written::{Workshop, Written};
 use crate::plan::{self, Ids, Surroundings, VolumeFilesRead, VolumePlace, volume_place};
 use crate::runtime::cause;
-use crate::spec::{FsGroupChangePolicy, HostPathType, Pod, Volume, VolumeSource};
+use crate::spec::{FsGroupChangePolicy, HostPathType, Pod, Projected, Volume, VolumeSource};
 use crate::sys::{self, MountAttributes, Within};
 
 /// Where volumes are made.
@@ -41,6 +41,15 @@ pub(super) struct Made {
     pub(super) volumes: Vec<VolumeAt>,
     /// Those whose files are to become the group's.
     pub(super) owned: Vec<Owned>,
+    /// Those of files that podinit writes.
+    pub(super) files: Files,
+}
+
+/// Volumes of files that podinit writes, by their positions.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    workshop: Option<Workshop>,
+    written: BTreeMap<usize, Written>,
 }
 
 /// Makes every volume.
@@ -50,12 +59,16 @@ pub(super) fn set_up(
     surroundings: &Surroundings,
     disk: &mut Option<Disk>,
 ) -> Result<Made, String> {
-    let mut volumes = Vec::new();
-    for volume in &pod.volumes {
-        volumes.push(one(pod, volume, at, surroundings, disk)?);
+    let (mut volumes, mut files) = (Vec::new(), Files::default());
+    for (position, volume) in pod.volumes.iter().enumerate() {
+        if let VolumePlace::Written(projected) = volume_place(&volume.source) {
+            volumes.push(files.make(pod, (position, volume), projected, at, surroundings)?);
+        } else {
+            volumes.push(one(pod, volume, at, disk)?);
+        }
     }
     let owned = pod.security_context.fs_group.map(|group| owned(pod, &volumes, group));
-    Ok(Made { volumes, owned: owned.unwrap_or_default() })
+    Ok(Made { volumes, owned: owned.unwrap_or_default(), files })
 }
 
 /// What there was before the pod becomes the group's (rule 151). Everything else was made so.
@@ -71,21 +84,9 @@ fn owned(pod: &Pod, made: &[VolumeAt], group: u32) -> Vec<Owned> {
     owned
 }
 
-fn one(
-    pod: &Pod,
-    volume: &Volume,
-    at: &Places<'_>,
-    surroundings: &Surroundings,
-    disk: &mut Option<Disk>,
-) -> Result<VolumeAt, String> {
+fn one(pod: &Pod, volume: &Volume, at: &Places<'_>, disk: &mut Option<Disk>) -> Result<VolumeAt, String> {
     let cannot = |error: io::Error| format!("cannot make volume {:?}: {}", volume.name, cause(error));
-    let group = pod.security_context.fs_group;
-    if let Some(group) = group.filter(|group| !at.ids.has(*group)) {
-        return Err(format!(
-            "cannot give volumes to fsGroup {group}: the pod has no such id; {}",
-            super::ids_remedy(at.ids, at.own_users)
-        ));
-    }
+    let group = group(pod, at)?;
     let ours = |path: PathBuf, mode: u32| {
         let parts = Some(mode | if group.is_some() { ownership::DIRECTORY } else { 0 });
         VolumeAt { path, type_: HostPathType::Directory, parts, namespaces: [None; 2] }
@@ -136,14 +137,45 @@ fn one(
                 namespaces: [None; 2],
             })
         }
-        VolumePlace::Written(projected) => {
-            let path = at.place.path(&format!("volumes/{}", volume.name));
-            let files = plan::volume_files(pod, projected, surroundings)
-                .map_err(|why| format!("cannot make volume {:?}: {why}", volume.name))?;
-            fs::create_dir(&path).map_err(cannot)?;
-            written::write(&path, &files, 0, group).map_err(cannot)?;
-            Ok(VolumeAt { parts: None, ..ours(path, 0) })
+        VolumePlace::Written(_) => {
+            Err(format!("cannot make volume {:?}: its files are written", volume.name))
         }
+    }
+}
+
+/// The group that volumes are given to; the pod has it.
+fn group(pod: &Pod, at: &Places<'_>) -> Result<Option<u32>, String> {
+    match pod.security_context.fs_group.filter(|group| !at.ids.has(*group)) {
+        Some(group) => Err(format!(
+            "cannot give volumes to fsGroup {group}: the pod has no such id; {}",
+            super::ids_remedy(at.ids, at.own_users)
+        )),
+        None => Ok(pod.security_context.fs_group),
+    }
+}
+
+impl Files {
+    fn make(
+        &mut self,
+        pod: &Pod,
+        (position, volume): (usize, &Volume),
+        projected: &Projected,
+        at: &Places<'_>,
+        surroundings: &Surroundings,
+    ) -> Result<VolumeAt, String> {
+        let cannot = |why: String| format!("cannot make volume {:?}: {why}", volume.name);
+        let group = group(pod, at)?;
+        let path = at.place.path(&format!("volumes/{}", volume.name));
+        let files = plan::volume_files(pod, projected, surroundings).map_err(cannot)?;
+        let made = fs::create_dir(&path).and_then(|()| {
+            let workshop = match &mut self.workshop {
+                Some(workshop) => workshop,
+                None => self.workshop.insert(Workshop::at(at.place.path("workshop"))?),
+            };
+            Written::new(&path, workshop, &files, group)
+        });
+        self.written.insert(position, made.map_err(|error| cannot(cause(error)))?);
+        Ok(VolumeAt { path, type_: HostPathType::Directory, parts: None, namespaces: [None; 2] })
     }
 }
 
@@ -156,7 +188,7 @@ impl Sandbox {
         surroundings: &Surroundings,
     ) -> (Vec<Arc<str>>, Vec<String>) {
         self.version += 1;
-        refresh(pod, &self.volumes, surroundings, self.version)
+        refresh(pod, (&self.volumes, &mut self.files), surroundings, self.version)
     }
 
     /// Reads files of variables from volumes.
@@ -182,19 +214,18 @@ impl Sandbox {
 /// names, and what could not be done: such a volume stays as it was.
 pub(super) fn refresh(
     pod: &Pod,
-    made: &[VolumeAt],
+    (made, files): (&[VolumeAt], &mut Files),
     surroundings: &Surroundings,
     version: u32,
 ) -> (Vec<Arc<str>>, Vec<String>) {
     let (mut written, mut problems) = (Vec::new(), Vec::new());
-    for (volume, at) in pod.volumes.iter().zip(made) {
+    let Some(workshop) = &files.workshop else { return (written, problems) };
+    for (position, (volume, at)) in pod.volumes.iter().zip(made).enumerate() {
         let VolumePlace::Written(projected) = volume_place(&volume.source) else { continue };
+        let Some(holds) = files.written.get_mut(&position) else { continue };
         let renewed = plan::volume_files(pod, projected, surroundings).and_then(|files| {
-            if written::holds(&at.path, &files) {
-                return Ok(false);
-            }
             let group = pod.security_context.fs_group;
-            written::write(&at.path, &files, version, group).map(|()| true).map_err(cause)
+            holds.replace(&at.path, workshop, &files, version, group).map_err(cause)
         });
         match renewed {
             Ok(true) => written.push(Arc::clone(&volume.name)),

@@ -5,7 +5,19 @@ use std::os::fd::OwnedFd;
 use super::{Supervisor, name};
 use crate::runtime::keyboard::Manner;
 use crate::runtime::{Commands, cause};
-use crate::spec::{ContainerId, Stdin};
+use crate::spec::{ContainerId, Pod, Stdin};
+
+/// Containers that were to read what is typed, and wait for nothing.
+pub(super) fn tell_who_reads_nothing(pod: &Pod, has_terminal: bool) {
+    let readers: Vec<&str> =
+        pod.iter().filter(|(.., it)| it.stdin != Stdin::Empty).map(|(.., it)| &*it.name).collect();
+    let why = match readers.len() {
+        0 | 1 if has_terminal => return,
+        0 | 1 => "podinit's standard input is no terminal",
+        _ => "several containers have `stdin: true`",
+    };
+    log::warn!("nothing is passed on to container {}: {why}", readers.join(", "));
+}
 
 impl Supervisor {
     /// The container that reads what is typed on podinit's terminal, if that is exactly one.
