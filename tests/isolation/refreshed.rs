@@ -76,6 +76,37 @@ fn files_of_a_running_pod_follow_its_manifest() {
     }
 }
 
+/// FS-02: a container that may change its mounts makes its volume writable and puts links there that lead to this
+/// host's files: podinit follows none of them, and removes and writes nothing there.
+#[test]
+fn links_that_a_container_puts_into_its_volume_lead_nowhere() {
+    for who in Who::among(&Who::ALL) {
+        let pod = Pod::new(who).volume("config", CONFIG);
+        let victim = pod.directory.path("victim");
+        fs::create_dir(&victim).unwrap();
+        fs::write(victim.join("level"), "kept").unwrap();
+        let path = victim.display();
+        let script = format!(
+            "mount -o remount,bind,rw /config && rm /config/..data && ln -s {path} /config/..data &&
+            ln -s {path} /config/..1 && ln -s {path} /config/..data_new && echo planted
+            until grep -q 3 /config/level; do usleep 10000; done; echo $(cat /config/level); {UP}"
+        );
+        let keys = "volumeMounts = [{ name = \"config\", mountPath = \"/config\" }]\n\
+                    securityContext.capabilities.add = [\"SYS_ADMIN\"]";
+        let pod = watched(pod.main("main", &script, keys), &objects("1", ""));
+        let running = pod.start();
+        assert_eq!(said(&running), "planted", "{who:?}");
+        write(&pod, "objects.yaml", &objects("2", ""));
+        running.wait_for_message("stays as it was");
+        write(&pod, "objects.yaml", &objects("3", ""));
+        assert_eq!(said(&running), "3", "{who:?}");
+        end(running);
+        let left: Vec<_> = fs::read_dir(&victim).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["level"], "{who:?}");
+        assert_eq!(fs::read_to_string(victim.join("level")).unwrap(), "kept", "{who:?}");
+    }
+}
+
 /// Rule 150: two files of one volume are never of two versions to whoever looks at both in one directory.
 #[test]
 fn files_change_together() {
