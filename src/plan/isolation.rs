@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::credentials::may_change_mounts;
 use super::landlock::Landlock;
+use super::mounts::POD_FILES;
 use crate::spec::{
     Container, ContainerId, DnsConfig, DnsPolicy, MountPropagation, Pod, Profile, Rootfs, RootfsLayer,
     Sandbox, TERMINATION_LOG, VolumeMount, VolumeSource,
@@ -198,20 +199,23 @@ fn is_of_host(pod: &Pod, mount: &VolumeMount) -> bool {
 /// What podinit mounts for the container below a part of the host that shows mounts both ways: it would be on the
 /// host, and stay there.
 fn shown_to_host(pod: &Pod, container: &Container) -> Option<String> {
-    const OWN: [&str; 6] = ["/proc", "/sys", "/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
     let shows = |mount: &&VolumeMount| {
         mount.mount_propagation == MountPropagation::Bidirectional && is_of_host(pod, mount)
     };
+    let own = || ["/proc", "/sys", "/dev"].into_iter().chain(POD_FILES.map(|(path, _)| path));
     let volumes = || container.volume_mounts.iter().map(|mount| &*mount.mount_path);
-    let all = || OWN.into_iter().chain([&*container.termination_message_path]).chain(volumes());
+    let all = || own().chain([&*container.termination_message_path]).chain(volumes());
     container.volume_mounts.iter().filter(shows).find_map(|mount| {
         let top = mount.mount_path.trim_end_matches('/');
-        let is_below = |path: &&str| path.strip_prefix(top).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'));
-        let below = all().find(is_below)?;
+        let is_below = |path: &&str| match path.strip_prefix(top) {
+            Some(rest) => rest.len() > 1 && rest.starts_with('/'),
+            None => false,
+        };
+        let (below, name) = (all().find(is_below)?, &container.name);
         Some(format!(
-            "cannot mount {below} in container {}: it is below {}, which shows this host what is mounted in it \
-             (mountPropagation: Bidirectional); mount one of the two elsewhere",
-            container.name, mount.mount_path
+            "cannot mount {below} in container {name}: it is below {}, which shows this host what is mounted \
+             in it (mountPropagation: Bidirectional); mount one of the two elsewhere",
+            mount.mount_path
         ))
     })
 }

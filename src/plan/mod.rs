@@ -34,7 +34,8 @@ pub use command::{
 };
 pub use credentials::{Credentials, Identity, asks_for_identity, credentials};
 pub use environment::{
-    FilesRead, Surroundings, VolumeFilesRead, asks_for_surroundings, files, volume_env_files,
+    FilesRead, Surroundings, VolumeFilesRead, asks_for_surroundings, files, is_known_ahead,
+    pod_asks_for_surroundings, volume_env_files,
 };
 pub use facts::{Around, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs, asked_of_host, remedy};
 pub use features::{Feature, left_out};

@@ -120,6 +120,10 @@ const MASKED: [&str; 13] = [
 /// Only to be read (rule 162).
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
+/// Files that the pod's containers share: where, and their names.
+pub(super) const POD_FILES: [(&str, &str); 3] =
+    [("/etc/hosts", "hosts"), ("/etc/hostname", "hostname"), ("/etc/resolv.conf", "resolv.conf")];
+
 /// The mounts of an attempt of a container that has a root of its own. `known` tells the container's
 /// variables, for `subPathExpr`.
 ///
@@ -145,8 +149,7 @@ pub fn mounts<'v>(
         mounts.push(Mount { read_only: !privileged, ..own("/sys", sys) });
         mounts.push(own("/dev", if privileged { MountSource::HostDev } else { MountSource::Dev }));
     }
-    let names = [("/etc/hosts", "hosts"), ("/etc/hostname", "hostname"), ("/etc/resolv.conf", "resolv.conf")];
-    for (path, name) in names {
+    for (path, name) in POD_FILES {
         // A volume of the container's own at this path is meant to be seen (rule 153).
         let is_covered = container.volume_mounts.iter().any(|mount| mount.mount_path == path);
         if isolation.as_on_node && !is_covered {

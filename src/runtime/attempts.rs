@@ -37,10 +37,7 @@ pub(super) struct Attempt {
     pid: i32,
     process: OwnedFd,
     /// Until it is known how the start went.
-    report: Option<OwnedFd>,
-    way: Way,
-    /// Until the child has it: what it shares with us it would have to copy when we let go of it.
-    command: Option<CommandLine>,
+    start: Option<Underway>,
     marker: String,
     /// It leads a process group; otherwise it is in podinit's.
     leads_group: bool,
@@ -59,6 +56,15 @@ pub(super) struct Attempt {
     /// Who of what is left has been sent TERM, once that has begun.
     asked: Option<BTreeSet<i32>>,
     limits: Limits,
+}
+
+/// An attempt whose child is on its way to its program.
+#[derive(Debug)]
+struct Underway {
+    report: OwnedFd,
+    way: Way,
+    /// What the child shares with us is copied when we let go of it.
+    _command: CommandLine,
 }
 
 /// What the kernel is told of an attempt as a whole.
@@ -174,7 +180,7 @@ impl Attempts {
             provisions;
         let mut way = Way::new(&plan);
         way.add_oom_score(limits.oom_score);
-        way.add_labels(std::mem::take(&mut enclosure.labels));
+        way.add_all(std::mem::take(&mut enclosure.labels));
         match stdio {
             Stdio::Inherited { own_group: true } => {
                 way.add(ChildOp::NewProcessGroup, Step::Own("make a process group"));
@@ -236,9 +242,7 @@ impl Attempts {
             id,
             pid: spawned.pid,
             process: spawned.pidfd,
-            report: Some(spawned.report),
-            way,
-            command: Some(command),
+            start: Some(Underway { report: spawned.report, way, _command: command }),
             marker,
             leads_group: !matches!(stdio, Stdio::Inherited { own_group: false }),
             handed_over: handed_over.map(|(ours, _)| ours),
@@ -266,7 +270,7 @@ impl Attempts {
         let null = self.null()?;
         let mut way = Way::new(&plan);
         way.add_oom_score(self.oom_score(id));
-        way.add_labels(std::mem::take(&mut enclosure.labels));
+        way.add_all(std::mem::take(&mut enclosure.labels));
         let output = way.add_pipe(null)?;
         let birth = Birth { cgroup: self.group(id).map(AsFd::as_fd), ..Birth::plain(Memory::Copied) };
         if enclosure.namespaces == Namespaces::NONE {
@@ -309,29 +313,27 @@ impl Attempts {
 
     /// The descriptor on which the start of the container's attempt is reported.
     pub(super) fn report_fd(&self, container: ContainerId) -> Option<&OwnedFd> {
-        self.live.get(&container)?.report.as_ref()
+        self.live.get(&container)?.start.as_ref().map(|start| &start.report)
     }
 
     /// How the start went, once that is known; asked again, `None`.
     pub(super) fn report_of(&mut self, container: ContainerId, epoll: &Epoll) -> Option<(AttemptId, Start)> {
         let attempt = self.live.get_mut(&container)?;
         let mut bytes = [0; 8];
-        let report = attempt.report.as_ref()?;
+        let Underway { report, way, .. } = attempt.start.as_ref()?;
         let start = match nix::unistd::read(report, &mut bytes) {
-            Ok(8) => Start::Failed(attempt.way.failure(StartReport::read(bytes))),
+            Ok(8) => Start::Failed(way.failure(StartReport::read(bytes))),
             // Closed by exec, or by a signal that came before.
             Ok(_) => {
                 if let Some(score) = attempt.limits.oom_score {
                     score.give(attempt.pid);
                 }
-                attempt.way.forget();
-                attempt.command = None;
                 Start::Running
             }
             Err(_) => return None,
         };
         super::unwatch(epoll, report);
-        attempt.report = None;
+        attempt.start = None;
         let id = attempt.id;
         if let Start::Failed(_) = start {
             // The child ends by itself; it is reaped with the rest.
@@ -402,8 +404,8 @@ impl Attempts {
             if let Some(group) = &mut attempt.limits.group {
                 group.unwatch(epoll);
             }
-            if let Some(report) = &attempt.report {
-                super::unwatch(epoll, report);
+            if let Some(start) = &attempt.start {
+                super::unwatch(epoll, &start.report);
             }
             self.by_pid.remove(&attempt.pid);
             emergency::remove(attempt.pid);

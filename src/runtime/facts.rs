@@ -16,7 +16,6 @@ use super::{cause, cgroup, network};
 use crate::plan::{self, Around, Controller, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs};
 use crate::sys;
 use trials::{Look, Way};
-pub(super) use trials::{apart, ready};
 
 /// Where programs are that podinit starts for itself, but for pasta.
 const PROGRAMS: [&str; 4] = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"];

@@ -10,12 +10,11 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{getpgrp, pipe2, read, setsid, tcgetpgrp, write};
 
+use super::apart::{self, OwnCopy};
 use super::unwatch;
 use crate::spec::ContainerId;
 use crate::sys;
@@ -24,8 +23,6 @@ use crate::sys;
 const CHUNK: usize = 4096;
 /// How often something is read before the rest of the supervisor's work gets its turn.
 const MOST_IN_A_TURN: usize = 16;
-/// Milliseconds that who keeps the terminal's settings gets to end.
-const UNTIL_GONE: u16 = 1000;
 
 /// podinit's terminal, as an input.
 pub(super) struct Keyboard {
@@ -100,7 +97,7 @@ impl Keyboard {
             true => Some(Raw::begin(&self.terminal)?),
             false => None,
         };
-        let keeper = raw.as_ref().map(|raw| raw.keeper.pid);
+        let keeper = raw.as_ref().map(|raw| raw.keeper.copy.pid());
         self.reader = Some(Reader { container, sink, ends: manner.ends, raw });
         self.resize();
         if is_ours {
@@ -116,18 +113,27 @@ impl Keyboard {
         }
         self.wait(Waits::Nothing, epoll);
         self.pending.clear();
-        Some(self.reader.take()?.raw?.keeper.pid)
+        Some(self.reader.take()?.raw?.keeper.copy.pid())
     }
 
     /// The container's terminal gets the size of podinit's.
-    pub(super) fn resize(&self) {
+    fn resize(&self) {
         if let Some(Reader { sink, raw: Some(_), .. }) = &self.reader {
             let _ = sys::set_terminal_size(sink.as_fd(), self.size());
         }
     }
 
+    /// What podinit hears of its terminal.
+    pub(super) fn take_signal(&mut self, signal: i32, epoll: &Epoll) {
+        match signal {
+            libc::SIGWINCH => self.resize(),
+            libc::SIGCONT => self.go_on(epoll),
+            _ => {}
+        }
+    }
+
     /// podinit may be in the foreground again: what is typed is for the container.
-    pub(super) fn go_on(&mut self, epoll: &Epoll) {
+    fn go_on(&mut self, epoll: &Epoll) {
         let is_ours = tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp());
         if is_ours && self.reader.is_some() && self.waits == Waits::Nothing {
             self.wait(Waits::Typing, epoll);
@@ -239,8 +245,7 @@ impl Drop for Raw {
 
 /// A copy of the supervisor that gives standard input its settings back where podinit cannot: it was killed.
 struct Keeper {
-    pid: i32,
-    process: OwnedFd,
+    copy: OwnCopy,
     /// While this is open podinit lives.
     _life: OwnedFd,
 }
@@ -248,28 +253,14 @@ struct Keeper {
 impl Keeper {
     fn start(before: &Termios) -> Result<Self, Errno> {
         let (life, ours) = pipe2(OFlag::O_CLOEXEC)?;
-        // A signal in the copy would be told to this process.
-        let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        let made = sys::aside(|| {
+        let copy = OwnCopy::begin(|| {
             sys::close_others(life.as_fd());
             // Whoever is in another session may set the terminal in the background too.
             let _ = setsid();
             while read(&life, &mut [0]) == Err(Errno::EINTR) {}
             let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, before);
         });
-        let _ = mask.thread_set_mask();
-        let errno = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN));
-        let pid = made.map_err(errno)?;
-        Ok(Self { pid, process: sys::pidfd_open(pid).map_err(errno)?, _life: ours })
-    }
-}
-
-impl Drop for Keeper {
-    /// The terminal is as it was.
-    fn drop(&mut self) {
-        let _ = sys::send_signal(self.process.as_fd(), Signal::SIGKILL as i32);
-        let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut ended, PollTimeout::from(UNTIL_GONE));
-        let _ = waitid(Id::PIDFd(self.process.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+        let copy = copy.map_err(apart::errno)?;
+        Ok(Self { copy, _life: ours })
     }
 }

@@ -1,6 +1,7 @@
 //! Effects: the one thread and its event loop, starting and reaping, output, probes. What is to be done
 //! is decided in `pod` and `plan`; this room does it and reports facts back.
 
+mod apart;
 mod attempts;
 mod cause;
 mod cgroup;

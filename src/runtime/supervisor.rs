@@ -291,15 +291,8 @@ impl Supervisor {
     }
 
     fn take_signal(&mut self, signal: Signal, from_terminal: bool) {
-        if signal.number() == libc::SIGWINCH
-            && let Some(keyboard) = &self.keyboard
-        {
-            keyboard.resize();
-        }
-        if signal.number() == libc::SIGCONT
-            && let Some(keyboard) = &mut self.keyboard
-        {
-            keyboard.go_on(&self.epoll);
+        if let Some(keyboard) = &mut self.keyboard {
+            keyboard.take_signal(signal.number(), &self.epoll);
         }
         let situation = Situation {
             from_terminal,

@@ -13,9 +13,7 @@ use nix::errno::Errno;
 
 use super::life;
 
-pub(crate) use credentials::{
-    CredentialOp, FilterInstruction, effective_capabilities, give_away, is_filtered, permitted_capabilities,
-};
+pub(crate) use credentials::{CredentialOp, FilterInstruction, give_away};
 pub(crate) use landlock::LandlockRule;
 pub(crate) use mounts::{FileKind, From, MakeKind, MountOp, Slot};
 use mounts::{SLOTS, Slots};

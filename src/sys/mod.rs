@@ -13,6 +13,7 @@ mod machine;
 mod mount;
 mod namespaces;
 mod output;
+mod rights;
 mod signals;
 mod spawn;
 mod trial;
@@ -20,7 +21,7 @@ mod wait;
 
 pub(crate) use child::{
     ChildOp, CommandLine, CredentialOp, FileKind, FilterInstruction, From, LandlockRule, MakeKind, MountOp,
-    Slot, StartReport, effective_capabilities, give_away, is_filtered, permitted_capabilities,
+    Slot, StartReport, give_away,
 };
 pub(crate) use datagram::{Datagram, receive};
 pub(crate) use descriptors::{bytes_available, change_mode, close_from, close_others, has_attribute};
@@ -35,6 +36,7 @@ pub(crate) use mount::{
 };
 pub(crate) use namespaces::{Namespaces, receive_descriptors, unshare};
 pub(crate) use output::{write_if_there_is_room, write_once, write_without_waiting};
+pub(crate) use rights::{effective_capabilities, is_filtered, permitted_capabilities};
 pub(crate) use signals::{Signals, allow_signals, block_signals, stop};
 pub(crate) use spawn::{
     Birth, Memory, exit_now, pidfd_open, send_signal, set_parent_death_signal, signal_group, spawn,

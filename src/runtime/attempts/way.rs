@@ -1,6 +1,5 @@
 //! A child's way to its program: its steps, what they are in words, and why they fail.
 
-use std::borrow::Cow;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -15,7 +14,7 @@ use crate::plan::CommandPlan;
 use crate::pod::{StartFailure, StartStage};
 use crate::runtime::cause;
 use crate::runtime::oom::{By, OomScore};
-use crate::runtime::sandbox::{Enclosure, Labels, Words};
+use crate::runtime::sandbox::{ChildSteps, Enclosure, Words};
 use crate::sys::{self, Birth, ChildOp, CommandLine, CredentialOp, Memory, Namespaces, StartReport};
 
 /// The step that a container refuses to podinit in it while parts of its own /proc are covered (ROOTLESS-04).
@@ -73,7 +72,7 @@ pub(in crate::runtime) struct Way {
 #[derive(Clone, Debug)]
 pub(in crate::runtime) enum Step {
     Own(&'static str),
-    Named(Cow<'static, str>),
+    Named(Words),
     ChangeDirectory(String),
 }
 
@@ -95,11 +94,6 @@ impl Way {
         self.steps.push(step);
     }
 
-    /// It has been gone, and nobody will ask what failed.
-    pub(super) fn forget(&mut self) {
-        (self.ops, self.steps) = (Vec::new(), Vec::new());
-    }
-
     /// While /proc is the host's.
     pub(in crate::runtime) fn add_oom_score(&mut self, score: Option<OomScore>) {
         if let Some(OomScore { value, by: By::Itself }) = score {
@@ -108,9 +102,8 @@ impl Way {
         }
     }
 
-    /// While /proc is the host's, too.
-    pub(in crate::runtime) fn add_labels(&mut self, labels: Labels) {
-        for (op, what) in labels {
+    pub(in crate::runtime) fn add_all(&mut self, steps: ChildSteps) {
+        for (op, what) in steps {
             self.add(op, Step::Named(what));
         }
     }
@@ -155,15 +148,8 @@ impl Way {
 
     /// What is done as the supervisor; then the child becomes root of the pod's users, and leaves these namespaces
     /// for some that are theirs.
-    pub(in crate::runtime) fn add_users(
-        &mut self,
-        before: Vec<(ChildOp, Words)>,
-        users: RawFd,
-        leaves: Namespaces,
-    ) {
-        for (op, what) in before {
-            self.add(op, Step::Named(what));
-        }
+    pub(in crate::runtime) fn add_users(&mut self, before: ChildSteps, users: RawFd, leaves: Namespaces) {
+        self.add_all(before);
         self.join_users(Some(users));
         let become_root = "become root of the pod's users";
         self.add(ChildOp::Credential(CredentialOp::Groups(Vec::new())), Step::Own(become_root));
@@ -186,18 +172,14 @@ impl Way {
         enclosure: Enclosure,
         kept: [Option<RawFd>; 3],
     ) {
-        for (op, what) in enclosure.mounts {
-            self.add(op, Step::Named(what));
-        }
+        self.add_all(enclosure.mounts);
         if let Some(soft) = open_files {
             self.add(ChildOp::LimitOpenFiles(soft), Step::Own("set its limit of open files"));
         }
         if enclosure.is_closed {
             self.add(ChildOp::CloseOthers { from: 3, but: kept }, Step::Own("close podinit's descriptors"));
         }
-        for (op, what) in enclosure.users {
-            self.add(op, Step::Named(what));
-        }
+        self.add_all(enclosure.users);
         if let Some(directory) = &plan.working_dir {
             let step = Step::ChangeDirectory(directory.to_string_lossy().into_owned());
             self.add(ChildOp::ChangeDirectory(directory.clone()), step);
@@ -206,9 +188,7 @@ impl Way {
             self.add(ChildOp::CheckDirectory, Step::Own("stay within the container's files"));
         }
         self.add(ChildOp::DieWithParent, BIND);
-        for (op, what) in enclosure.rights {
-            self.add(op, Step::Named(what));
-        }
+        self.add_all(enclosure.rights);
     }
 
     pub(in crate::runtime) fn failure(&self, report: StartReport) -> StartFailure {

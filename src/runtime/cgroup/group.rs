@@ -60,7 +60,8 @@ impl Group {
 
     /// What one of its files holds.
     pub(crate) fn read(&self, file: &str) -> io::Result<String> {
-        // Most of them are short, and none tells its size: with room, one read finds all and one the end.
+        // None tells its size, and most are short: with room, and without asking (`take`), one read finds all and
+        // one the end.
         let mut text = Vec::with_capacity(SHORT);
         let mut file = self.file(file, OFlag::O_RDONLY)?;
         Read::by_ref(&mut file).take(u64::MAX).read_to_end(&mut text)?;

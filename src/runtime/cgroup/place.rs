@@ -45,8 +45,8 @@ pub(super) fn find() -> Result<Place, Obstacle> {
     }
 }
 
-/// Whether processes may be in it beside other groups: in the host's very first group. One that is the first of a cgroup namespace is like any
-/// other.
+/// Whether processes may be in it beside other groups: in the host's very first group. One that is the first of a
+/// cgroup namespace is like any other.
 fn is_first_of_all(mount: &Path) -> bool {
     !mount.join("cgroup.events").exists()
 }

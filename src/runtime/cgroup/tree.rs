@@ -147,13 +147,13 @@ impl Tree {
         })?;
         let made = AttemptGroup::new(Rc::clone(&self.pod), name, group);
         let after = self.with(pod, id.container);
-        let host_memory = host_memory(after.as_ref().unwrap_or(&self.applied));
+        let now = after.as_ref().unwrap_or(&self.applied);
+        let host_memory = host_memory(now);
+        let of_container = plan::container_cgroup(now, container, host_memory);
         let changes =
             after.as_ref().map(|after| plan::resized(&self.applied, after, id.container, host_memory));
         let changes = changes.unwrap_or_default().into_iter();
         let of_pod = changes.filter(|(of, _)| *of == GroupOf::Pod).map(|(_, write)| (&*self.pod, write));
-        let all = after.as_ref().unwrap_or(&self.applied);
-        let of_container = plan::container_cgroup(all, container, host_memory);
         let of_container = of_container.into_iter().map(|write| (made.group(), write));
         for (group, write) in of_pod.chain(of_container) {
             if let Err((path, error)) = self.write(group, write)

@@ -2,23 +2,18 @@
 
 use std::ffi::CStr;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getegid, geteuid, pipe2};
 
 use crate::plan::{Controller, Fact, Ids};
+use crate::runtime::apart::{apart, errno};
 use crate::runtime::sandbox::users::{enter, map_single};
 use crate::sys::{self, CredentialOp, FilterInstruction, MountAttributes, Namespaces, Propagation, Within};
-
-/// What any of them may take. None waits for anything but the kernel.
-const LONGEST: Duration = Duration::from_secs(10);
 
 /// What a copy does.
 pub(super) type Act = fn() -> Result<(), Errno>;
@@ -144,56 +139,6 @@ pub(super) fn ids() -> Result<Option<u32>, Errno> {
         Err(_) => Err(Errno::EPERM),
     });
     count.map(|count| Some(count).filter(|count| *count > 0))
-}
-
-/// Has a copy of this process do it, and tells what came of it.
-pub(in crate::runtime) fn apart(work: impl FnOnce() -> Result<u32, Errno>) -> Result<u32, Errno> {
-    let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-    let (mut read, mut write) = (fs::File::from(read), fs::File::from(write));
-    let child = sys::aside(|| {
-        // Not without us, whatever it is stuck in.
-        let _ = sys::set_parent_death_signal(Signal::SIGKILL as i32);
-        let [errno, value] = match work() {
-            Ok(value) => [0, value],
-            Err(errno) => [errno as u32, 0],
-        };
-        let _ = write.write_all(&[errno.to_ne_bytes(), value.to_ne_bytes()].concat());
-    });
-    let child = Pid::from_raw(child.map_err(errno)?);
-    drop(write);
-    let told = told(&mut read);
-    // It has said what there is to say.
-    let _ = kill(child, Signal::SIGKILL);
-    while let Err(Errno::EINTR) = waitpid(child, None) {}
-    told
-}
-
-/// Waits until a copy says something, whatever signals come meanwhile.
-pub(in crate::runtime) fn ready(from: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut ready = [PollFd::new(from, PollFlags::POLLIN)];
-    let longest = PollTimeout::try_from(LONGEST).unwrap_or(PollTimeout::ZERO);
-    loop {
-        match poll(&mut ready, longest) {
-            Err(Errno::EINTR) => {}
-            Ok(0) => return Err(Errno::ETIMEDOUT),
-            other => return other.map(drop),
-        }
-    }
-}
-
-fn told(read: &mut fs::File) -> Result<u32, Errno> {
-    ready(read.as_fd())?;
-    let mut bytes = [0; 8];
-    read.read_exact(&mut bytes).map_err(|_| Errno::ECHILD)?;
-    let [a, b, c, d, value @ ..] = bytes;
-    match i32::from_ne_bytes([a, b, c, d]) {
-        0 => Ok(u32::from_ne_bytes(value)),
-        errno => Err(Errno::from_raw(errno)),
-    }
-}
-
-fn errno(error: io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
 fn loopback() -> Result<(), Errno> {

@@ -14,18 +14,16 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair,
 };
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{AccessFlags, Pid, access};
+use nix::unistd::{AccessFlags, access};
 
 use self::launcher::Launcher;
+use super::apart::OwnCopy;
 use super::{cause, emergency};
 use crate::plan::{NetworkPlan, Published, Reach};
 use crate::spec::Protocol;
-use crate::sys;
 
 /// Searched where podinit has no PATH.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
@@ -70,8 +68,7 @@ impl Said {
 /// What carries the pod's network: pasta, and the process that starts it.
 #[derive(Debug)]
 pub(super) struct NetworkHelper {
-    pid: i32,
-    process: OwnedFd,
+    copy: OwnCopy,
     socket: OwnedFd,
 }
 
@@ -120,14 +117,9 @@ impl NetworkHelper {
             joins_user,
             socket: theirs,
         };
-        // A signal in the copy would be told to this process.
-        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        let made = sys::aside(|| launcher.work());
-        let _ = before.thread_set_mask();
-        let pid = made?;
-        let process = sys::pidfd_open(pid)?;
-        emergency::add(pid);
-        Ok(Self { pid, process, socket: ours })
+        let copy = OwnCopy::begin(|| launcher.work())?;
+        emergency::add(copy.pid());
+        Ok(Self { copy, socket: ours })
     }
 
     /// Has pasta started for the network that this process is in now. What comes of it is said later.
@@ -185,7 +177,7 @@ impl NetworkHelper {
     }
 
     pub(super) fn pid(&self) -> i32 {
-        self.pid
+        self.copy.pid()
     }
 
     /// Readable when there is something to [`hear`](Self::hear).
@@ -195,14 +187,10 @@ impl NetworkHelper {
 }
 
 impl Drop for NetworkHelper {
-    /// Ends both, and waits a moment for it.
+    /// Ends both.
     fn drop(&mut self) {
         self.stop();
-        let _ = sys::send_signal(self.process.as_fd(), Signal::SIGKILL as i32);
-        emergency::remove(self.pid);
-        let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut ended, PollTimeout::from(UNTIL_GONE));
-        let _ = waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG));
+        emergency::remove(self.copy.pid());
     }
 }
 

@@ -9,15 +9,14 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
 use nix::fcntl::{OFlag, open};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::Labels;
+use super::ChildSteps;
 use crate::plan::{self, Credentials, DEFAULT_APP_ARMOR};
-use crate::runtime::{cause, facts};
+use crate::runtime::{apart, cause, facts};
 use crate::spec::{Pod, SecurityProfile};
 use crate::sys::{self, Birth, ChildOp, CommandLine, Memory};
 
@@ -25,11 +24,9 @@ use crate::sys::{self, Birth, ChildOp, CommandLine, Memory};
 const CONTEXTS: &str = "/etc/selinux/targeted/contexts/lxc_contexts";
 /// Every loaded profile, one a line, with its mode in brackets.
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
-/// Milliseconds that loading a profile may take.
-const LONGEST: u16 = 10_000;
 
 /// The steps that tell it.
-pub(super) fn steps(credentials: &Credentials, number: u64) -> Labels {
+pub(super) fn steps(credentials: &Credentials, number: u64) -> ChildSteps {
     let mut steps = Vec::new();
     let name = match &credentials.app_armor {
         Some(SecurityProfile::RuntimeDefault) => Some(DEFAULT_APP_ARMOR.0),
@@ -95,8 +92,7 @@ fn load(text: &str) -> Result<(), String> {
     let programs = CString::new(program.as_str()).into_iter().collect();
     let mut command = CommandLine::new(programs, words.collect(), Vec::new());
     let spawned = sys::spawn(&ops, &mut command, Birth::plain(Memory::Copied)).map_err(cannot)?;
-    let mut ended = [PollFd::new(spawned.pidfd.as_fd(), PollFlags::POLLIN)];
-    while poll(&mut ended, PollTimeout::from(LONGEST)) == Err(nix::errno::Errno::EINTR) {}
+    let _ = apart::ready(spawned.pidfd.as_fd());
     // It has ended, or takes too long.
     let _ = sys::send_signal(spawned.pidfd.as_fd(), libc::SIGKILL);
     match waitpid(Pid::from_raw(spawned.pid), None) {

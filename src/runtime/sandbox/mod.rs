@@ -17,7 +17,6 @@ mod volumes;
 mod written;
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -73,7 +72,7 @@ pub(super) struct Sandbox {
     /// How often volumes of files have been written.
     version: u32,
     /// A container has been started, which may have changed what all of them see.
-    has_started: Cell<bool>,
+    has_started: bool,
     shared: Shared,
     /// Tells this pod from others where a label of SELinux's does not; 0 where nobody asked.
     number: u64,
@@ -85,8 +84,8 @@ pub(super) struct Sandbox {
 /// What a step does, in words that follow "cannot".
 pub(super) type Words = Cow<'static, str>;
 
-/// Steps that tell security modules something, and what each is in words.
-pub(super) type Labels = Vec<(ChildOp, Words)>;
+/// Steps of a child, and what each does.
+pub(super) type ChildSteps = Vec<(ChildOp, Words)>;
 
 /// What surrounds one attempt: the steps of its child beside those that every child takes.
 #[derive(Debug, Default)]
@@ -94,17 +93,17 @@ pub(super) struct Enclosure {
     /// Namespaces of its own.
     pub(super) namespaces: Namespaces,
     /// What the kernel's security modules are told, first of all.
-    pub(super) labels: Labels,
+    pub(super) labels: ChildSteps,
     /// What is done as the supervisor, before the pod's users are joined.
-    pub(super) before: Vec<(ChildOp, Words)>,
+    pub(super) before: ChildSteps,
     /// The pod's user namespace, where the supervisor is not in it.
     pub(super) users_of_pod: Option<RawFd>,
     /// Mounts, before rights are given away.
-    pub(super) mounts: Vec<(ChildOp, Words)>,
+    pub(super) mounts: ChildSteps,
     /// Users and what else may come before the working directory is entered.
-    pub(super) users: Vec<(ChildOp, Words)>,
+    pub(super) users: ChildSteps,
     /// Rights and filters, last of all.
-    pub(super) rights: Vec<(ChildOp, Words)>,
+    pub(super) rights: ChildSteps,
     /// There is something around it: descriptors are closed, and the working directory is looked at.
     pub(super) is_closed: bool,
 }
@@ -131,7 +130,7 @@ impl Sandbox {
             files: volumes::Files::default(),
             change: None,
             version: 0,
-            has_started: Cell::new(false),
+            has_started: false,
             shared: Shared::default(),
             number: 0,
             hostname: Hostname { name: String::new(), fqdn: None, kernel: String::new() },
@@ -155,8 +154,7 @@ impl Sandbox {
 
     /// Makes everything that is the pod's, but for what [`change`](Self::change) does on its own. `surroundings`
     /// are needed by a pod that has volumes or this host's name. On an error nothing of it is left but
-    /// namespaces that end with
-    /// podinit.
+    /// namespaces that end with podinit.
     pub(super) fn set_up(
         &mut self,
         pod: &Pod,

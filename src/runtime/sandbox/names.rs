@@ -10,9 +10,9 @@ use crate::spec::{ContainerId, Pod};
 
 impl Sandbox {
     /// Writes the files with names that the pod's containers share (rules 152, 153, 155).
-    pub(super) fn write_names(&self, pod: &Pod) -> Result<(), String> {
+    pub(super) fn write_names(&mut self, pod: &Pod) -> Result<(), String> {
+        self.has_started = false;
         let Some(place) = &self.place else { return Ok(()) };
-        self.has_started.set(false);
         let hosts = self.hosts(pod);
         let of_host = fs::read("/etc/resolv.conf").unwrap_or_default();
         let of_host = String::from_utf8_lossy(&of_host).into_owned();
@@ -42,10 +42,11 @@ impl Sandbox {
     }
 
     /// Whatever a container has made of the names: the next one finds them as they should be (rule 153).
-    pub(in crate::runtime) fn renew_hosts(&self, pod: &Pod, id: ContainerId) -> Result<(), StartFailure> {
+    pub(in crate::runtime) fn renew_hosts(&mut self, pod: &Pod, id: ContainerId) -> Result<(), StartFailure> {
         let has_them = self.of(id).is_some_and(|isolation| isolation.as_on_node);
         // The first one has them as they were made a moment ago.
-        if let Some(place) = self.place.as_ref().filter(|_| has_them && self.has_started.replace(true)) {
+        let is_first = has_them && !std::mem::replace(&mut self.has_started, true);
+        if let Some(place) = self.place.as_ref().filter(|_| has_them && !is_first) {
             let hosts = self.hosts(pod);
             // In place: those that run have it mounted.
             let renewed = place

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, fcntl};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, send, sendmsg, socketpair,
 };
@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 
 use super::place;
 use crate::plan::{self, Fact, IDS_OF_POD, IdFiles};
-use crate::runtime::{cause, facts};
+use crate::runtime::{apart, cause, facts};
 use crate::sys::{self, CredentialOp, MountAttributes, Namespaces, Within};
 
 /// A file next to the pod's place in which each range has a byte: who has locked it has the range. The lock ends
@@ -92,7 +92,7 @@ impl OwnUsers {
         &self,
         work: impl FnOnce() -> Option<(usize, Errno)>,
     ) -> Result<Option<(usize, Errno)>, String> {
-        let done = facts::apart(|| {
+        let done = apart::apart(|| {
             setns(self.namespace().ok_or(Errno::ENOENT)?, CloneFlags::CLONE_NEWUSER)?;
             become_root()?;
             Ok(work().map_or(0, refusal))
@@ -105,7 +105,7 @@ impl OwnUsers {
         let Some(users) = self.namespace() else { return Ok(()) };
         let cannot = |what: &str, why: &str| format!("cannot give {what} the pod's users: {why}");
         // By a copy that may hang, as where a server of files is gone.
-        let found = facts::apart(|| {
+        let found = apart::apart(|| {
             let paths = named.iter().map(|(_, path)| path.as_path());
             Ok(first_refused(paths, users).map_or(0, refusal))
         });
@@ -171,16 +171,13 @@ fn lock(file: &File, byte: u32) -> Result<(), Errno> {
 fn make(first: u32, others: Namespaces) -> Result<Made, Errno> {
     let kind = SockType::SeqPacket;
     let (ours, theirs) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
-    // A signal in the copy would be told to this process.
-    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    let copy = sys::aside(|| {
+    let copy = apart::copy(|| {
         // Not without us, whatever it is stuck in.
         let _ = sys::set_parent_death_signal(libc::SIGKILL);
         sys::close_others(theirs.as_fd());
         let _ = make_namespaces(theirs.as_fd(), others);
     });
-    let _ = before.thread_set_mask();
-    let copy = copy.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    let copy = copy.map_err(apart::errno)?;
     drop(theirs);
     let made = map(first, &ours, copy);
     // Whatever it is stuck in, it is done.
@@ -195,12 +192,11 @@ fn map(first: u32, socket: &OwnedFd, copy: i32) -> Result<Made, Errno> {
     heard(socket)?;
     let map = format!("0 {} {IDS_OF_POD}\n", first);
     for file in ["uid_map", "gid_map"] {
-        fs::write(format!("/proc/{copy}/{file}"), &map)
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+        fs::write(format!("/proc/{copy}/{file}"), &map).map_err(apart::errno)?;
     }
     send(socket.as_raw_fd(), b"-", MsgFlags::MSG_NOSIGNAL)?;
     heard(socket)?;
-    facts::ready(socket.as_fd())?;
+    apart::ready(socket.as_fd())?;
     sys::receive_descriptors(socket.as_fd()).ok_or(Errno::ECHILD)
 }
 
@@ -244,7 +240,7 @@ fn refused(number: u32) -> Option<(usize, Errno)> {
 
 /// How a step of the copy went.
 fn heard(socket: &OwnedFd) -> Result<(), Errno> {
-    facts::ready(socket.as_fd())?;
+    apart::ready(socket.as_fd())?;
     let mut bytes = [0; 4];
     match recv(socket.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT)? {
         4 if bytes == [0; 4] => Ok(()),
@@ -265,7 +261,7 @@ fn first_refused<'p>(paths: impl Iterator<Item = &'p Path>, users: BorrowedFd<'_
 
 /// What the file system at a path is called.
 fn file_system(path: &Path) -> String {
-    let mount = facts::apart(|| {
+    let mount = apart::apart(|| {
         let file = sys::open_path(AT_FDCWD, &place::c_path(path), OFlag::O_PATH, 0, Within::Host)?;
         place::mount_of(file.as_fd()).ok_or(Errno::ENOENT)
     });

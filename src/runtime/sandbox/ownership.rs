@@ -14,12 +14,11 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::stat::{FileStat, fstat};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::{Gid, Pid, fchownat, pipe2, setsid};
+use nix::unistd::{Gid, fchownat, pipe2, setsid};
 
 use super::place::c_path;
+use crate::runtime::apart::OwnCopy;
 use crate::runtime::{cause, emergency};
 use crate::sys::{self, Within};
 
@@ -35,9 +34,6 @@ const MOST_TRIES: u32 = 4;
 /// Bytes of a path that are told.
 const MOST_PATH: usize = 400;
 
-/// Milliseconds that a killed copy gets to end; one that waits for a disk is left to the kernel.
-const UNTIL_GONE: u16 = 1000;
-
 /// A volume to be gone through.
 #[derive(Clone, Debug)]
 pub(super) struct Owned {
@@ -49,8 +45,7 @@ pub(super) struct Owned {
 /// Volumes on their way to the group.
 #[derive(Debug)]
 pub(in crate::runtime) struct OwnershipChange {
-    pid: i32,
-    process: OwnedFd,
+    copy: OwnCopy,
     report: OwnedFd,
 }
 
@@ -58,26 +53,13 @@ impl OwnershipChange {
     /// Begins to give these volumes to the group.
     pub(super) fn begin(volumes: &[Owned], group: u32) -> io::Result<Self> {
         let (report, theirs) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        // A signal in the copy would be told to this process.
-        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        let made = sys::aside(|| work(volumes, Gid::from_raw(group), theirs.as_fd()));
-        let _ = before.thread_set_mask();
-        let pid = made?;
-        match sys::pidfd_open(pid) {
-            Ok(process) => {
-                emergency::add(pid);
-                Ok(Self { pid, process, report })
-            }
-            Err(error) => {
-                // A child of ours that nobody has reaped: the number is its own. It is reaped with the others.
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                Err(error)
-            }
-        }
+        let copy = OwnCopy::begin(|| work(volumes, Gid::from_raw(group), theirs.as_fd()))?;
+        emergency::add(copy.pid());
+        Ok(Self { copy, report })
     }
 
     pub(in crate::runtime) fn pid(&self) -> i32 {
-        self.pid
+        self.copy.pid()
     }
 
     /// Readable when there is something to [`hear`](Self::hear).
@@ -105,14 +87,8 @@ impl OwnershipChange {
 }
 
 impl Drop for OwnershipChange {
-    /// Ends it, and waits a moment for it.
     fn drop(&mut self) {
-        let _ = sys::send_signal(self.process.as_fd(), Signal::SIGKILL as i32);
-        emergency::remove(self.pid);
-        let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut ended, PollTimeout::from(UNTIL_GONE));
-        // By its descriptor: whoever has reaped it already has given its number back.
-        let _ = waitid(Id::PIDFd(self.process.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+        emergency::remove(self.copy.pid());
     }
 }
 

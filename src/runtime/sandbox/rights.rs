@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::mounts::c_string;
-use super::{Enclosure, Words};
+use super::{ChildSteps, Enclosure, Words};
 use crate::plan::{self, Credentials, Ids, Landlock, Writable};
 use crate::runtime::{cause, environment};
 use crate::spec::SecurityProfile;
@@ -50,7 +50,7 @@ pub(super) fn enclosure(
 
 /// With no_new_privs a filter needs no right, and comes last; without, it needs CAP_SYS_ADMIN, and comes
 /// before that is given away (seccomp(2)).
-fn rights(credentials: &Credentials, filters: &mut Filters) -> Result<Vec<(ChildOp, Words)>, String> {
+fn rights(credentials: &Credentials, filters: &mut Filters) -> Result<ChildSteps, String> {
     let step = |op: CredentialOp, what: &'static str| (ChildOp::Credential(op), what.into());
     let capabilities =
         credentials.held().map(|set| step(CredentialOp::Capabilities(set), "drop capabilities"));

@@ -14,7 +14,7 @@ use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockTy
 use super::mounts::VolumeAt;
 use super::place;
 use crate::plan::{VolumePlace, volume_place};
-use crate::runtime::{cause, facts};
+use crate::runtime::{apart, cause};
 use crate::spec::{MountPropagation, Pod, Volume};
 use crate::sys::{self, Namespaces, Propagation, Within};
 
@@ -132,7 +132,7 @@ fn existing(path: &Path) -> Result<PathBuf, Errno> {
     let mut path = path.to_owned();
     loop {
         // By a copy that may hang, as where a server of files is gone.
-        let found = facts::apart(|| {
+        let found = apart::apart(|| {
             sys::open_path(AT_FDCWD, &place::c_path(&path), OFlag::O_PATH, 0, Within::Host).map(|_| 0)
         });
         match found {
@@ -182,7 +182,7 @@ fn unescaped(text: &str) -> String {
 fn shared_namespace(paths: &[&Path]) -> Result<OwnedFd, Errno> {
     let kind = SockType::SeqPacket;
     let (ours, theirs) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
-    facts::apart(|| {
+    apart::apart(|| {
         sys::unshare(Namespaces::MOUNT)?;
         for path in paths {
             let at = sys::open_path(AT_FDCWD, &place::c_path(path), OFlag::O_PATH, 0, Within::Host)?;

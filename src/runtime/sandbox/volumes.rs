@@ -188,7 +188,7 @@ impl Sandbox {
         surroundings: &Surroundings,
     ) -> (Vec<Arc<str>>, Vec<String>) {
         self.version += 1;
-        refresh(pod, (&self.volumes, &mut self.files), surroundings, self.version)
+        refresh(pod, &mut self.files, surroundings, self.version)
     }
 
     /// Reads files of variables from volumes.
@@ -214,18 +214,18 @@ impl Sandbox {
 /// names, and what could not be done: such a volume stays as it was.
 pub(super) fn refresh(
     pod: &Pod,
-    (made, files): (&[VolumeAt], &mut Files),
+    files: &mut Files,
     surroundings: &Surroundings,
     version: u32,
 ) -> (Vec<Arc<str>>, Vec<String>) {
     let (mut written, mut problems) = (Vec::new(), Vec::new());
     let Some(workshop) = &files.workshop else { return (written, problems) };
-    for (position, (volume, at)) in pod.volumes.iter().zip(made).enumerate() {
+    for (position, volume) in pod.volumes.iter().enumerate() {
         let VolumePlace::Written(projected) = volume_place(&volume.source) else { continue };
         let Some(holds) = files.written.get_mut(&position) else { continue };
         let renewed = plan::volume_files(pod, projected, surroundings).and_then(|files| {
             let group = pod.security_context.fs_group;
-            holds.replace(&at.path, workshop, &files, version, group).map_err(cause)
+            holds.replace(workshop, &files, version, group).map_err(cause)
         });
         match renewed {
             Ok(true) => written.push(Arc::clone(&volume.name)),

@@ -35,6 +35,7 @@ pub(super) struct Workshop {
 /// What a volume holds.
 #[derive(Debug)]
 pub(super) struct Written {
+    volume: PathBuf,
     /// The directory in it.
     name: String,
     /// Files in that.
@@ -61,8 +62,8 @@ impl Written {
         group: Option<u32>,
     ) -> io::Result<Self> {
         make(volume, group)?;
-        let mut made = Self { name: String::new(), files: Vec::new(), digest: 0 };
-        made.write(volume, workshop, files, 0, group)?;
+        let mut made = Self { volume: volume.to_owned(), name: String::new(), files: Vec::new(), digest: 0 };
+        made.write(workshop, files, 0, group)?;
         Ok(made)
     }
 
@@ -70,7 +71,6 @@ impl Written {
     /// was there before or what is there now. False where nothing is another.
     pub(super) fn replace(
         &mut self,
-        volume: &Path,
         workshop: &Workshop,
         files: &[VolumeFile<'_>],
         version: u32,
@@ -78,21 +78,20 @@ impl Written {
     ) -> io::Result<bool> {
         let is_another = digest(files) != self.digest;
         if is_another {
-            self.write(volume, workshop, files, version, group)?;
+            self.write(workshop, files, version, group)?;
         }
         Ok(is_another)
     }
 
     fn write(
         &mut self,
-        volume: &Path,
         workshop: &Workshop,
         files: &[VolumeFile<'_>],
         version: u32,
         group: Option<u32>,
     ) -> io::Result<()> {
         let name = format!("..{version}");
-        let place = open(volume)?;
+        let place = open(&self.volume)?;
         let directory = workshop.path.join(&name);
         let put = fill(&directory, files, group).and_then(|()| {
             renameat2(&workshop.directory, &*name, &place, &*name, RenameFlags::RENAME_NOREPLACE)?;
@@ -108,8 +107,9 @@ impl Written {
             clear(place.as_fd(), &name, &paths);
             return Err(errno.into());
         }
-        let is_first = self.name.is_empty();
-        let before = std::mem::replace(self, Self { name, files: paths, digest: digest(files) });
+        let before = std::mem::replace(&mut self.name, name);
+        let before_files = std::mem::replace(&mut self.files, paths);
+        self.digest = digest(files);
         let shown: BTreeSet<&str> = files.iter().filter_map(|file| file.path.split('/').next()).collect();
         for name in &shown {
             match link(&format!("{DATA}/{name}"), place.as_fd(), name, group) {
@@ -117,8 +117,8 @@ impl Written {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        if !is_first {
-            clear(place.as_fd(), &before.name, &before.files);
+        if !before.is_empty() {
+            clear(place.as_fd(), &before, &before_files);
         }
         for name in names(place.as_fd())? {
             if !name.starts_with("..") && !shown.contains(&*name) {
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(fs::metadata(volume.join("a")).unwrap().permissions().mode() & 0o7777, 0o440);
         assert_eq!(fs::read_link(volume.join("d")).unwrap(), Path::new("..data/d"));
         let mut replace =
-            |files: &[VolumeFile<'_>], version| written.replace(&volume, &workshop, files, version, None);
+            |files: &[VolumeFile<'_>], version| written.replace(&workshop, files, version, None);
         assert!(!replace(&files, 1).unwrap(), "nothing is another");
         assert!(replace(&[file("a", "3"), file("f", "4")], 2).unwrap());
         assert_eq!((read("a"), read("d/e"), read("f")), (Some("3".into()), None, Some("4".into())));
@@ -284,8 +284,8 @@ mod tests {
         symlink(&outside, volume.join("..1")).unwrap();
         symlink(&outside, volume.join(NEW)).unwrap();
         let files = [file("a", "3"), file("d/e", "4")];
-        assert!(written.replace(&volume, &workshop, &files, 1, None).is_err(), "its name is taken");
-        assert!(written.replace(&volume, &workshop, &files, 2, None).unwrap());
+        assert!(written.replace(&workshop, &files, 1, None).is_err(), "its name is taken");
+        assert!(written.replace(&workshop, &files, 2, None).unwrap());
         assert_eq!(fs::read_to_string(volume.join("a")).unwrap(), "3");
         assert_eq!(fs::read_to_string(volume.join("d/e")).unwrap(), "4");
         assert_eq!(fs::read_to_string(outside.join("d/e")).unwrap(), "kept");

@@ -9,7 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::Supervisor;
 use crate::plan;
 use crate::pod::{AttemptId, StartFailure};
-use crate::spec::{ContainerId, Stdin, SubPath};
+use crate::spec::{ContainerId, Stdin};
 
 /// An attempt whose program waits.
 pub(super) struct Ahead {
@@ -37,21 +37,18 @@ impl Supervisor {
     /// must not be opened twice.
     fn is_worth_it(&self, id: ContainerId) -> bool {
         let Some(container) = self.container(id) else { return false };
-        // What the one before it writes until it has started is part of what it begins with as well.
-        let reads = container.env_files.len() + container.env_from_files.len() > 0
-            || plan::volume_env_files(container).next().is_some()
-            || container.volume_mounts.iter().any(|mount| mount.sub_path != SubPath::Whole);
         let is_silent = container.notify.is_none() && !container.tty && container.stdin == Stdin::Empty;
         // What a container before it mounts for others is part of what it begins with.
         let sees_mounts = self.sandbox.shares_mounts();
-        self.sandbox.has_own_processes(id) && is_silent && !reads && !self.is_handed_over(id) && !sees_mounts
+        let is_known = plan::is_known_ahead(container) && !sees_mounts;
+        self.sandbox.has_own_processes(id) && is_silent && is_known && !self.is_handed_over(id)
     }
 
     /// Lets the attempt go on if it is the one that was made ready. Any other is started; what was made ready
     /// is out of date then.
     pub(super) fn let_go(&mut self, id: AttemptId) -> bool {
         let Some(Ahead { attempt, gate }) = self.ahead.take() else { return false };
-        let has_hosts = || self.sandbox.renew_hosts(self.machine.pod(), id.container).is_ok();
+        let mut has_hosts = || self.sandbox.renew_hosts(self.machine.pod(), id.container).is_ok();
         let is_it = attempt == id && has_hosts() && gate.write(1).is_ok();
         if !is_it {
             self.throw_away(attempt);

@@ -94,15 +94,9 @@ impl Supervisor {
         let own_program = self.own_program.as_ref().map(AsFd::as_fd);
         let pod = self.machine.pod();
         // Afterwards podinit is in the pod's network, and cannot find the host's addresses any more.
-        let may_be_asked = self.watch.is_some() || self.reporter.is_some() || !pod.volumes.is_empty();
-        let surroundings = if may_be_asked
-            || !self.sandbox.has_own_hostname(pod)
-            || pod.iter().any(|(.., container)| plan::asks_for_surroundings(container))
-        {
-            Some(self.environment.surroundings())
-        } else {
-            None
-        };
+        let may_be_asked = self.watch.is_some() || self.reporter.is_some();
+        let is_asked = !self.sandbox.has_own_hostname(pod) || plan::pod_asks_for_surroundings(pod);
+        let surroundings = (may_be_asked || is_asked).then(|| self.environment.surroundings());
         match self.sandbox.set_up(pod, surroundings, own_program) {
             Ok(()) => {
                 self.attempts.set_first_process(self.sandbox.first_process());

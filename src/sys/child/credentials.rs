@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use super::landlock::{self, LandlockRule};
 use crate::sys::mount::done;
+use crate::sys::rights::{self, CapabilityData};
 
 /// One step.
 #[derive(Debug)]
@@ -44,23 +45,6 @@ pub(crate) struct FilterInstruction {
 
 /// Capabilities that a kernel may know at most.
 const MOST_CAPABILITIES: u32 = 64;
-/// linux/capability.h.
-const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
-
-#[repr(C)]
-struct CapabilityHeader {
-    version: u32,
-    pid: i32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct CapabilityData {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
-}
-
 /// Takes one step. System calls by their numbers: what the C library makes of some of them takes locks.
 pub(super) fn take(op: &CredentialOp) -> Result<(), Errno> {
     match op {
@@ -126,28 +110,12 @@ fn bound(kept: u64) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Capabilities of this process that count, as bits.
-pub(crate) fn effective_capabilities() -> Result<u64, Errno> {
-    read().map(|[low, high]| u64::from(high.effective) << 32 | u64::from(low.effective))
-}
-
-/// Capabilities that this process may make count, as bits.
-pub(crate) fn permitted_capabilities() -> Result<u64, Errno> {
-    read().map(|[low, high]| u64::from(high.permitted) << 32 | u64::from(low.permitted))
-}
-
-/// Whether system calls of this process are filtered (prctl(2), PR_GET_SECCOMP).
-pub(crate) fn is_filtered() -> bool {
-    // SAFETY: numbers only.
-    unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) == libc::SECCOMP_MODE_FILTER as libc::c_int }
-}
-
 fn raise_permitted() -> Result<(), Errno> {
-    let mut data = read()?;
+    let mut data = rights::read()?;
     for half in &mut data {
         half.effective = half.permitted;
     }
-    write(&data)
+    rights::write(&data)
 }
 
 fn capabilities(set: u64) -> Result<(), Errno> {
@@ -155,7 +123,7 @@ fn capabilities(set: u64) -> Result<(), Errno> {
     done(unsafe {
         libc::syscall(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     })?;
-    let before = read()?;
+    let before = rights::read()?;
     let [low, high] = [set as u32, (set >> 32) as u32];
     let mut data = [CapabilityData { effective: 0, permitted: 0, inheritable: 0 }; 2];
     for ((half, wanted), before) in data.iter_mut().zip([low, high]).zip(before) {
@@ -163,21 +131,7 @@ fn capabilities(set: u64) -> Result<(), Errno> {
         half.permitted = wanted & before.permitted;
         half.effective = half.permitted;
     }
-    write(&data)
-}
-
-fn read() -> Result<[CapabilityData; 2], Errno> {
-    let mut header = CapabilityHeader { version: CAPABILITY_VERSION_3, pid: 0 };
-    let mut data = [CapabilityData { effective: 0, permitted: 0, inheritable: 0 }; 2];
-    // SAFETY: a header of version 3, and two halves that the kernel fills.
-    done(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
-    Ok(data)
-}
-
-fn write(data: &[CapabilityData; 2]) -> Result<(), Errno> {
-    let mut header = CapabilityHeader { version: CAPABILITY_VERSION_3, pid: 0 };
-    // SAFETY: a header of version 3, and two halves that are only read.
-    done(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, data.as_ptr()) })
+    rights::write(&data)
 }
 
 fn filter(program: &[FilterInstruction]) -> Result<(), Errno> {
