@@ -92,9 +92,10 @@ impl QosClass {
     }
 }
 
-/// The container's `oom_score_adj` on a host with so many bytes of memory (rule 170).
-pub fn oom_score_adj(pod: &Pod, id: ContainerId, host_memory: u64) -> i64 {
-    let own = |container: &Container| {
+/// The container's `oom_score_adj` on a host with so many bytes of memory (rule 170), which is asked only where it
+/// counts.
+pub fn oom_score_adj(pod: &Pod, id: ContainerId, host_memory: impl Fn() -> u64) -> i64 {
+    let own = |container: &Container, host_memory: u64| {
         let request = container.resources.requests.memory.unwrap_or_default().units();
         let share = u128::from(request) * 1000 / u128::from(host_memory.max(1));
         let score = 1000 - i64::try_from(share).unwrap_or(1000);
@@ -105,6 +106,8 @@ pub fn oom_score_adj(pod: &Pod, id: ContainerId, host_memory: u64) -> i64 {
         (QosClass::BestEffort, _) | (_, None) => 1000,
         (QosClass::Burstable, Some(container)) => {
             let is_sidecar = pod.iter().any(|(other, kind, _)| other == id && kind == ContainerKind::Sidecar);
+            let host_memory = host_memory();
+            let own = |container| own(container, host_memory);
             let of_mains = pod.containers.iter().map(own).max().filter(|_| is_sidecar);
             of_mains.map_or(own(container), |most| own(container).min(most))
         }
@@ -204,7 +207,7 @@ mod tests {
         let memory = |amount: &str| format!("resources: {{requests: {{memory: {amount}}}}}");
         let sidecar = entry("s", &format!("restartPolicy: Always, {}", memory("1Gi")));
         let pod = pod(&sidecar, &[entry("m", &memory("8Gi")), entry("o", &memory("4Gi"))].join(","), "");
-        let score = |position| oom_score_adj(&pod, ContainerId::at(position), 16 << 30);
+        let score = |position| oom_score_adj(&pod, ContainerId::at(position), || 16 << 30);
         assert_eq!([score(0), score(1), score(2)], [750, 500, 750]);
     }
 }

@@ -56,7 +56,7 @@ impl OomScores {
 
     /// What the container's processes are to have, where that differs from podinit's own.
     pub(super) fn of(self, pod: &Pod, id: ContainerId) -> Option<OomScore> {
-        let wanted = || plan::oom_score_adj(pod, id, host_memory().unwrap_or(u64::MAX));
+        let wanted = || plan::oom_score_adj(pod, id, || host_memory().unwrap_or(u64::MAX));
         match self {
             Self::Untouched => None,
             Self::AtLeast { own, by } => {

@@ -245,7 +245,7 @@ impl Values<'_> {
             let shown: Vec<_> = files.iter().map(|write| format!("{} {write}", write.file.name())).collect();
             self.add("cgroup", shown.join(", "), Origin::Default("rules 166 to 171"));
             if let Some(memory) = self.told.host_memory {
-                let score = plan::oom_score_adj(pod, id, memory);
+                let score = plan::oom_score_adj(pod, id, || memory);
                 self.add("oom_score_adj", score.to_string(), Origin::Default("rule 170"));
             }
         }

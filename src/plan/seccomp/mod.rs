@@ -167,13 +167,18 @@ fn filter(default: &SeccompAction, rules: &[Rule]) -> Result<Filter, String> {
 /// Calls that a single rule is about, which does something else with them than to allow them whatever their
 /// arguments are: the rule's action.
 fn settled(rules: &[Rule]) -> BTreeMap<i64, SeccompAction> {
-    let mut all: BTreeMap<i64, Option<&Rule>> = BTreeMap::new();
+    let settled =
+        rules.iter().filter(|rule| rule.conditions.is_empty() && rule.action != SeccompAction::Allow);
+    let mut settled: BTreeMap<_, _> = settled.map(|rule| (rule.number, (rule.action.clone(), 0))).collect();
     for rule in rules {
-        all.entry(rule.number).and_modify(|several| *several = None).or_insert(Some(rule));
+        if let Some((_, rules)) = settled.get_mut(&rule.number) {
+            *rules += 1;
+        }
     }
-    let single = all.into_values().flatten();
-    let settled = single.filter(|rule| rule.conditions.is_empty() && rule.action != SeccompAction::Allow);
-    settled.map(|rule| (rule.number, rule.action.clone())).collect()
+    settled
+        .into_iter()
+        .filter_map(|(number, (action, rules))| (rules == 1).then_some((number, action)))
+        .collect()
 }
 
 struct Program {
@@ -191,27 +196,27 @@ fn program<'a>(
     settled: &BTreeMap<i64, SeccompAction>,
 ) -> Result<Program, String> {
     let failed = |cause: seccompiler::Error| format!("cannot make a seccomp filter: {cause}");
-    // `None`: whatever the arguments are.
-    let mut chains: BTreeMap<i64, Option<Vec<SeccompRule>>> = BTreeMap::new();
+    // Whatever the arguments are, and by the arguments.
+    let (mut alike, mut chains) = (Vec::new(), BTreeMap::<i64, Vec<SeccompRule>>::new());
     for Rule { number, conditions, .. } in rules {
         if conditions.is_empty() {
-            chains.insert(*number, None);
-        } else if let Some(chain) = chains.entry(*number).or_insert_with(|| Some(Vec::new())) {
-            chain.push(SeccompRule::new(conditions.clone()).map_err(|cause| failed(cause.into()))?);
+            alike.push(*number);
+        } else {
+            let rule = SeccompRule::new(conditions.clone()).map_err(|cause| failed(cause.into()))?;
+            chains.entry(*number).or_default().push(rule);
         }
     }
-    let alike = chains.iter().filter(|(_, chain)| chain.is_none());
-    let answer = |number: &i64| match settled.get(number) {
-        Some(settled) => settled.clone().into(),
-        None => action.clone().into(),
-    };
-    let alike = alike.filter_map(|(number, _)| Some((u32::try_from(*number).ok()?, answer(number))));
-    let prefix = ranges::prefix(&alike.collect());
+    alike.sort_unstable();
+    alike.dedup();
+    chains.retain(|number, _| alike.binary_search(number).is_err());
+    let answer = |number: &i64| settled.get(number).unwrap_or(&action).clone().into();
+    let answers: Vec<_> =
+        alike.iter().filter_map(|number| Some((u32::try_from(*number).ok()?, answer(number)))).collect();
+    let prefix = ranges::prefix(&answers);
     let has_settled = !prefix.is_empty();
-    if has_settled {
-        chains.retain(|_, chain| chain.is_some());
+    if !has_settled {
+        chains.extend(alike.into_iter().map(|number| (number, Vec::new())));
     }
-    let chains = chains.into_iter().map(|(number, chain)| (number, chain.unwrap_or_default())).collect();
     let made = SeccompFilter::new(chains, otherwise, action, architecture()?);
     let made = made.and_then(BpfProgram::try_from).map_err(|cause| failed(cause.into()))?;
     let instructions: Vec<_> =

@@ -3,8 +3,6 @@
 //! calls when it is installed, to remember such answers: by a list of comparisons, one after the other, that
 //! takes a millisecond (measured).
 
-use std::collections::BTreeMap;
-
 use super::Instruction;
 
 const LOAD: u16 = 0x20;
@@ -20,8 +18,8 @@ const FARTHEST: usize = 250;
 const OWN: u32 = if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e };
 
 /// Answers these numbers of the own architecture, each with its action, and goes on behind its end with all
-/// others. Nothing where they would be too many ranges.
-pub(super) fn prefix(answers: &BTreeMap<u32, u32>) -> Vec<Instruction> {
+/// others. Nothing where they would be too many ranges. `answers` are sorted, none twice.
+pub(super) fn prefix(answers: &[(u32, u32)]) -> Vec<Instruction> {
     let ranges = Ranges::of(answers);
     let (comparisons, actions) = (ranges.from.len(), ranges.actions.len());
     // Each range is one comparison with where it begins; behind them are the answers.
@@ -50,7 +48,7 @@ struct Ranges {
 }
 
 impl Ranges {
-    fn of(answers: &BTreeMap<u32, u32>) -> Self {
+    fn of(answers: &[(u32, u32)]) -> Self {
         let mut ranges = Self { from: Vec::new(), actions: Vec::new() };
         let mut next = 0;
         for (number, action) in answers {
@@ -109,6 +107,7 @@ fn near(distance: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     /// What becomes of a number: the answer, or `None` where it goes on behind the end.
     fn run(program: &[Instruction], architecture: u32, number: u32) -> Option<u32> {
@@ -138,7 +137,8 @@ mod tests {
         let alike = sets.map(|numbers| numbers.iter().map(alike).collect());
         let all: [BTreeMap<u32, u32>; 6] = sets.map(|numbers| numbers.iter().map(not_alike).collect());
         for answers in alike.into_iter().chain(all) {
-            let program = prefix(&answers);
+            let program =
+                prefix(&answers.iter().map(|(number, answer)| (*number, *answer)).collect::<Vec<_>>());
             for number in (0..500).chain([0x4000_0000, 0x4000_0001, u32::MAX]) {
                 let expected = answers.get(&number).copied();
                 assert_eq!(run(&program, OWN, number), expected, "{number} of {answers:?}");
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn too_many_ranges_are_left_to_the_program_behind() {
-        assert_eq!(prefix(&(0..200).map(|number| (number * 2, 77)).collect()), []);
-        assert_eq!(prefix(&BTreeMap::new()), []);
+        assert_eq!(prefix(&(0..200).map(|number| (number * 2, 77)).collect::<Vec<_>>()), []);
+        assert_eq!(prefix(&[]), []);
     }
 }
