@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::command::AttemptInputs;
 use crate::spec::{
     Amounts, Container, CountedResource, EnvFrom, EnvFromSource, EnvValue, FileKeyRef, KeyRef, ObjectName,
-    Pod, PodField, Quantity, ResourceRef, SubPath, env_file, expand, volume_env_file,
+    Pod, PodField, Quantity, ResourceRef, env_file, expand, volume_env_file,
 };
 
 /// Expansion ends when it has made so much: execve(2) takes at most 6 MiB, and variables that double one
@@ -55,13 +55,6 @@ pub fn volume_env_files(container: &Container) -> impl Iterator<Item = (&Arc<str
 pub fn files(container: &Container) -> impl Iterator<Item = &str> {
     let of_variables = container.env_from_files.iter().map(|(_, path)| path);
     container.env_files.iter().chain(of_variables).map(String::as_str)
-}
-
-/// Whether an attempt of this container may be put together before the one that it follows has started: nothing that
-/// it begins with is read from what other containers write until then.
-pub fn is_known_ahead(container: &Container) -> bool {
-    let has_parts = container.volume_mounts.iter().any(|mount| mount.sub_path != SubPath::Whole);
-    files(container).next().is_none() && volume_env_files(container).next().is_none() && !has_parts
 }
 
 /// Whether anything of the pod tells of the [`Surroundings`].

@@ -3,6 +3,7 @@
 //! and does nothing itself.
 
 mod accounts;
+mod ahead;
 mod boot;
 mod cgroup;
 mod command;
@@ -24,6 +25,7 @@ mod signals;
 mod users;
 
 pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
+pub use ahead::is_known_ahead;
 pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
 pub use cgroup::{
     CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, container_cgroup, limited_by, pod_cgroup,
@@ -34,8 +36,8 @@ pub use command::{
 };
 pub use credentials::{Credentials, Identity, asks_for_identity, credentials};
 pub use environment::{
-    FilesRead, Surroundings, VolumeFilesRead, asks_for_surroundings, files, is_known_ahead,
-    pod_asks_for_surroundings, volume_env_files,
+    FilesRead, Surroundings, VolumeFilesRead, asks_for_surroundings, files, pod_asks_for_surroundings,
+    volume_env_files,
 };
 pub use facts::{Around, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs, asked_of_host, remedy};
 pub use features::{Feature, left_out};

@@ -6,25 +6,30 @@ use super::{AttemptId, PodMachine, Sandbox};
 use crate::spec::{ContainerId, ContainerKind, ProbeKind};
 
 impl PodMachine {
-    /// The attempt that is started as soon as this one runs; `None` where that is not certain. A sidecar that
-    /// nobody asks whether it has started lets the next init container start, or the first main container
-    /// (KEP-753).
-    pub fn follower(&self, starting: AttemptId) -> Option<AttemptId> {
-        let record = &self.records[starting.container];
-        let is_starting =
-            matches!(record.state, State::Live(Live { stage: Stage::Starting { .. }, stop: None }));
-        let container = self.container(starting.container)?;
+    /// The attempt that comes after this one, which is about to start or is such an attempt itself, if nothing comes
+    /// between; `None` where that is not certain. A sidecar that nobody asks whether it has started lets the next
+    /// init container start, or the first main container, as soon as it runs (KEP-753); an init container does so by
+    /// its success.
+    pub fn follower(&self, of: AttemptId) -> Option<AttemptId> {
+        let record = &self.records[of.container];
+        let container = self.container(of.container)?;
         let starts_at_once = container.probe(ProbeKind::Startup).is_none()
             && container.post_start.is_none()
             && container.notify.is_none();
-        if !(is_starting && starts_at_once && record.kind == ContainerKind::Sidecar)
-            || self.stop.is_some()
-            || self.sandbox != Sandbox::Ready
-        {
+        let leads_on = match (record.kind, &record.state) {
+            (ContainerKind::Sidecar, State::Live(Live { stage: Stage::Starting { .. }, stop: None })) => {
+                starts_at_once
+            }
+            (ContainerKind::Sidecar, State::Absent) => starts_at_once,
+            (ContainerKind::Init, State::Live(Live { stage: Stage::Starting { .. }, stop: None })) => true,
+            (ContainerKind::Init | ContainerKind::Sidecar, _) => false,
+            (ContainerKind::Main | ContainerKind::Ephemeral, _) => false,
+        };
+        if !leads_on || self.stop.is_some() || self.sandbox != Sandbox::Ready {
             return None;
         }
         // Main containers stand behind the init containers.
-        let next = ContainerId::at(starting.container.position() + 1);
+        let next = ContainerId::at(of.container.position() + 1);
         let is_first_start = matches!(self.records[next].state, State::Absent);
         let waits_for_others = !self.container(next)?.start_after.is_empty();
         let attempt = AttemptId { container: next, attempt: self.records[next].attempts };
@@ -34,7 +39,7 @@ impl PodMachine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Action, Event, JobMachine, Now};
+    use super::super::{Action, Event, Exit, ExitStatus, JobMachine, Now};
     use super::*;
     use crate::spec::{self, Options, Pod, Source, Syntax};
 
@@ -93,6 +98,39 @@ mod tests {
         let (follower, begun) = follows(&two, mains);
         assert_eq!((follower.map(|attempt| attempt.container), begun.len()), (Some(last), 1));
         assert_eq!(follower, begun.first().copied());
+    }
+
+    #[test]
+    fn what_follows_an_init_container_is_what_is_started_when_it_has_ended_well() {
+        let now = Now::default();
+        let init = format!("{{name: i, image: i, command: [c]}}, {SIDECAR}}}");
+        let mut machine = JobMachine::new(pod(&init, "{name: m, image: i}"), now);
+        let starts = |machine: &mut JobMachine| {
+            let mut started = Vec::new();
+            while let Some(action) = machine.poll_action() {
+                if let Action::Start(attempt) = action {
+                    started.push(attempt);
+                } else if action == Action::SetUpSandbox {
+                    machine.handle_event(now, Event::SandboxReady);
+                }
+            }
+            started
+        };
+        let began = starts(&mut machine);
+        let follower = |of: &AttemptId| machine.follower(*of);
+        let [side, main] =
+            [began.first().and_then(follower), began.first().and_then(follower).as_ref().and_then(follower)];
+        for attempt in began {
+            machine.handle_event(now, Event::Started { attempt });
+            machine.handle_event(now, Event::Exited { attempt, exit: Exit::plain(ExitStatus::Code(0)) });
+            machine.handle_event(now, Event::Emptied { attempt });
+        }
+        let began = starts(&mut machine);
+        assert_eq!(began, side.into_iter().collect::<Vec<_>>());
+        began.into_iter().for_each(|attempt| machine.handle_event(now, Event::Started { attempt }));
+        let began = starts(&mut machine);
+        assert_eq!(began, main.into_iter().collect::<Vec<_>>());
+        assert_eq!(began.len(), 1);
     }
 
     #[test]

@@ -79,8 +79,8 @@ pub(super) struct Supervisor {
     watch: Option<Watch>,
     /// Tells programs, where one wants to know.
     reporter: Option<Reporter>,
-    /// The attempt that is made ready for what comes next.
-    ahead: Option<Ahead>,
+    /// The attempts that are made ready for what comes next, in their turn.
+    ahead: Vec<Ahead>,
     finished: Option<(u8, Cause)>,
 }
 
@@ -158,7 +158,7 @@ impl Supervisor {
             inputs: BTreeMap::new(),
             watch,
             reporter,
-            ahead: None,
+            ahead: Vec::new(),
             finished: None,
         })
     }
@@ -209,8 +209,9 @@ impl Supervisor {
         if ready.signals {
             child_changed = self.take_signals();
         }
+        let mut begun = Vec::new();
         for container in ready.reports {
-            self.take_report(container);
+            begun.extend(self.take_report(container));
         }
         if child_changed {
             self.reap();
@@ -243,6 +244,9 @@ impl Supervisor {
         self.look_at_manifest(ready.watch);
         if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now.mono) {
             self.machine.handle_timeout(self.now);
+        }
+        for attempt in begun {
+            self.make_ahead(attempt);
         }
     }
 
@@ -312,14 +316,18 @@ impl Supervisor {
         }
     }
 
-    fn take_report(&mut self, container: ContainerId) {
-        match self.attempts.report_of(container, &self.epoll) {
-            None => {}
-            Some((attempt, Start::Running)) => {
+    /// How a start went, if that is known now. Returns the attempt if it runs.
+    fn take_report(&mut self, container: ContainerId) -> Option<AttemptId> {
+        match self.attempts.report_of(container, &self.epoll)? {
+            (attempt, Start::Running) => {
                 self.take_terminal(container);
                 self.fact(Event::Started { attempt });
+                Some(attempt)
             }
-            Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
+            (attempt, Start::Failed(failure)) => {
+                self.start_failed(attempt, failure);
+                None
+            }
         }
     }
 
@@ -385,7 +393,7 @@ impl Supervisor {
 
     fn main_ended(&mut self, container: ContainerId, status: ExitStatus) {
         // Its report first: a program that could not be executed has not run.
-        self.take_report(container);
+        let _ = self.take_report(container);
         if let Some(output) = &mut self.output {
             output.drain(container, self.now.wall);
         }

@@ -139,6 +139,12 @@ impl Pod {
         self
     }
 
+    /// Its containers have this host's own files, those that there are so far.
+    pub fn on_host(mut self) -> Self {
+        self.manifest = self.manifest.replace("image = \"files\"\n", "image = \"host\"\n");
+        self.options(&["--host-rootfs"])
+    }
+
     /// A line for bash that comes before podinit, in the process that becomes it.
     pub fn before(mut self, line: &str) -> Self {
         self.before = line.to_owned();

@@ -375,6 +375,11 @@ impl Sandbox {
         self.isolation.is_needed()
     }
 
+    /// As it was decided.
+    pub(super) fn isolation(&self) -> &Isolation {
+        &self.isolation
+    }
+
     /// Of one container.
     pub(super) fn of(&self, id: ContainerId) -> Option<&ContainerIsolation> {
         self.isolation.of(id)

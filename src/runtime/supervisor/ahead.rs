@@ -1,77 +1,106 @@
-//! An attempt that is made ready while the one before it starts: what surrounds it is made meanwhile, on another
-//! processor, and only its program waits. When it starts is the machine's to say, as ever; one that has to be
-//! started otherwise, or cannot be made ready, is thrown away and started like any other.
+//! Attempts that are made ready before their turn, while the supervisor has nothing else to do: what surrounds them
+//! is made on another processor, and only their programs wait. When one starts is the machine's to say, as ever; one
+//! that has to be started otherwise, or cannot be made ready, is thrown away and started like any other.
 
 use std::os::fd::AsRawFd;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::Supervisor;
-use crate::plan;
+use crate::plan::{self, Credentials};
 use crate::pod::{AttemptId, StartFailure};
-use crate::spec::{ContainerId, Stdin};
+use crate::spec::{ContainerId, ContainerKind, Stdin};
+
+/// How many attempts are ready at most: each is a process.
+const MOST: usize = 2;
 
 /// An attempt whose program waits.
 pub(super) struct Ahead {
     attempt: AttemptId,
+    /// As whom it is to run.
+    credentials: Credentials,
     /// Lets it go on when it is written to.
     gate: EventFd,
 }
 
 impl Supervisor {
-    /// Makes the attempt ready that comes after this one, where that is certain and worth it.
-    pub(super) fn make_ahead(&mut self, starting: AttemptId) {
-        let Some(next) = self.machine.follower(starting).filter(|next| self.is_worth_it(next.container))
-        else {
-            return;
-        };
-        // What fails now fails again when the attempt is to start, and is told then.
-        let Ok(gate) = EventFd::from_flags(EfdFlags::EFD_CLOEXEC) else { return };
-        match self.make(next, Some(gate.as_raw_fd())) {
-            Ok(()) => self.ahead = Some(Ahead { attempt: next, gate }),
-            Err(StartFailure { .. }) => self.close_output(next.container),
+    /// Makes the attempts ready that come after this one, where that is certain and worth it.
+    pub(super) fn make_ahead(&mut self, of: AttemptId) {
+        let kind = self.machine.pod().iter().find_map(|(id, kind, _)| (id == of.container).then_some(kind));
+        let running = (kind == Some(ContainerKind::Init)).then_some(of.container);
+        while self.ahead.len() < MOST {
+            let last = self.ahead.last().map_or(of, |ahead| ahead.attempt);
+            let next = self.machine.follower(last);
+            let Some(next) = next.filter(|next| self.is_worth_it(running, next.container)) else { return };
+            // What fails now fails again when the attempt is to start, and is told then.
+            let Ok(gate) = EventFd::from_flags(EfdFlags::EFD_CLOEXEC) else { return };
+            let Ok(plan) = self.plan(next) else { return };
+            let credentials = plan.credentials.clone();
+            match self.make(next, plan, Some(gate.as_raw_fd())) {
+                Ok(()) => self.ahead.push(Ahead { attempt: next, credentials, gate }),
+                Err(StartFailure { .. }) => return self.close_output(next.container),
+            }
         }
     }
 
     /// Only what is put together takes time; and what says of itself when it is ready has a descriptor that
     /// must not be opened twice.
-    fn is_worth_it(&self, id: ContainerId) -> bool {
+    fn is_worth_it(&self, running: Option<ContainerId>, id: ContainerId) -> bool {
         let Some(container) = self.container(id) else { return false };
         let is_silent = container.notify.is_none() && !container.tty && container.stdin == Stdin::Empty;
         // What a container before it mounts for others is part of what it begins with.
         let sees_mounts = self.sandbox.shares_mounts();
-        let is_known = plan::is_known_ahead(container) && !sees_mounts;
-        self.sandbox.has_own_processes(id) && is_silent && is_known && !self.is_handed_over(id)
+        self.sandbox.has_own_processes(id)
+            && is_silent
+            && !sees_mounts
+            && !self.is_handed_over(id)
+            && plan::is_known_ahead(self.machine.pod(), self.sandbox.isolation(), running, id)
     }
 
-    /// Lets the attempt go on if it is the one that was made ready. Any other is started; what was made ready
-    /// is out of date then.
+    /// Lets the attempt go on if it is the next one that was made ready, and would be made the same now. Any other
+    /// is started; what was made ready is out of date then.
     pub(super) fn let_go(&mut self, id: AttemptId) -> bool {
-        let Some(Ahead { attempt, gate }) = self.ahead.take() else { return false };
-        let mut has_hosts = || self.sandbox.renew_hosts(self.machine.pod(), id.container).is_ok();
-        let is_it = attempt == id && has_hosts() && gate.write(1).is_ok();
-        if !is_it {
-            self.throw_away(attempt);
+        if self.ahead.is_empty() {
+            return false;
         }
-        is_it
+        let Ahead { attempt, credentials, gate } = self.ahead.remove(0);
+        let pod = self.machine.pod();
+        let now = pod.container(id.container).map(|it| self.sandbox.credentials(pod, it, id.container));
+        // The accounts among its files may be others by now.
+        let is_same = attempt == id && now == Some(Ok(credentials));
+        let mut has_hosts = || self.sandbox.renew_hosts(self.machine.pod(), id.container).is_ok();
+        let goes_on = is_same && has_hosts() && gate.write(1).is_ok();
+        if !goes_on {
+            self.throw_away(attempt);
+            self.drop_ahead();
+        }
+        goes_on
     }
 
     /// What was made ready is not to be started, or not as it is.
     pub(super) fn drop_ahead(&mut self) {
-        if let Some(Ahead { attempt, .. }) = self.ahead.take() {
+        for Ahead { attempt, .. } in std::mem::take(&mut self.ahead) {
             self.throw_away(attempt);
         }
     }
 
-    /// Whether this was the child that was made ready: it has failed, and will say why when it is started.
+    /// Whether this was a child that was made ready: it has failed, and will say why when it is started. Those that
+    /// come after it are out of turn.
     pub(super) fn ahead_ended(&mut self, pid: i32) -> bool {
-        let container = self.ahead.as_ref().map(|ahead| ahead.attempt.container);
-        let is_it = container.is_some() && self.attempts.container_of(pid) == container;
-        if is_it && let Some(Ahead { attempt, .. }) = self.ahead.take() {
-            self.attempts.forget(attempt.container, &self.epoll);
-            self.close_output(attempt.container);
+        let container = self.attempts.container_of(pid);
+        let Some(position) = self.ahead.iter().position(|ahead| Some(ahead.attempt.container) == container)
+        else {
+            return false;
+        };
+        for (later, Ahead { attempt, .. }) in self.ahead.split_off(position).into_iter().enumerate() {
+            if later > 0 {
+                self.throw_away(attempt);
+            } else {
+                self.attempts.forget(attempt.container, &self.epoll);
+                self.close_output(attempt.container);
+            }
         }
-        is_it
+        true
     }
 
     fn throw_away(&mut self, attempt: AttemptId) {

@@ -20,10 +20,10 @@ use crate::runtime::{Commands, cause};
 use crate::spec::{Container, ContainerId, ContainerKind, Stdin, TerminationMessagePolicy};
 
 /// What one attempt is.
-struct ContainerPlan {
+pub(super) struct ContainerPlan {
     command: CommandPlan,
     mounts: Option<MountPlan>,
-    credentials: Credentials,
+    pub(super) credentials: Credentials,
 }
 
 impl ContainerPlan {
@@ -37,7 +37,8 @@ impl ContainerPlan {
 impl Supervisor {
     pub(super) fn start(&mut self, id: AttemptId) -> Result<(), StartFailure> {
         if !self.let_go(id) {
-            self.make(id, None)?;
+            let plan = self.plan(id)?;
+            self.make(id, plan, None)?;
         }
         if let Some(report) = self.attempts.report_fd(id.container) {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Report(id.container).into());
@@ -49,8 +50,12 @@ impl Supervisor {
     }
 
     /// Makes an attempt. With a `gate`, an eventfd, its program waits for that.
-    pub(super) fn make(&mut self, id: AttemptId, gate: Option<RawFd>) -> Result<(), StartFailure> {
-        let mut plan = self.plan(id)?;
+    pub(super) fn make(
+        &mut self,
+        id: AttemptId,
+        mut plan: ContainerPlan,
+        gate: Option<RawFd>,
+    ) -> Result<(), StartFailure> {
         let limits = self.limits(id)?;
         let mouth = self.listen(id).map_err(attempts::cannot_create)?;
         let notify = match &mouth {
@@ -71,7 +76,7 @@ impl Supervisor {
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
                 // before it closes the report.
-                self.take_report(id.container);
+                let _ = self.take_report(id.container);
             }
             Commands::OfManifest if self.container(id.container).is_some_and(|container| container.tty) => {
                 self.start_with_terminal(id, plan, provisions)?;
@@ -141,7 +146,7 @@ impl Supervisor {
         self.attempts.start(id, command, stdio, provisions)
     }
 
-    fn plan(&mut self, id: AttemptId) -> Result<ContainerPlan, StartFailure> {
+    pub(super) fn plan(&mut self, id: AttemptId) -> Result<ContainerPlan, StartFailure> {
         let marker = self.attempts.marker(id);
         let pod = self.machine.pod();
         match (&self.commands, pod.container(id.container)) {
