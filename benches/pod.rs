@@ -12,8 +12,10 @@ use std::{fs, thread};
 
 const PODINIT: &str = env!("CARGO_BIN_EXE_podinit");
 const PAIRS: usize = 60;
-/// The pod takes at most so much of their time. Measured on an idle machine: 1.03 to 1.05.
-const MOST: f64 = 1.5;
+/// Rounds of pairs at most: a machine that does something else meanwhile slows down whom it likes.
+const ROUNDS: usize = 3;
+/// The pod takes less than so much of their time. Measured on an idle machine: 0.88 to 0.98.
+const BELOW: f64 = 1.0;
 
 const BY_HAND: &str = "#!/bin/sh
 exec unshare -uin sh -c 'unshare -mpf --mount-proc /bin/true; \
@@ -54,21 +56,24 @@ fn main() {
     let (manifest, script) = (file("pod.toml", POD, 0o644), file("by-hand.sh", BY_HAND, 0o755));
     let by_hand = [script.as_str()];
     let pod = [PODINIT, "run", "--host-rootfs", &manifest];
-    let mut pairs: Vec<_> = (0..PAIRS).map(|_| (time(&by_hand), time(&pod))).collect();
-    pairs.sort_by(|a, b| {
-        (a.1.as_secs_f64() / a.0.as_secs_f64()).total_cmp(&(b.1.as_secs_f64() / b.0.as_secs_f64()))
-    });
-    let (other, own) = pairs[PAIRS / 2];
-    let ratio = own.as_secs_f64() / other.as_secs_f64();
-    let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    println!(
-        "a pod with namespaces: {:.1} ms, three unshare(1) {:.1} ms (x {ratio:.2})",
-        millis(own),
-        millis(other)
-    );
+    let is_faster = (0..ROUNDS).any(|_| round(&by_hand, &pod) < BELOW);
     fs::remove_file(&manifest).unwrap();
     fs::remove_file(&script).unwrap();
-    assert!(ratio <= MOST, "a pod takes at most {MOST} of the time of three unshare(1)");
+    assert!(is_faster, "a pod takes less than {BELOW} of the time of three unshare(1)");
+}
+
+/// The median of the pairs' ratios.
+fn round(by_hand: &[&str], pod: &[&str]) -> f64 {
+    let ratio = |(other, own): &(Duration, Duration)| own.as_secs_f64() / other.as_secs_f64();
+    let mut pairs: Vec<_> = (0..PAIRS).map(|_| (time(by_hand), time(pod))).collect();
+    pairs.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    let (other, own) = pairs[PAIRS / 2];
+    let (own_millis, other_millis) = (own.as_secs_f64() * 1e3, other.as_secs_f64() * 1e3);
+    let ratio = ratio(&(other, own));
+    println!(
+        "a pod with namespaces: {own_millis:.1} ms, three unshare(1) {other_millis:.1} ms (x {ratio:.2})"
+    );
+    ratio
 }
 
 fn time(words: &[&str]) -> Duration {
