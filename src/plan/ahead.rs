@@ -34,7 +34,12 @@ pub fn is_known_ahead(
         Some(root @ Root::Directory(_)) if !root.has_layer() => return false,
         Some(Root::Directory(_)) => true,
     };
-    if begins_with_files && reaches_host(pod, isolation, running) || has_directory && has_volumes {
+    // Sidecars before it run meanwhile as well.
+    let mut others = (0..=running.position()).map(ContainerId::at);
+    let changes = begins_with_files && others.any(|other| reaches_host(pod, isolation, other));
+    // What waits is one of the pod's processes.
+    let takes_one = pod.kubelet.pod_pids_limit.is_some();
+    if changes || takes_one || has_directory && has_volumes {
         return false;
     }
     // The place for a mount in a volume would be made there.
@@ -72,22 +77,36 @@ mod tests {
     use crate::plan::{Images, isolation};
     use crate::spec::{self, Options, Source, Syntax};
 
-    /// Whether what follows the init container of a pod may be put together while that runs. Both have a layer on
-    /// `image`, with which `images` begins.
-    fn is_known(images: Images, init: &str, main: &str) -> bool {
-        let volumes = "[{name: empty, emptyDir: {}}, {name: host, hostPath: {path: /srv}}, {name: claim, persistentVolumeClaim: {claimName: c}}]";
+    /// A pod of a sidecar, an init container, and a main container with these further fields each.
+    fn pod([side, init, main]: [&str; 3]) -> Pod {
+        let volumes = "[{name: empty, emptyDir: {}}, {name: host, hostPath: {path: /srv}}, \
+                       {name: claim, persistentVolumeClaim: {claimName: c}}]";
+        let of = |name: &str, fields: &str| format!("{{name: {name}, image: image, command: [c]{fields}}}");
+        let side = of("s", &format!(", restartPolicy: Always{side}"));
         let text = format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  volumes: {volumes}\n  initContainers: [{{name: i, image: image, command: [c]{init}}}]\n  containers: [{{name: m, image: image, command: [c]{main}}}]\n"
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  volumes: {volumes}\n  \
+             initContainers: [{side}, {}]\n  containers: [{}]\n",
+            of("i", init),
+            of("m", main)
         );
         let source = Source { name: "p.yaml".to_owned(), text, syntax: Syntax::Yaml };
         let mut pod = spec::load(&[source], &Options::default()).pod.unwrap();
         pod.profile = spec::Profile::Pod;
-        let isolation = isolation(&pod, &images).unwrap();
-        let (init, main) = (ContainerId::at(0), ContainerId::at(1));
-        let known = is_known_ahead(&pod, &isolation, Some(init), main);
+        pod
+    }
+
+    /// Whether the pod's main container may be put together while the init container runs.
+    fn may_be(pod: &Pod, images: &Images) -> bool {
+        let isolation = isolation(pod, images).unwrap();
+        let (init, main) = (ContainerId::at(1), ContainerId::at(2));
+        let known = is_known_ahead(pod, &isolation, Some(init), main);
         // What is known while an init container runs is known while nobody does.
-        assert!(!known || is_known_ahead(&pod, &isolation, None, main));
+        assert!(!known || is_known_ahead(pod, &isolation, None, main));
         known
+    }
+
+    fn is_known(images: Images, init: &str, main: &str) -> bool {
+        may_be(&pod(["", init, main]), &images)
     }
 
     fn of_image() -> Images {
@@ -123,6 +142,26 @@ mod tests {
         }
         let part = "{name: empty, mountPath: /data, subPath: made/by/init}";
         assert!(!is_known(of_image(), &mounted(EMPTY), &mounted(part)));
+        let env = ", env: [{name: V, valueFrom: {fileKeyRef: {volumeName: empty, path: file, key: K}}}]";
+        assert!(!is_known(of_image(), &mounted(EMPTY), env));
+        let profile = ", securityContext: {seccompProfile: {type: Localhost, localhostProfile: p.json}}";
+        assert!(!is_known(of_image(), "", profile));
+    }
+
+    #[test]
+    fn a_sidecar_that_runs_meanwhile_changes_as_much_as_an_init_container() {
+        let side = mounted("{name: host, mountPath: /data}");
+        assert!(!may_be(&pod([&side, "", ""]), &of_image()));
+        assert!(may_be(&pod([&mounted(EMPTY), "", ""]), &of_image()));
+    }
+
+    /// An init container gets every process that the pod may have.
+    #[test]
+    fn nothing_waits_in_a_pod_whose_processes_are_counted() {
+        let mut counted = pod(["", "", ""]);
+        assert!(may_be(&counted, &of_image()));
+        counted.kubelet.pod_pids_limit = Some(20);
+        assert!(!may_be(&counted, &of_image()));
     }
 
     /// `git clone` refuses a directory with anything in it.
