@@ -1,6 +1,7 @@
 //! `podinit -- CMD` on a controlling terminal, and `podinit run` as a job of a shell: the terminal behaves
 //! as if podinit were not there (PID1-09, CONT-12).
 
+use std::fs;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
@@ -208,7 +209,7 @@ fn a_background_job_that_reads_the_terminal_stops_and_fg_gives_it_the_terminal()
 }
 
 fn state(pid: i32) -> char {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
 }
 
@@ -337,6 +338,44 @@ fn a_terminal_that_goes_away_hangs_up_the_command_once() {
         kill(podinit, Signal::SIGUSR1).unwrap();
         assert_eq!(report.line(), "in all 1");
     }
+}
+
+/// A container that reads what is typed finds the end of it when the terminal goes away, and podinit does not ask a
+/// terminal that is gone again and again.
+#[test]
+fn what_is_typed_ends_with_the_terminal() {
+    if !has(&["setsid"]) {
+        return;
+    }
+    let directory = Directory::new();
+    let report = Fifo::new(&directory, "report");
+    let script = r#"
+        trap '' TERM HUP
+        ticks() { read -r stat < /proc/$PPID/stat; set -- ${stat##*) }; echo $((${12} + ${13})); }
+        echo $PPID > report
+        cat > typed
+        before=$(ticks)
+        sleep 0.5
+        echo "typed $(cat typed), then $(($(ticks) - before)) ticks" > report
+    "#;
+    directory.file("work", script);
+    directory.file(
+        "pod.toml",
+        "terminationGracePeriodSeconds = 30\n[[containers]]\nname = \"main\"\ncommand = [\"sh\", \"work\"]\nstdin = true\n",
+    );
+    let mut command = Command::new(PODINIT);
+    command.args(["run", "pod.toml"]).current_dir(directory.path("."));
+    let mut session = Pty::new().start(&command);
+    report.line();
+    session.terminal.type_in("a line\n");
+    until("the line has reached the container", || {
+        fs::read_to_string(directory.path("typed")).is_ok_and(|typed| typed == "a line\n")
+    });
+    session.terminal = Pty::new();
+    let line = report.line();
+    let ticks = line.strip_prefix("typed a line, then ").and_then(|rest| rest.strip_suffix(" ticks"));
+    let ticks: u32 = ticks.and_then(|ticks| ticks.parse().ok()).unwrap_or_else(|| panic!("{line}"));
+    assert!(ticks <= 5, "podinit has taken {ticks} ticks of half a second in which nothing happened");
 }
 
 #[test]
