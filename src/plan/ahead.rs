@@ -3,11 +3,10 @@
 
 use super::environment::{files, volume_env_files};
 use super::isolation::{Isolation, Root};
-use super::mounts::{MountSource, mounts};
-use crate::spec::{Container, ContainerId, Pod, SecurityProfile, SubPath, Volume, VolumeSource};
+use crate::spec::{Container, ContainerId, Pod, SecurityProfile, SubPath, TERMINATION_LOG, VolumeSource};
 
 /// Whether an attempt of `next` may be put together now. `running` is the init container that runs until its turn
-/// comes, which is there to make things for those that follow, and finds nothing of theirs in the pod's volumes.
+/// comes, which is there to make things for those that follow, and finds nothing of theirs where it looks.
 pub fn is_known_ahead(
     pod: &Pod,
     isolation: &Isolation,
@@ -23,52 +22,61 @@ pub fn is_known_ahead(
     if has_parts || reads || profiles.iter().any(|profiles| is_file(&profiles.seccomp)) {
         return false;
     }
-    let Some(running) = running else { return true };
-    let has_directory = container.working_dir.as_deref().is_some_and(|directory| directory != "/");
-    let has_volumes = !container.volume_mounts.is_empty();
-    let Some(of) = isolation.of(next) else { return false };
-    let begins_with_files = match &of.root {
-        None => return false,
-        // What is mounted has its place among the host's files.
-        Some(Root::Host) => has_volumes || has_directory,
-        Some(root @ Root::Directory(_)) if !root.has_layer() => return false,
-        Some(Root::Directory(_)) => true,
-    };
+    running.is_none_or(|running| is_known_while_runs(pod, isolation, running, next, container))
+}
+
+fn is_known_while_runs(
+    pod: &Pod,
+    isolation: &Isolation,
+    running: ContainerId,
+    next: ContainerId,
+    container: &Container,
+) -> bool {
+    let before = || pod.iter().map(|(.., other)| other).take(next.position());
     // Sidecars before it run meanwhile as well.
-    let mut others = (0..=running.position()).map(ContainerId::at);
-    let changes = begins_with_files && others.any(|other| reaches_host(pod, isolation, other));
+    let mut runs = (0..=running.position()).map(ContainerId::at);
+    let is_root_known = match isolation.of(next).and_then(|of| of.root.as_ref()) {
+        None => false,
+        // What is mounted, and where it works, has its place among the host's files.
+        Some(Root::Host) => {
+            let has_directory = container.working_dir.as_deref().is_some_and(|directory| directory != "/");
+            let has_message = container.termination_message_path != TERMINATION_LOG;
+            container.volume_mounts.is_empty() && !has_directory && !has_message
+        }
+        Some(root @ Root::Directory(_)) => {
+            root.has_layer() && !runs.any(|other| reaches_host(pod, isolation, other))
+        }
+    };
+    // Places for what is mounted may be made in a volume, and links lead there from anywhere: that is nobody's to see
+    // who does not come after it.
+    let is_own = |name: &str| !before().any(|other| mounts(other, name));
+    let are_volumes_own =
+        container.volume_mounts.iter().all(|mount| is_of_pod(pod, &mount.name) && is_own(&mount.name));
     // What waits is one of the pod's processes.
-    let takes_one = pod.kubelet.pod_pids_limit.is_some();
-    if changes || takes_one || has_directory && has_volumes {
-        return false;
-    }
-    // The place for a mount in a volume would be made there.
-    let Ok(Some(plan)) = mounts(pod, container, of, |_| None) else { return false };
-    let is_volume = |source: &MountSource| matches!(source, MountSource::Volume { .. });
-    let mut volumes = plan.mounts.iter().filter(|mount| is_volume(&mount.source));
-    !volumes.any(|volume| plan.mounts.iter().any(|mount| is_below(&mount.path, &volume.path)))
+    is_root_known && are_volumes_own && pod.kubelet.pod_pids_limit.is_none()
+}
+
+fn mounts(container: &Container, volume: &str) -> bool {
+    container.volume_mounts.iter().any(|mount| *mount.name == *volume)
+}
+
+/// Whether nobody but the pod has the volume. What a path of the host leads to is found when it is mounted.
+fn is_of_pod(pod: &Pod, name: &str) -> bool {
+    let volume = pod.volumes.iter().find(|volume| *volume.name == *name);
+    volume.is_some_and(|volume| match volume.source {
+        VolumeSource::EmptyDir(_) | VolumeSource::Projected(_) | VolumeSource::Image { .. } => true,
+        VolumeSource::HostPath(_) | VolumeSource::PersistentVolumeClaim { .. } => false,
+    })
 }
 
 /// Whether the container can change files of the host's: roots of others, and what is mounted from them.
 fn reaches_host(pod: &Pod, isolation: &Isolation, id: ContainerId) -> bool {
     let has_layer = isolation.of(id).and_then(|of| of.root.as_ref()).is_some_and(Root::has_layer);
-    let is_of_pod = |volume: &Volume| match volume.source {
-        VolumeSource::EmptyDir(_) | VolumeSource::Projected(_) | VolumeSource::Image { .. } => true,
-        VolumeSource::HostPath(_) | VolumeSource::PersistentVolumeClaim { .. } => false,
+    let has_own = |container: &Container| {
+        let all_of_pod = container.volume_mounts.iter().all(|mount| is_of_pod(pod, &mount.name));
+        all_of_pod && !container.security_context.privileged
     };
-    let uses = |container: &Container, volume: &Volume| {
-        container.volume_mounts.iter().any(|mount| mount.name == volume.name)
-    };
-    let uses_host =
-        |container| pod.volumes.iter().any(|volume| uses(container, volume) && !is_of_pod(volume));
-    !has_layer || pod.container(id).is_none_or(uses_host)
-}
-
-/// Whether the path leads to something in the directory, as far as the words go.
-fn is_below(path: &str, directory: &str) -> bool {
-    let mut path = path.split('/').filter(|part| !part.is_empty());
-    let mut directory = directory.split('/').filter(|part| !part.is_empty());
-    directory.all(|part| path.next() == Some(part)) && path.next().is_some()
+    !has_layer || !pod.container(id).is_some_and(has_own)
 }
 
 #[cfg(test)]
@@ -124,10 +132,9 @@ mod tests {
     const EMPTY: &str = "{name: empty, mountPath: /data}";
 
     #[test]
-    fn what_has_files_of_its_own_is_known_while_an_init_container_fills_a_volume() {
+    fn what_has_files_and_volumes_of_its_own_is_known_while_an_init_container_runs() {
         assert!(is_known(of_image(), "", ""));
-        assert!(is_known(of_image(), &mounted(EMPTY), &mounted(EMPTY)));
-        assert!(is_known(of_image(), "", &mounted("{name: host, mountPath: /data}")));
+        assert!(is_known(of_image(), "", &mounted(EMPTY)));
         assert!(is_known(of_image(), "", ", workingDir: /work"));
         assert!(is_known(of_host(), "", ""));
     }
@@ -137,11 +144,12 @@ mod tests {
         for other in ["{name: host, mountPath: /data}", "{name: claim, mountPath: /data}"] {
             assert!(!is_known(of_image(), &mounted(other), ""), "{other}");
         }
-        for main in [&mounted(EMPTY), ", workingDir: /work"] {
+        assert!(!is_known(of_image(), ", securityContext: {privileged: true}", ""));
+        for main in [&mounted(EMPTY), ", workingDir: /work", ", terminationMessagePath: /message"] {
             assert!(!is_known(of_host(), "", main), "{main}");
         }
         let part = "{name: empty, mountPath: /data, subPath: made/by/init}";
-        assert!(!is_known(of_image(), &mounted(EMPTY), &mounted(part)));
+        assert!(!is_known(of_image(), "", &mounted(part)));
         let env = ", env: [{name: V, valueFrom: {fileKeyRef: {volumeName: empty, path: file, key: K}}}]";
         assert!(!is_known(of_image(), &mounted(EMPTY), env));
         let profile = ", securityContext: {seccompProfile: {type: Localhost, localhostProfile: p.json}}";
@@ -155,6 +163,23 @@ mod tests {
         assert!(may_be(&pod([&mounted(EMPTY), "", ""]), &of_image()));
     }
 
+    /// `git clone` refuses a directory with anything in it, and an image's links may lead there from anywhere.
+    #[test]
+    fn nothing_is_made_in_a_volume_that_others_have_seen() {
+        let mounted = mounted(EMPTY);
+        assert!(!may_be(&pod(["", &mounted, &mounted]), &of_image()));
+        assert!(!may_be(&pod([&mounted, "", &mounted]), &of_image()));
+        assert!(may_be(&pod([&mounted, &mounted, ""]), &of_image()));
+    }
+
+    /// A directory of the host may be another one, or have something mounted on it, when its turn comes.
+    #[test]
+    fn what_a_path_of_the_host_leads_to_is_found_when_its_turn_comes() {
+        for of_host in ["{name: host, mountPath: /data}", "{name: claim, mountPath: /data}"] {
+            assert!(!is_known(of_image(), "", &mounted(of_host)), "{of_host}");
+        }
+    }
+
     /// An init container gets every process that the pod may have.
     #[test]
     fn nothing_waits_in_a_pod_whose_processes_are_counted() {
@@ -162,20 +187,5 @@ mod tests {
         assert!(may_be(&counted, &of_image()));
         counted.kubelet.pod_pids_limit = Some(20);
         assert!(!may_be(&counted, &of_image()));
-    }
-
-    /// `git clone` refuses a directory with anything in it.
-    #[test]
-    fn nothing_is_made_in_a_volume_while_an_init_container_runs() {
-        let deeper = format!("{EMPTY}, {{name: host, mountPath: /data/deeper}}");
-        assert!(!is_known(of_image(), "", &mounted(&deeper)));
-        assert!(!is_known(of_image(), "", &mounted("{name: empty, mountPath: /etc}")), "its hosts are there");
-        let works = format!("{}, workingDir: /data/work", mounted(EMPTY));
-        assert!(!is_known(of_image(), "", &works));
-        assert!(is_known(
-            of_image(),
-            "",
-            &mounted("{name: empty, mountPath: /database}, {name: host, mountPath: /data}")
-        ));
     }
 }

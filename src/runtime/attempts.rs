@@ -216,6 +216,7 @@ impl Attempts {
         if let Some(event) = gate {
             way.add(ChildOp::Await { event }, Step::Own("wait for its turn"));
         }
+        self.take_over(limits.group.as_ref());
         let memory = match stdio {
             // There is nothing else to look after until the only command runs.
             Stdio::Inherited { .. } => Memory::Lent,
@@ -314,6 +315,13 @@ impl Attempts {
     /// The descriptor on which the start of the container's attempt is reported.
     pub(super) fn report_fd(&self, container: ContainerId) -> Option<&OwnedFd> {
         self.live.get(&container)?.start.as_ref().map(|start| &start.report)
+    }
+
+    /// Whether it is known already that the container's attempt does not get as far as its program.
+    pub(super) fn has_failed(&self, container: ContainerId) -> bool {
+        self.report_fd(container).is_some_and(|report| {
+            poll(&mut [PollFd::new(report.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) != Ok(0)
+        })
     }
 
     /// How the start went, once that is known; asked again, `None`.

@@ -209,9 +209,8 @@ impl Supervisor {
         if ready.signals {
             child_changed = self.take_signals();
         }
-        let mut begun = Vec::new();
         for container in ready.reports {
-            begun.extend(self.take_report(container));
+            self.take_report(container);
         }
         if child_changed {
             self.reap();
@@ -244,9 +243,6 @@ impl Supervisor {
         self.look_at_manifest(ready.watch);
         if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now.mono) {
             self.machine.handle_timeout(self.now);
-        }
-        for attempt in begun {
-            self.make_ahead(attempt);
         }
     }
 
@@ -316,18 +312,14 @@ impl Supervisor {
         }
     }
 
-    /// How a start went, if that is known now. Returns the attempt if it runs.
-    fn take_report(&mut self, container: ContainerId) -> Option<AttemptId> {
-        match self.attempts.report_of(container, &self.epoll)? {
-            (attempt, Start::Running) => {
+    fn take_report(&mut self, container: ContainerId) {
+        match self.attempts.report_of(container, &self.epoll) {
+            None => {}
+            Some((attempt, Start::Running)) => {
                 self.take_terminal(container);
                 self.fact(Event::Started { attempt });
-                Some(attempt)
             }
-            (attempt, Start::Failed(failure)) => {
-                self.start_failed(attempt, failure);
-                None
-            }
+            Some((attempt, Start::Failed(failure))) => self.start_failed(attempt, failure),
         }
     }
 
@@ -393,7 +385,7 @@ impl Supervisor {
 
     fn main_ended(&mut self, container: ContainerId, status: ExitStatus) {
         // Its report first: a program that could not be executed has not run.
-        let _ = self.take_report(container);
+        self.take_report(container);
         if let Some(output) = &mut self.output {
             output.drain(container, self.now.wall);
         }

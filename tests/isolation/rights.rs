@@ -110,9 +110,8 @@ fn a_program_does_not_run_when_a_step_before_it_fails() {
         ("capset", ""),
         ("seccomp", "filter of system calls"),
         ("pivot_root", "enter the root file system"),
-        ("mount", "mount the pod's own files"),
-        ("move_mount", "use the root file system"),
-        ("fsmount", "use the root file system"),
+        ("move_mount", "mount"),
+        ("fsmount", "mount"),
         ("openat2", ""),
         ("close_range", ""),
     ];

@@ -43,6 +43,13 @@ impl Attempts {
         self.retired.retain(|group| !group.remove());
     }
 
+    /// A group that has a new attempt is not to be removed for an older one that was thrown away.
+    pub(super) fn take_over(&mut self, group: Option<&AttemptGroup>) {
+        if let Some(group) = group {
+            self.retired.retain(|retired| !retired.is_same(group));
+        }
+    }
+
     /// Lets an attempt go on that somebody has frozen: it is to hear that it must end.
     pub(in crate::runtime) fn thaw(&self, id: AttemptId) {
         if let Some(group) = self.group(id) {

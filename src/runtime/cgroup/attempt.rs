@@ -78,6 +78,11 @@ impl AttemptGroup {
         }
     }
 
+    /// Whether both are one directory.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
     /// Removes the group. False where it is to be tried again: a process is still on its way out.
     pub(crate) fn remove(&self) -> bool {
         self.pod.remove(&self.name) != Err(Errno::EBUSY)

@@ -386,8 +386,10 @@ fn await_end(group: &Group) {
         let left = until.since(clock::now().mono);
         let mut wanted = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
         let millis = u16::try_from(left.as_millis()).unwrap_or(u16::MAX);
-        if left.is_zero() || matches!(poll(&mut wanted, PollTimeout::from(millis)), Ok(0) | Err(_)) {
-            return;
+        match poll(&mut wanted, PollTimeout::from(millis)) {
+            // As by the end of a child.
+            Ok(1..) | Err(Errno::EINTR) if !left.is_zero() => {}
+            Ok(_) | Err(_) => return,
         }
     }
 }

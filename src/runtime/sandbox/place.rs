@@ -2,25 +2,24 @@
 //! that nothing is left of it whatever becomes of podinit; and directories on disk, which the next run of a
 //! pod of this name removes.
 
-use std::borrow::Cow;
 use std::cell::Cell;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 
 use crate::runtime::cause;
+use crate::sys::{self, MountAttributes, Within};
 
 /// Bytes of the pod's own files in memory, which a container can fill with its last message.
-const OPTIONS: &str = "size=16m,mode=0711,nr_inodes=16k";
+const SIZE: &CStr = c"16m";
 
 /// The mounted file system with the pod's own files.
 #[derive(Debug)]
@@ -69,23 +68,34 @@ impl Place {
     pub(super) fn mount(&self) -> io::Result<()> {
         // What an earlier try of a Job had goes now; that of the last one with podinit's mount namespace.
         if self.is_mounted.replace(true) {
-            umount2(&self.path, MntFlags::MNT_DETACH)?;
+            nix::mount::umount2(&self.path, nix::mount::MntFlags::MNT_DETACH)?;
         }
-        self.mount_memory("", OPTIONS, MsFlags::empty())?;
+        let options = [(c"size", Some(SIZE)), (c"mode", Some(c"0711")), (c"nr_inodes", Some(c"16k"))];
+        let attributes = MountAttributes::NO_DEVICES.and(MountAttributes::NO_SET_USER_ID);
+        self.mount_at(Path::new(""), c"tmpfs", &options, attributes)?;
         for name in DIRECTORIES {
             DirBuilder::new().mode(0o711).create(self.path.join(name))?;
         }
-        self.mount_memory("empty", "size=4k,mode=0755", MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC)?;
-        self.mount_memory("shm", "size=64m,mode=1777", MsFlags::MS_NOEXEC)
+        let none = [(c"size", Some(c"4k")), (c"mode", Some(c"0755"))];
+        let attributes = attributes.and(MountAttributes::NO_EXECUTION).and(MountAttributes::READ_ONLY);
+        self.mount_at(Path::new("empty"), c"tmpfs", &none, attributes)?;
+        let shared = [(c"size", Some(c"64m")), (c"mode", Some(c"1777"))];
+        let attributes = MountAttributes::NO_DEVICES.and(MountAttributes::NO_SET_USER_ID);
+        self.mount_at(Path::new("shm"), c"tmpfs", &shared, attributes.and(MountAttributes::NO_EXECUTION))
     }
 
-    /// Mounts a new file system in memory at a directory of this place. By mount(2): nobody else can have put
-    /// something in that directory's place, and it is one call where fsopen(2) takes ten.
-    pub(super) fn mount_memory(&self, below: &str, options: &str, flags: MsFlags) -> io::Result<()> {
-        let path =
-            if below.is_empty() { Cow::Borrowed(&self.path) } else { Cow::Owned(self.path.join(below)) };
-        let flags = flags | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
-        Ok(mount(Some("tmpfs"), &*path, Some("tmpfs"), flags, Some(options))?)
+    /// Mounts a new file system at a directory of this place.
+    pub(super) fn mount_at(
+        &self,
+        below: &Path,
+        kind: &CStr,
+        options: &[(&CStr, Option<&CStr>)],
+        attributes: MountAttributes,
+    ) -> io::Result<()> {
+        let mount = sys::mount_new(kind, options, attributes)?;
+        let path = if below.as_os_str().is_empty() { self.path.clone() } else { self.path.join(below) };
+        let at = open_directory(&path)?;
+        Ok(sys::attach(mount.as_fd(), at.as_fd())?)
     }
 
     /// A path in it.
@@ -238,6 +248,11 @@ fn remove_within(top: &Path, device: u64) -> io::Result<()> {
 pub(super) fn mount_of(file: BorrowedFd<'_>) -> Option<u32> {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
+}
+
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    Ok(sys::open_path(AT_FDCWD, &c_path(path), flags, 0, Within::Host)?)
 }
 
 /// Paths come from the manifest and the environment, neither of which can have a NUL in it.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag};
-use nix::mount::MsFlags;
 use nix::unistd::{Gid, chown};
 
 use super::Sandbox;
@@ -22,7 +21,7 @@ use super::written::{Workshop, Written};
 use crate::plan::{self, Ids, Surroundings, VolumeFilesRead, VolumePlace, volume_place};
 use crate::runtime::cause;
 use crate::spec::{FsGroupChangePolicy, HostPathType, Pod, Projected, Volume, VolumeSource};
-use crate::sys::{self, Within};
+use crate::sys::{self, MountAttributes, Within};
 
 /// Where volumes are made.
 pub(super) struct Places<'a> {
@@ -97,9 +96,12 @@ fn one(pod: &Pod, volume: &Volume, at: &Places<'_>, disk: &mut Option<Disk>) -> 
             let below = format!("volumes/{}", volume.name);
             let path = at.place.path(&below);
             fs::create_dir(&path).map_err(cannot)?;
-            let size = directory.size_limit.as_ref().map(|limit| format!(",size={}", limit.units()));
-            let options = format!("mode={:o}{}", directory.mode, size.unwrap_or_default());
-            at.place.mount_memory(&below, &options, MsFlags::empty()).map_err(cannot)?;
+            let mode = c_string(&format!("{:o}", directory.mode));
+            let size = directory.size_limit.as_ref().map(|limit| c_string(&limit.units().to_string()));
+            let mut options = vec![(c"mode", Some(mode.as_c_str()))];
+            options.extend(size.as_ref().map(|size| (c"size", Some(size.as_c_str()))));
+            let attributes = MountAttributes::NO_DEVICES.and(MountAttributes::NO_SET_USER_ID);
+            at.place.mount_at(Path::new(&below), c"tmpfs", &options, attributes).map_err(cannot)?;
             give_to(&path, group).map_err(cannot)?;
             Ok(ours(path, directory.mode))
         }

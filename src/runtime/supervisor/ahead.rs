@@ -58,16 +58,17 @@ impl Supervisor {
     }
 
     /// Lets the attempt go on if it is the next one that was made ready, and would be made the same now. Any other
-    /// is started; what was made ready is out of date then.
+    /// is started. What was made ready goes on waiting for one that comes before it; otherwise it is out of date.
     pub(super) fn let_go(&mut self, id: AttemptId) -> bool {
-        if self.ahead.is_empty() {
+        if self.ahead.first().is_none_or(|first| id.container < first.attempt.container) {
             return false;
         }
         let Ahead { attempt, credentials, gate } = self.ahead.remove(0);
         let pod = self.machine.pod();
         let now = pod.container(id.container).map(|it| self.sandbox.credentials(pod, it, id.container));
         // The accounts among its files may be others by now.
-        let is_same = attempt == id && now == Some(Ok(credentials));
+        let is_same =
+            attempt == id && now == Some(Ok(credentials)) && !self.attempts.has_failed(id.container);
         let mut has_hosts = || self.sandbox.renew_hosts(self.machine.pod(), id.container).is_ok();
         let goes_on = is_same && has_hosts() && gate.write(1).is_ok();
         if !goes_on {
@@ -87,18 +88,14 @@ impl Supervisor {
     /// Whether this was a child that was made ready: it has failed, and will say why when it is started. Those that
     /// come after it are out of turn.
     pub(super) fn ahead_ended(&mut self, pid: i32) -> bool {
-        let container = self.attempts.container_of(pid);
-        let Some(position) = self.ahead.iter().position(|ahead| Some(ahead.attempt.container) == container)
-        else {
+        let Some(container) = self.attempts.container_of(pid) else { return false };
+        let Some(position) = self.ahead.iter().position(|ahead| ahead.attempt.container == container) else {
             return false;
         };
-        for (later, Ahead { attempt, .. }) in self.ahead.split_off(position).into_iter().enumerate() {
-            if later > 0 {
-                self.throw_away(attempt);
-            } else {
-                self.attempts.forget(attempt.container, &self.epoll);
-                self.close_output(attempt.container);
-            }
+        self.attempts.forget(container, &self.epoll);
+        self.close_output(container);
+        for Ahead { attempt, .. } in self.ahead.split_off(position).into_iter().skip(1) {
+            self.throw_away(attempt);
         }
         true
     }

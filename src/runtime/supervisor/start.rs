@@ -76,7 +76,7 @@ impl Supervisor {
                 started.map_err(|failure| StartFailure { retry: false, ..failure })?;
                 // Its memory was lent: it has executed, or could not. But execve gives the memory back
                 // before it closes the report.
-                let _ = self.take_report(id.container);
+                self.take_report(id.container);
             }
             Commands::OfManifest if self.container(id.container).is_some_and(|container| container.tty) => {
                 self.start_with_terminal(id, plan, provisions)?;
@@ -124,7 +124,8 @@ impl Supervisor {
         provisions: Provisions<'_>,
     ) -> Result<(), StartFailure> {
         let ContainerPlan { command, mounts, credentials } = plan;
-        if mounts.is_some() {
+        // What waits for its turn gets them then: the container before it may change them until it ends.
+        if mounts.is_some() && provisions.gate.is_none() {
             self.sandbox.renew_hosts(self.machine.pod(), id.container)?;
         }
         let working_dir = command.working_dir.as_deref();
