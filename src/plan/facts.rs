@@ -214,12 +214,11 @@ impl Ids {
 
     /// Which are there, in words.
     pub fn words(self) -> String {
-        let there = match self {
-            Self::Host => "every id is".to_owned(),
-            Self::Single => "only 0 is, the user who runs podinit".to_owned(),
-            Self::Below(end) => format!("those below {end} are"),
-        };
-        format!("of user and group ids {there} in the pod")
+        match self {
+            Self::Host => "every user and group is in the pod".to_owned(),
+            Self::Single => "only user and group 0 are in the pod, whoever runs podinit".to_owned(),
+            Self::Below(end) => format!("only users and groups below {end} are in the pod"),
+        }
     }
 
     /// Whether supplementary groups can be set.

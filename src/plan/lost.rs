@@ -430,10 +430,11 @@ impl<'a> Judge<'a> {
                 self.add_for(container, &field(ids.has(user)), &what, &lack, Protection::User);
                 return;
             }
-            let missing = identity.groups.iter().filter(|id| !ids.allows_groups() || !ids.has(**id));
-            let missing: Vec<_> = missing.copied().collect();
+            // Its own group everybody has.
+            let is_there = |id: u32| id == group || ids.allows_groups() && ids.has(id);
+            let missing: Vec<_> = identity.groups.iter().copied().filter(|id| !is_there(*id)).collect();
             if !missing.is_empty() {
-                self.groups(container, &missing, &lack);
+                self.groups(container, &missing, &if ids.allows_groups() { lack } else { no_groups(lack) });
             }
             return;
         }
@@ -558,6 +559,11 @@ fn not_its_own() -> Lack {
 fn no_mount_namespace() -> Lack {
     let cause = "it has no mounts of its own".to_owned();
     Lack { cause, remedy: "leave it its mounts".to_owned() }
+}
+
+/// user_namespaces(7): whoever maps no id but his own has to forbid setgroups(2).
+fn no_groups(lack: Lack) -> Lack {
+    Lack { cause: format!("no groups can be set where {}", lack.cause), ..lack }
 }
 
 fn outside(ids: Ids, has_own_users: bool) -> Lack {

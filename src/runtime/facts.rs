@@ -145,12 +145,13 @@ impl HostFacts {
             Ok(None) => {
                 let user = self.own.0;
                 let has_range = |file| subordinate(user, file).is_some();
-                Err(missing(match ["/etc/subuid", "/etc/subgid"].into_iter().find(|file| !has_range(file)) {
-                    Some("/etc/subuid") => "only 0: this user has no range in /etc/subuid",
-                    Some(_) => "only 0: this user has no range in /etc/subgid",
-                    None if program("newuidmap").is_none() => "only 0: newuidmap is not installed",
-                    None => "only 0: newuidmap does not work here",
-                }))
+                let why = match ["/etc/subuid", "/etc/subgid"].into_iter().find(|file| !has_range(file)) {
+                    Some("/etc/subuid") => "he has no range in /etc/subuid",
+                    Some(_) => "he has no range in /etc/subgid",
+                    None if program("newuidmap").is_none() => "newuidmap is not installed",
+                    None => "newuidmap does not work here",
+                };
+                Err(missing(&format!("there is only 0, who is this user: {why}")))
             }
             Err(_) => Err(missing("none: there is no user namespace")),
         }

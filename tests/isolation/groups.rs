@@ -182,7 +182,27 @@ fn a_group_that_the_user_has_not_is_refused() {
         assert_eq!((ended.code(), printed(&ended)), (125, vec![]), "{ended:#?}");
         let said = ended.stderr.join("\n");
         assert!(said.contains(&format!("group {group}")) && said.contains("/etc/subuid"), "{said}");
+        let why = match who {
+            Who::User => "no groups can be set where there is only 0, who is this user",
+            Who::Root | Who::Ranged | Who::OwnUsers => "only users and groups below 65536 are in the pod",
+        };
+        assert!(said.contains(why) && said.contains("securityContext.fsGroup"), "{said}");
         assert_eq!(shown(&claim.join("file")).1, 0o600);
+    }
+}
+
+/// Who has one id only has one group, 0, which is his own and can be given volumes.
+#[test]
+fn whoever_has_one_group_can_give_volumes_to_it() {
+    for who in Who::among(&[Who::User]) {
+        let pod = Pod::new(who).with("securityContext = { fsGroup = 0, supplementalGroups = [0] }");
+        let claim = pod.claim();
+        make(&pod, &claim.join("file"), 0o600);
+        let keys = "volumeMounts = [{ name = \"data\", mountPath = \"/data\" }, { name = \"disk\", mountPath = \"/disk\" }]";
+        let pod = claimed(pod, "").volume("disk", "emptyDir = {}");
+        let pod = pod.main("main", "id -g; stat -c '%g %a' /data /data/file /disk", keys);
+        assert_eq!(pod.output(), ["0", "0 2775", "0 660", "0 2777"]);
+        assert_eq!(shown(&claim.join("file")), (who.uid(), 0o660));
     }
 }
 

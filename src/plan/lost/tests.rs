@@ -323,6 +323,27 @@ fn groups_of_the_pod_are_lost_once_each() {
     assert_eq!(said, expected);
 }
 
+/// The kernel lets nobody set groups there (user_namespaces(7)), and nobody has to set his own.
+#[test]
+fn a_user_namespace_of_one_id_has_no_groups_but_its_own() {
+    let groups = |of_volumes: Option<u32>, others: &[u32]| {
+        let pod = pod(Profile::Pod, |pod, _| {
+            let context = &mut pod.security_context;
+            (context.fs_group, context.supplemental_groups) = (of_volumes, others.to_vec());
+        });
+        let lost = lost(&pod, &isolation(&pod, &images()).unwrap(), &host(&[Fact::Ids]));
+        lost.into_iter().map(|loss| (loss.field, loss.cause, loss.remedy)).collect::<Vec<_>>()
+    };
+    let refused = |field: &str| {
+        let cause = "no groups can be set where operation not permitted".to_owned();
+        (format!("securityContext.{field}"), cause, "allow ids".to_owned())
+    };
+    assert_eq!(groups(Some(0), &[0]), []);
+    assert_eq!(groups(Some(7), &[]), [refused("fsGroup")]);
+    assert_eq!(groups(Some(0), &[0, 7]), [refused("supplementalGroups")]);
+    assert_eq!(groups(Some(7), &[7, 8]), ["fsGroup", "supplementalGroups"].map(refused));
+}
+
 #[test]
 fn rootless_07_what_is_accepted_by_name_is_given_up_and_nothing_else() {
     let plain = pod(Profile::Pod, |_, _| {});

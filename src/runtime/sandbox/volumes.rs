@@ -145,7 +145,8 @@ fn one(pod: &Pod, volume: &Volume, at: &Places<'_>, disk: &mut Option<Disk>) -> 
 fn group(pod: &Pod, at: &Places<'_>) -> Result<Option<u32>, String> {
     match pod.security_context.fs_group.filter(|group| !at.ids.has(*group)) {
         Some(group) => Err(format!(
-            "cannot give volumes to fsGroup {group}: the pod has no such id; {}",
+            "cannot give volumes to fsGroup {group}: {}; {}",
+            at.ids.words(),
             super::ids_remedy(at.ids, at.own_users)
         )),
         None => Ok(pod.security_context.fs_group),
