@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use protection::{Protection, Reduction};
 
-use super::cgroup::{Controller, limited_by};
+use super::cgroup::{Controller, kubelet_settings, limited_by};
 use super::credentials::{Identity, asks_for_identity, credentials};
 use super::facts::{Fact, HostFacts, Ids, Lack};
 use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
@@ -515,22 +515,24 @@ impl<'a> Judge<'a> {
     fn resources(&mut self) {
         for controller in Controller::ALL {
             let Some(lack) = self.lack(&[Fact::of_limits(controller)]) else { continue };
-            for who in limited_by(self.pod, controller) {
-                self.found.push(Loss {
-                    field: match controller {
-                        Controller::Cpu | Controller::Memory => {
-                            format!("resources.limits.{}", controller.name())
-                        }
-                        Controller::Pids => "podPidsLimit".to_owned(),
-                    },
-                    what: format!("the {} limit of {who}", controller.name()),
-                    class: LossClass::Resource,
-                    cause: lack.cause.clone(),
-                    remedy: lack.remedy.clone(),
-                    protection: None,
-                    instead: None,
-                });
-            }
+            let field = match controller {
+                Controller::Cpu | Controller::Memory => format!("resources.limits.{}", controller.name()),
+                Controller::Pids => "podPidsLimit".to_owned(),
+            };
+            let limits = limited_by(self.pod, controller).into_iter();
+            let limits =
+                limits.map(|who| (field.clone(), format!("the {} limit of {who}", controller.name())));
+            let settings = kubelet_settings(self.pod, controller).into_iter();
+            let settings = settings.map(|setting| (setting.name.to_owned(), setting.what.to_owned()));
+            self.found.extend(limits.chain(settings).map(|(field, what)| Loss {
+                field,
+                what,
+                class: LossClass::Resource,
+                cause: lack.cause.clone(),
+                remedy: lack.remedy.clone(),
+                protection: None,
+                instead: None,
+            }));
         }
     }
 }

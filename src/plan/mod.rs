@@ -28,8 +28,8 @@ pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
 pub use ahead::is_known_ahead;
 pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
 pub use cgroup::{
-    CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, container_cgroup, limited_by, pod_cgroup,
-    resized, wants_cgroups,
+    CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, KubeletSetting, container_cgroup,
+    kubelet_settings, limited_by, pod_cgroup, resized, wants_cgroups,
 };
 pub use command::{
     AttemptInputs, CommandPlan, NodeVariables, container, container_mounts, exact, hook, inherited, probe,

@@ -427,3 +427,13 @@ fn priv_12_landlock_stands_in_for_what_was_given_up_and_for_nothing_else() {
     assert!(kept.isolation.containers.iter().all(|of| of.landlock.is_none()));
     assert_eq!((kept.lost, kept.pod), (Vec::new(), with));
 }
+
+#[test]
+fn settings_of_a_kubelet_are_lost_by_their_own_names() {
+    let with = pod(Profile::Process, |pod, _| {
+        pod.kubelet.memory_throttling_factor = Some(0.5);
+        pod.kubelet.pod_pids_limit = Some(7);
+    });
+    let lost = lost_by(&with, &host(&[Fact::Memory, Fact::Cpu, Fact::Pids]));
+    assert_eq!(lost, ["memoryThrottlingFactor", "podPidsLimit"].map(|field| (field.to_owned(), None)));
+}
