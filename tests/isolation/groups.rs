@@ -96,6 +96,37 @@ fn a_claim_that_looks_right_is_left_alone_where_the_manifest_says_so() {
     }
 }
 
+/// With `OnRootMismatch` a claim of which something could not be given is not taken for right: the next pod goes through
+/// it again. The group may use its directory all the same.
+#[test]
+fn a_claim_that_was_not_given_as_a_whole_is_gone_through_again() {
+    for who in Who::among(&[Who::Root, Who::Ranged, Who::OwnUsers]) {
+        let pod = with_group(Pod::new(who), ", fsGroupChangePolicy = \"OnRootMismatch\"");
+        let claim = pod.claim();
+        for (name, mode) in [("d", 0o755), ("file", 0o600)] {
+            make(&pod, &claim.join(name), mode);
+        }
+        let script = "stat -c '%g %a' /data /data/file; echo > /data/made; stat -c '%g' /data/made";
+        let keys = format!("{MOUNT}\nsecurityContext.runAsUser = 1001");
+        let pod = claimed(pod, "").main("main", script, &keys);
+        // What another file system is mounted at is nobody's to give.
+        let pod = pod.in_own_mounts(&format!("mount -t tmpfs none {}\n", claim.join("d").display()));
+        for _ in 0..2 {
+            let ended = pod.run();
+            let lines = ["2000 775", "2000 660", "1002"].map(str::to_owned).to_vec();
+            assert_eq!((ended.code(), printed(&ended)), (0, lines), "{who:?}: {ended:#?}");
+            let told = "the first is \"d\": something is mounted there";
+            assert!(ended.stderr.iter().any(|line| line.contains(told)), "{who:?}: {ended:#?}");
+            fs::remove_file(claim.join("made")).unwrap();
+            fs::set_permissions(claim.join("file"), Permissions::from_mode(0o600)).unwrap();
+        }
+        let pod = pod.in_own_mounts("");
+        assert_eq!(pod.output(), ["2000 2775", "2000 660", "2000"], "{who:?}");
+        fs::set_permissions(claim.join("file"), Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(pod.output(), ["2000 2775", "2000 600", "2000"], "{who:?}: it is right now");
+    }
+}
+
 /// What nobody may write to, and what is the host's, keeps its group and permissions.
 #[test]
 fn read_only_claims_and_the_host_s_directories_stay_as_they_are() {
