@@ -15,7 +15,8 @@ use super::network::{NetworkPlan, Reach};
 use super::users::IDS_OF_POD;
 use super::{Accounts, Credentials, landlock};
 use crate::spec::{
-    Capability, CapabilitySet, Container, ContainerKind, MountPropagation, Pod, RootfsLayer, VolumeSource,
+    Capability, CapabilitySet, Container, ContainerKind, MountPropagation, Pod, RootfsLayer, SecurityProfile,
+    VolumeSource,
 };
 
 /// What it means that something cannot be had.
@@ -500,7 +501,12 @@ impl<'a> Judge<'a> {
     /// written is not missed.
     fn labels(&mut self, container: &'a Container, path: &str, made: &Credentials) {
         let own = &container.security_context.profiles;
-        if let Some(lack) = self.lack(&[Fact::AppArmor]).filter(|_| made.app_armor.is_some()) {
+        let of_profile: &[Fact] = match made.app_armor {
+            Some(SecurityProfile::RuntimeDefault) => &[Fact::AppArmor, Fact::DefaultAppArmor],
+            Some(SecurityProfile::Localhost(_)) => &[Fact::AppArmor],
+            Some(SecurityProfile::Unconfined) | None => &[],
+        };
+        if let Some(lack) = self.lack(of_profile) {
             let field = setting(path, own.app_armor.is_some(), "appArmorProfile");
             let what = |whom: &str| format!("an AppArmor profile for {whom}");
             self.add_for(container, &field, &what, &lack, Protection::AppArmor);

@@ -45,7 +45,9 @@ pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf}
 pub use isolation::{
     ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation, missing_image_volumes,
 };
-pub use labels::{DEFAULT_APP_ARMOR, app_armor_profile, has_se_linux_label, se_linux_label};
+pub use labels::{
+    DEFAULT_APP_ARMOR, DefaultProfile, app_armor_profile, default_profile, has_se_linux_label, se_linux_label,
+};
 pub use landlock::{Landlock, Writable};
 pub use lost::{
     Fitted, Instead, Loss, LossClass, Protection, Reduction, Unfit, fitted, lost, lost_of_network,

@@ -128,6 +128,15 @@ fn priv_11_profiles_and_labels_are_missed_where_they_are_written() {
         let reduction = Reduction { without: [Protection::AppArmor].into(), own: (0, 0), landlock: None };
         assert_eq!(lost_by(&reduction.of(&written), &facts), []);
     }
+    // Where the usual one forbids nothing, whoever names another one does not miss it.
+    let idle = |profile: SecurityProfile| {
+        let written = pod(Profile::Process, |pod, _| {
+            pod.security_context.profiles.app_armor = Some(profile.clone());
+        });
+        lost_by(&written, &host(&[Fact::DefaultAppArmor]))
+    };
+    assert_eq!(idle(SecurityProfile::RuntimeDefault), app_armor);
+    assert_eq!(idle(SecurityProfile::Localhost("own".into())), []);
     let label = [(field("seLinuxOptions"), Some(Protection::SeLinux))];
     assert_eq!(
         lost(|_, main| {

@@ -2,7 +2,7 @@
 //! pod's own files and volumes, and for each attempt the steps that its child takes. What is to be made was
 //! decided in `plan`.
 
-mod labels;
+pub(super) mod labels;
 mod mounts;
 mod names;
 mod network;
