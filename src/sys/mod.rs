@@ -34,7 +34,7 @@ pub(crate) use machine::{
 pub(crate) use mount::{
     MountAttributes, Propagation, Within, attach, change_mount, copy_mount, map_ids_of, mount_new, open_path,
 };
-pub(crate) use namespaces::{Namespaces, receive_descriptors, unshare};
+pub(crate) use namespaces::{Namespaces, is_in_chroot, receive_descriptors, unshare};
 pub(crate) use output::{write_if_there_is_room, write_once, write_without_waiting};
 pub(crate) use rights::{effective_capabilities, is_filtered, permitted_capabilities};
 pub(crate) use signals::{Signals, allow_signals, block_signals, stop};

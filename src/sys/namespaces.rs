@@ -1,12 +1,18 @@
-//! Namespaces: sets of them, leaving the supervisor's own behind, and receiving those of a child.
+//! Namespaces: sets of them, leaving the supervisor's own behind, where their root is, and receiving those of a child.
 
+use std::ffi::CStr;
 use std::io::IoSliceMut;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::sys::stat::Mode;
+use nix::unistd::{chroot, fchdir, getpid};
 
 use super::mount::done;
+use super::spawn::pidfd_open;
 
 /// A set of kinds of namespaces (namespaces(7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +57,36 @@ impl Namespaces {
 pub(crate) fn unshare(namespaces: Namespaces) -> Result<(), Errno> {
     // SAFETY: numbers only; the process has one thread.
     done(unsafe { libc::syscall(libc::SYS_unshare, namespaces.0) })
+}
+
+/// Whether the root of this process is another one than that of its mount namespace (chroot(2)): then there is a way
+/// out for everybody who may make another chroot, and who joins the namespace is outside.
+pub(crate) fn is_in_chroot() -> Result<bool, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let [root, directory] = ["/", "."].map(|path| open(path, flags, Mode::empty()));
+    let (root, directory) = (root?, directory?);
+    let itself =
+        pidfd_open(getpid().as_raw()).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    // Who joins the namespace that he is in gets its root and nothing else.
+    setns(itself, CloneFlags::CLONE_NEWNS)?;
+    let found = place_of(root.as_fd(), c"").and_then(|own| Ok(own != place_of(root.as_fd(), c"/")?));
+    if found != Ok(false) {
+        fchdir(&root)?;
+        chroot(".")?;
+    }
+    fchdir(&directory)?;
+    found
+}
+
+/// The mount that a path is on, and what it is there. An empty path is the descriptor's own file.
+fn place_of(at: BorrowedFd<'_>, path: &CStr) -> Result<(u64, u64), Errno> {
+    // SAFETY: statx is plain old data that the kernel fills.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let wanted = libc::STATX_INO | libc::STATX_MNT_ID;
+    let flags = libc::AT_EMPTY_PATH | libc::AT_NO_AUTOMOUNT;
+    // SAFETY: a null-terminated path and a structure that live; nothing else is written to.
+    done(unsafe { libc::statx(at.as_raw_fd(), path.as_ptr(), flags, wanted, &raw mut found) }.into())?;
+    Ok((found.stx_mnt_id, found.stx_ino))
 }
 
 /// So many namespaces that another process has sent, at most four: of a container's child these are those of

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
+use crate::harness::{PODINIT, Running};
 use crate::pod::{Pod, Who, printed};
 
 /// What a directory of the host that nobody may touch holds, with what it is.
@@ -55,6 +57,45 @@ fn a_root_file_system_s_dev_null_masks_nothing() {
         assert!(!masks.is_empty() && masks.iter().all(|mask| mask == "1:3"), "{who:?}: {output:?}");
         assert_eq!(output.last().unwrap(), "0", "{who:?}: the mask is another file");
         assert_eq!(fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap(), before);
+    }
+}
+
+/// FS-10: in a chroot(2), out of which every container would find a way, profile `pod` is refused, and nothing of podinit
+/// gets out; behind pivot_root(2) it is not.
+#[test]
+fn in_a_chroot_containers_cannot_be_kept_in_their_files() {
+    for who in Who::among(&[Who::Root]) {
+        let pod = Pod::new(who);
+        let root = pod.root("").display().to_string();
+        fs::copy(PODINIT, pod.root("bin/podinit")).unwrap();
+        pod.file(
+            "pod.toml",
+            "restartPolicy = \"Never\"\n[[containers]]\nname = \"main\"\ncommand = [\"cat\", \"/where\"]\n",
+            0o644,
+        );
+        pod.file("where", "inside\n", 0o644);
+        for name in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
+            pod.file(name, "", 0o644);
+        }
+        let run = |how: &str, options: &str| {
+            let lines = format!(
+                "set -e; mount --bind {root} {root}; cd {root}; mkdir -p run old; mount -t proc proc proc; \
+                 mount --rbind /dev dev; mount --rbind /sys sys; mount -t tmpfs tmpfs run; \
+                 {how} /bin/podinit run {options} /pod.toml"
+            );
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--propagation", "private", "sh", "-c", &lines]);
+            Running::start(&mut command).end()
+        };
+        let isolated = "--profile pod --host-rootfs --network none";
+        let refused = run("exec chroot .", isolated);
+        assert_eq!(refused.code(), 125, "{refused:#?}");
+        assert!(refused.stderr.join("\n").contains("podinit is in a chroot, out of which"), "{refused:#?}");
+        assert_eq!(printed(&refused), [""; 0]);
+        for (how, options) in [("exec chroot .", ""), ("pivot_root . old; exec", isolated)] {
+            let ended = run(how, options);
+            assert_eq!((ended.code(), printed(&ended)), (0, vec!["inside".to_owned()]), "{how}: {ended:#?}");
+        }
     }
 }
 

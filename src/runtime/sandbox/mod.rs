@@ -5,6 +5,7 @@
 pub(super) mod labels;
 mod mounts;
 mod names;
+mod namespaces;
 mod network;
 pub(super) mod own_users;
 mod ownership;
@@ -39,13 +40,12 @@ pub(crate) use processes::{FIRST_PROCESS, be_first_process};
 use super::cause;
 use super::host::random_number;
 use crate::plan::{
-    self, Accounts, ContainerIsolation, Credentials, Hostname, IDS_OF_POD, Ids, Isolation,
-    MOST_ACCOUNT_BYTES, MountPlan, NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity,
-    credentials,
+    self, Accounts, ContainerIsolation, Credentials, Hostname, Ids, Isolation, MOST_ACCOUNT_BYTES, MountPlan,
+    NetworkPlan, ProcessNamespace, Root, Surroundings, asks_for_identity, credentials,
 };
 use crate::pod::{AttemptId, StartFailure, StartStage};
 use crate::spec::{Container, ContainerId, Pod, Sysctl};
-use crate::sys::{self, ChildOp, Namespaces, Propagation, Within};
+use crate::sys::{self, ChildOp, Namespaces, Within};
 
 /// Bytes of a last message that are read; more than is shown of it.
 const MOST_MESSAGE: u64 = 8 << 10;
@@ -216,58 +216,6 @@ impl Sandbox {
             let cannot = |error| format!("cannot give volumes to fsGroup {group}: {}", cause(error));
             self.change = Some(begun.map_err(cannot)?);
         }
-        Ok(())
-    }
-
-    /// Leaves the host's namespaces. Those of users and mounts once; the others anew for each try of a Job.
-    fn enter(&mut self) -> Result<(), String> {
-        let isolation = &self.isolation;
-        let wanted = [
-            (isolation.network, Namespaces::NETWORK),
-            (isolation.ipc, Namespaces::IPC),
-            (isolation.uts, Namespaces::UTS),
-            (isolation.mounts && !self.has_entered, Namespaces::MOUNT),
-        ];
-        let wanted = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
-        let wanted = wanted.fold(Namespaces::NONE, |all, (_, one)| all.and(*one));
-        let mut wanted = wanted;
-        if isolation.users && users::is_privileged() {
-            let shared = Namespaces::NETWORK.and(Namespaces::IPC).and(Namespaces::UTS);
-            self.enter_beside_users(wanted.and_only(shared))?;
-            wanted = wanted.without(shared);
-        }
-        if !self.has_entered && !users::is_privileged() {
-            self.ids = users::enter(wanted)?;
-        } else if wanted != Namespaces::NONE {
-            sys::unshare(wanted).map_err(|errno| {
-                format!(
-                    "cannot make the pod's namespaces: {}; where they are forbidden, as in a container, run it \
-                     without isolation: `--profile process`",
-                    cause(errno)
-                )
-            })?;
-        }
-        if wanted.has(Namespaces::MOUNT) {
-            // What this host mounts later is seen; what is mounted here stays here.
-            let root = sys::open_path(AT_FDCWD, c"/", OFlag::O_PATH, 0, Within::Host);
-            let changed = root.and_then(|root| {
-                sys::change_mount(root.as_fd(), true, Default::default(), Propagation::Slave)
-            });
-            changed.map_err(|errno| format!("cannot keep mounts to the pod: {}", cause(errno)))?;
-        }
-        self.has_entered = true;
-        Ok(())
-    }
-
-    /// Makes namespaces that belong to users of the pod's own, and enters them, but for that of users.
-    fn enter_beside_users(&mut self, namespaces: Namespaces) -> Result<(), String> {
-        let mut users = match self.own_users.take() {
-            Some(users) => users,
-            None => OwnUsers::claim(&Place::directory()?)?,
-        };
-        users.enter(namespaces)?;
-        self.ids = Ids::Below(IDS_OF_POD);
-        self.own_users = Some(users);
         Ok(())
     }
 
