@@ -153,6 +153,7 @@ pub fn wants_cgroups(pod: &Pod) -> bool {
     let asks = |resources: &Resources| !resources.is_empty();
     pod.profile == Profile::Pod
         || pod.kubelet.pod_pids_limit.is_some()
+        || pod.kubelet.memory_throttling_factor.is_some()
         || asks(&pod.resources)
         || pod.iter().any(|(.., container)| asks(&container.resources))
 }
@@ -160,18 +161,38 @@ pub fn wants_cgroups(pod: &Pod) -> bool {
 /// Who has a limit that needs this controller, in words; empty where nobody has.
 pub fn limited_by(pod: &Pod, controller: Controller) -> Vec<String> {
     let has_limit = match controller {
-        Controller::Cpu => controller.limit(&pod.resources).is_some(),
-        // What a kubelet's settings ask for is enforced by the same files.
-        Controller::Memory => {
-            let is_reserved = pod.kubelet.memory_reservation_policy != MemoryReservationPolicy::None;
-            let is_throttled = pod.kubelet.memory_throttling_factor.is_some();
-            controller.limit(&pod.resources).is_some() || is_reserved || is_throttled
-        }
+        Controller::Cpu | Controller::Memory => controller.limit(&pod.resources).is_some(),
         Controller::Pids => pod.kubelet.pod_pids_limit.is_some(),
     };
     let of_pod = has_limit.then(|| "the pod".to_owned());
     let limited = pod.iter().filter(|(.., container)| controller.limit(&container.resources).is_some());
     of_pod.into_iter().chain(limited.map(|(.., container)| format!("container {}", container.name))).collect()
+}
+
+/// A setting of a kubelet's that is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KubeletSetting {
+    /// As it is written.
+    pub name: &'static str,
+    /// What it gives a pod, in words.
+    pub what: &'static str,
+}
+
+/// Which settings of a kubelet's need this controller, beside limits.
+pub fn kubelet_settings(pod: &Pod, controller: Controller) -> Vec<KubeletSetting> {
+    let is_throttled = pod.kubelet.memory_throttling_factor.is_some();
+    let is_reserved = pod.kubelet.memory_reservation_policy != MemoryReservationPolicy::None;
+    let throttled =
+        KubeletSetting { name: "memoryThrottlingFactor", what: "memory that grows slowly near its limit" };
+    let reserved =
+        KubeletSetting { name: "memoryReservationPolicy", what: "memory that is kept for who requested it" };
+    match controller {
+        Controller::Memory => {
+            let all = [(is_throttled, throttled), (is_reserved, reserved)];
+            all.into_iter().filter(|(is_written, _)| *is_written).map(|(_, setting)| setting).collect()
+        }
+        Controller::Cpu | Controller::Pids => Vec::new(),
+    }
 }
 
 /// What the pod's own group is given.
@@ -475,6 +496,24 @@ mod tests {
         assert_eq!(Controller::wanted_by(&limited).count(), 3);
         assert_eq!(limited_by(&limited, Controller::Pids), ["the pod"]);
         assert!(wants_cgroups(&Pod { profile: Profile::Process, ..limited }));
+    }
+
+    #[test]
+    fn settings_that_are_no_limits_are_told_by_name() {
+        let idle = pod(vec![Container::named("c")]);
+        let names = |pod: &Pod, controller| -> Vec<&str> {
+            kubelet_settings(pod, controller).iter().map(|setting| setting.name).collect()
+        };
+        assert!(names(&idle, Controller::Memory).is_empty());
+        let both = with_kubelet(idle, |it| {
+            it.memory_throttling_factor = Some(0.9);
+            it.memory_reservation_policy = MemoryReservationPolicy::TieredReservation;
+        });
+        assert_eq!(names(&both, Controller::Memory), ["memoryThrottlingFactor", "memoryReservationPolicy"]);
+        assert!(names(&both, Controller::Cpu).is_empty());
+        assert!(limited_by(&both, Controller::Memory).is_empty());
+        // The container's memory is throttled whatever it asks for, and so it has a group.
+        assert!(wants_cgroups(&Pod { profile: Profile::Process, ..both }));
     }
 
     #[test]

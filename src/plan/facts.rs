@@ -10,7 +10,7 @@ pub use remedy::{Around, Knob, Signs, remedy};
 use super::cgroup::Controller;
 use super::isolation::{Isolation, ProcessNamespace, Root};
 use super::labels::{app_armor_profile, has_se_linux_label};
-use crate::spec::{Pod, Profile};
+use crate::spec::{Pod, Profile, SecurityProfile};
 
 /// One thing that a host may allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +63,8 @@ pub enum Fact {
     Landlock,
     /// AppArmor.
     AppArmor,
+    /// The profile that `RuntimeDefault` stands for: it confines, or podinit may load it.
+    DefaultAppArmor,
     /// SELinux.
     SeLinux,
     /// More user and group ids in a pod than one.
@@ -85,7 +87,7 @@ pub enum Fact {
 
 impl Fact {
     /// Each, in the order in which they are shown.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::UserNamespace,
         Self::MountNamespace,
         Self::ProcessNamespace,
@@ -111,6 +113,7 @@ impl Fact {
         Self::SeccompByRight,
         Self::Landlock,
         Self::AppArmor,
+        Self::DefaultAppArmor,
         Self::SeLinux,
         Self::RaiseOomScore,
         Self::LowerOomScore,
@@ -166,6 +169,7 @@ impl Fact {
             Self::SeccompByRight => ("seccomp-by-right", "seccomp without no_new_privs"),
             Self::Landlock => ("landlock", "Landlock"),
             Self::AppArmor => ("apparmor", "AppArmor"),
+            Self::DefaultAppArmor => ("default-apparmor", "AppArmor's RuntimeDefault"),
             Self::SeLinux => ("selinux", "SELinux"),
             Self::Ids => ("ids", "users and groups in a pod"),
             Self::OwnUsers => ("own-users", "users of a pod's own (idmapped mounts)"),
@@ -214,12 +218,11 @@ impl Ids {
 
     /// Which are there, in words.
     pub fn words(self) -> String {
-        let there = match self {
-            Self::Host => "every id is".to_owned(),
-            Self::Single => "only 0 is, the user who runs podinit".to_owned(),
-            Self::Below(end) => format!("those below {end} are"),
-        };
-        format!("of user and group ids {there} in the pod")
+        match self {
+            Self::Host => "every user and group is in the pod".to_owned(),
+            Self::Single => "only user and group 0 are in the pod, whoever runs podinit".to_owned(),
+            Self::Below(end) => format!("only users and groups below {end} are in the pod"),
+        }
     }
 
     /// Whether supplementary groups can be set.
@@ -291,7 +294,9 @@ pub fn asked_of_host(pod: &Pod, isolation: &Isolation) -> BTreeSet<Fact> {
     ask(is_pod || pod.iter().any(|(.., it)| changes(it)), &[Fact::DropCapabilities]);
     let filters = says(|it| it.security_context.profiles.seccomp.is_some()) || all.profiles.seccomp.is_some();
     ask(is_pod || filters, &[Fact::Seccomp, Fact::SeccompByRight]);
-    ask(pod.iter().any(|(.., it)| app_armor_profile(pod, it).is_some()), &[Fact::AppArmor]);
+    let app_armor: Vec<_> = pod.iter().filter_map(|(.., it)| app_armor_profile(pod, it)).collect();
+    ask(!app_armor.is_empty(), &[Fact::AppArmor]);
+    ask(app_armor.contains(&SecurityProfile::RuntimeDefault), &[Fact::DefaultAppArmor]);
     ask(has_se_linux_label(pod), &[Fact::SeLinux]);
     ask(crate::plan::wants_cgroups(pod), &[Fact::Cpu, Fact::Memory]);
     ask(pod.kubelet.pod_pids_limit.is_some(), &[Fact::Pids]);

@@ -24,6 +24,29 @@ pub fn app_armor_profile(pod: &Pod, container: &Container) -> Option<SecurityPro
     }
 }
 
+/// What there is of the profile that `RuntimeDefault` stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DefaultProfile {
+    /// It is not loaded.
+    Missing,
+    /// It is loaded, and keeps to what it says.
+    Confines,
+    /// It is loaded in this mode, in which it forbids nothing.
+    Idle(String),
+}
+
+/// What there is of it among loaded profiles, one a line with its mode in brackets.
+pub fn default_profile(loaded: &str) -> DefaultProfile {
+    let (name, _) = DEFAULT_APP_ARMOR;
+    let mode = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(" (")?.strip_suffix(')')?.to_owned());
+    match loaded.lines().find_map(mode) {
+        None => DefaultProfile::Missing,
+        // Whoever breaks it is refused, killed, or somebody else is asked.
+        Some(mode) if ["enforce", "kill", "user"].contains(&mode.as_str()) => DefaultProfile::Confines,
+        Some(mode) => DefaultProfile::Idle(mode),
+    }
+}
+
 /// What a container says of its SELinux label, or the pod; `None`: nobody says anything.
 pub fn se_linux_options<'p>(pod: &'p Pod, container: &'p Container) -> Option<&'p SeLinuxOptions> {
     let own = container.security_context.profiles.se_linux.as_ref();
@@ -83,6 +106,23 @@ mod tests {
         assert_eq!(written(None, true), None, "privileged");
         let (name, text) = DEFAULT_APP_ARMOR;
         assert!(text.contains(&format!("profile {name} ")), "{text}");
+    }
+
+    #[test]
+    fn priv_11_a_profile_that_is_loaded_and_forbids_nothing_does_not_confine() {
+        let of = |line: &str| default_profile(&format!("other (complain)\n{line}\n/usr/bin/man (enforce)\n"));
+        for mode in ["enforce", "kill"] {
+            assert_eq!(of(&format!("podinit-default ({mode})")), DefaultProfile::Confines);
+        }
+        for mode in ["complain", "unconfined", "of tomorrow"] {
+            assert_eq!(of(&format!("podinit-default ({mode})")), DefaultProfile::Idle(mode.to_owned()));
+        }
+        for line in
+            ["podinit-default//child (enforce)", "podinit-default2 (enforce)", ":ns:podinit-default (kill)"]
+        {
+            assert_eq!(of(line), DefaultProfile::Missing, "{line}");
+        }
+        assert_eq!(default_profile(""), DefaultProfile::Missing);
     }
 
     #[test]

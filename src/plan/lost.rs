@@ -3,19 +3,20 @@
 
 mod protection;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use protection::{Protection, Reduction};
 
-use super::cgroup::{Controller, limited_by};
-use super::credentials::{asks_for_identity, credentials};
+use super::cgroup::{Controller, kubelet_settings, limited_by};
+use super::credentials::{Identity, asks_for_identity, credentials};
 use super::facts::{Fact, HostFacts, Ids, Lack};
 use super::isolation::{ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation};
 use super::network::{NetworkPlan, Reach};
 use super::users::IDS_OF_POD;
 use super::{Accounts, Credentials, landlock};
 use crate::spec::{
-    Capability, CapabilitySet, Container, ContainerKind, MountPropagation, Pod, RootfsLayer, VolumeSource,
+    Capability, CapabilitySet, Container, ContainerKind, MountPropagation, Pod, RootfsLayer, SecurityProfile,
+    VolumeSource,
 };
 
 /// What it means that something cannot be had.
@@ -32,7 +33,8 @@ pub enum LossClass {
 /// One thing that a host cannot honour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// Where it is asked for, in Kubernetes' words; where the profile alone does, the field that would undo it.
+    /// Where it is asked for, in Kubernetes' words: the pod's field where the container has not its own. Where the
+    /// profile alone does, the field that would undo it.
     pub field: String,
     /// What is lost, in words that follow "cannot have".
     pub what: String,
@@ -161,7 +163,7 @@ fn surrounding(pod: &Pod, images: &Images, without: &BTreeSet<Protection>) -> Re
 /// What of a pod in these surroundings a host with these facts cannot honour. What nobody asked about counts
 /// as there: trying it will tell.
 pub fn lost(pod: &Pod, isolation: &Isolation, facts: &HostFacts) -> Vec<Loss> {
-    let mut judge = Judge { pod, isolation, facts, found: Vec::new() };
+    let mut judge = Judge { pod, isolation, facts, found: Vec::new(), whose: BTreeMap::new() };
     judge.namespaces();
     judge.sysctls();
     for (position, (kind, container)) in by_kind(pod) {
@@ -215,9 +217,11 @@ struct Judge<'a> {
     isolation: &'a Isolation,
     facts: &'a HostFacts,
     found: Vec<Loss>,
+    /// Which containers a loss is of, by its position.
+    whose: BTreeMap<usize, Vec<&'a str>>,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
     fn add(&mut self, field: &str, what: &str, lack: &Lack, protection: Option<Protection>) {
         self.found.push(Loss {
             field: field.to_owned(),
@@ -228,6 +232,30 @@ impl Judge<'_> {
             protection,
             instead: None,
         });
+    }
+
+    /// What several containers have from the pod is lost once.
+    fn add_for(
+        &mut self,
+        container: &'a Container,
+        field: &str,
+        what: &dyn Fn(&str) -> String,
+        lack: &Lack,
+        protection: Protection,
+    ) {
+        for (position, names) in &mut self.whose {
+            let Some(known) = self.found.get_mut(*position) else { continue };
+            let is_why = known.cause == lack.cause && known.remedy == lack.remedy;
+            if is_why && known.field == field && known.what == what(&words_of(names)) {
+                names.push(&container.name);
+                known.what = what(&words_of(names));
+                return;
+            }
+        }
+        let names = vec![&*container.name];
+        let what = what(&words_of(&names));
+        self.whose.insert(self.found.len(), names);
+        self.add(field, &what, lack, Some(protection));
     }
 
     fn lack(&self, facts: &[Fact]) -> Option<Lack> {
@@ -370,12 +398,15 @@ impl Judge<'_> {
         }
     }
 
-    fn rights(&mut self, container: &Container, path: &str) {
+    fn rights(&mut self, container: &'a Container, path: &str) {
         let own = self.facts.own.0;
         // An account's name is not looked up here: what it comes to is told when the container starts.
         let Ok(made) = credentials(self.pod, container, &Accounts::default(), own) else { return };
-        if !self.isolation.keeps_user && asks_for_identity(self.pod, container) {
-            self.identity(container, path, &made);
+        if let Some(identity) = &made.identity
+            && !self.isolation.keeps_user
+            && asks_for_identity(self.pod, container)
+        {
+            self.identity(container, path, identity);
         }
         if !self.isolation.keeps_capabilities {
             self.capabilities(container, path, &made);
@@ -384,38 +415,53 @@ impl Judge<'_> {
         self.labels(container, path, &made);
     }
 
-    fn identity(&mut self, container: &Container, path: &str, made: &Credentials) {
-        let Some(identity) = &made.identity else { return };
-        let field = format!("{path}.securityContext.runAsUser");
+    fn identity(&mut self, container: &'a Container, path: &str, identity: &Identity) {
         let (user, group) = (identity.user, identity.group);
-        let what = format!("container {} as {user}:{group}", container.name);
-        let all = &self.pod.security_context;
-        let (groups, of_groups) = match all.fs_group.filter(|_| all.supplemental_groups.is_empty()) {
-            Some(group) => {
-                ("fsGroup", format!("group {group} for container {} and its volumes", container.name))
-            }
-            None => ("supplementalGroups", format!("supplementary groups for container {}", container.name)),
+        let own = self.facts.own;
+        let run_as = container.security_context.run_as;
+        let field = |has_user: bool| match has_user {
+            false => setting(path, run_as.user.is_some(), "runAsUser"),
+            true => setting(path, run_as.group.is_some(), "runAsGroup"),
         };
-        let groups = &format!("securityContext.{groups}");
+        let what = |whom: &str| format!("{whom} as {user}:{group}");
         if self.is_inside() {
             let ids = if self.has_own_users() { Ids::Below(IDS_OF_POD) } else { self.facts.ids };
             let lack = self.lack(&[Fact::Ids]).unwrap_or_else(|| outside(ids, self.has_own_users()));
             if !ids.has(user) || !ids.has(group) {
-                self.add(&field, &what, &lack, Some(Protection::User));
-            } else if identity.groups.iter().any(|group| !ids.allows_groups() || !ids.has(*group)) {
-                self.add(groups, &of_groups, &lack, Some(Protection::User));
+                self.add_for(container, &field(ids.has(user)), &what, &lack, Protection::User);
+                return;
+            }
+            // Its own group everybody has.
+            let is_there = |id: u32| id == group || ids.allows_groups() && ids.has(id);
+            let missing: Vec<_> = identity.groups.iter().copied().filter(|id| !is_there(*id)).collect();
+            if !missing.is_empty() {
+                self.groups(container, &missing, &if ids.allows_groups() { lack } else { no_groups(lack) });
             }
             return;
         }
         // Being who one is takes no right.
-        let is_own = (user, group) == self.facts.own;
+        let is_own = (user, group) == own;
         if is_own && identity.has_groups(&self.facts.own_groups) {
             return;
         }
         if let Some(lack) = self.lack(&[Fact::ChangeUser]).filter(|_| !is_own) {
-            self.add(&field, &what, &lack, Some(Protection::User));
+            self.add_for(container, &field(user == own.0), &what, &lack, Protection::User);
         } else if let Some(lack) = self.lack(&[Fact::Groups]) {
-            self.add(groups, &of_groups, &lack, Some(Protection::User));
+            let others: Vec<_> = identity.groups.iter().copied().filter(|id| *id != group).collect();
+            self.groups(container, &others, &lack);
+        }
+    }
+
+    /// These it cannot have; none: it cannot be without others.
+    fn groups(&mut self, container: &'a Container, missing: &[u32], lack: &Lack) {
+        let of_volumes = self.pod.security_context.fs_group.filter(|group| missing.contains(group));
+        if let Some(group) = of_volumes {
+            let what = |whom: &str| format!("the volumes' group {group} for {whom}");
+            self.add_for(container, "securityContext.fsGroup", &what, lack, Protection::User);
+        }
+        if of_volumes.is_none() || missing.len() > 1 {
+            let what = |whom: &str| format!("supplementary groups for {whom}");
+            self.add_for(container, "securityContext.supplementalGroups", &what, lack, Protection::User);
         }
     }
 
@@ -440,51 +486,76 @@ impl Judge<'_> {
         }
     }
 
-    fn filters(&mut self, container: &Container, path: &str, made: &Credentials) {
+    fn filters(&mut self, container: &'a Container, path: &str, made: &Credentials) {
         let fact = if made.no_new_privileges { Fact::Seccomp } else { Fact::SeccompByRight };
         let lack = self.lack(&[fact]).filter(|_| made.no_new_privileges || !self.is_inside());
         if let Some(lack) = lack.filter(|_| made.seccomp.is_some()) {
-            let field = format!("{path}.securityContext.seccompProfile");
-            let what = format!("a filter of system calls for container {}", container.name);
-            self.add(&field, &what, &lack, Some(Protection::Seccomp));
+            let is_own = container.security_context.profiles.seccomp.is_some();
+            let field = setting(path, is_own, "seccompProfile");
+            let what = |whom: &str| format!("a filter of system calls for {whom}");
+            self.add_for(container, &field, &what, &lack, Protection::Seccomp);
         }
     }
 
     /// As kubelet and containerd do, what is written is refused where the kernel has no such module; what is not
     /// written is not missed.
-    fn labels(&mut self, container: &Container, path: &str, made: &Credentials) {
-        if let Some(lack) = self.lack(&[Fact::AppArmor]).filter(|_| made.app_armor.is_some()) {
-            let field = format!("{path}.securityContext.appArmorProfile");
-            let what = format!("an AppArmor profile for container {}", container.name);
-            self.add(&field, &what, &lack, Some(Protection::AppArmor));
+    fn labels(&mut self, container: &'a Container, path: &str, made: &Credentials) {
+        let own = &container.security_context.profiles;
+        let of_profile: &[Fact] = match made.app_armor {
+            Some(SecurityProfile::RuntimeDefault) => &[Fact::AppArmor, Fact::DefaultAppArmor],
+            Some(SecurityProfile::Localhost(_)) => &[Fact::AppArmor],
+            Some(SecurityProfile::Unconfined) | None => &[],
+        };
+        if let Some(lack) = self.lack(of_profile) {
+            let field = setting(path, own.app_armor.is_some(), "appArmorProfile");
+            let what = |whom: &str| format!("an AppArmor profile for {whom}");
+            self.add_for(container, &field, &what, &lack, Protection::AppArmor);
         }
         if let Some(lack) = self.lack(&[Fact::SeLinux]).filter(|_| made.se_linux.is_some()) {
-            let field = format!("{path}.securityContext.seLinuxOptions");
-            let what = format!("an SELinux label for container {}", container.name);
-            self.add(&field, &what, &lack, Some(Protection::SeLinux));
+            let field = setting(path, own.se_linux.is_some(), "seLinuxOptions");
+            let what = |whom: &str| format!("an SELinux label for {whom}");
+            self.add_for(container, &field, &what, &lack, Protection::SeLinux);
         }
     }
 
     fn resources(&mut self) {
         for controller in Controller::ALL {
             let Some(lack) = self.lack(&[Fact::of_limits(controller)]) else { continue };
-            for who in limited_by(self.pod, controller) {
-                self.found.push(Loss {
-                    field: match controller {
-                        Controller::Cpu | Controller::Memory => {
-                            format!("resources.limits.{}", controller.name())
-                        }
-                        Controller::Pids => "podPidsLimit".to_owned(),
-                    },
-                    what: format!("the {} limit of {who}", controller.name()),
-                    class: LossClass::Resource,
-                    cause: lack.cause.clone(),
-                    remedy: lack.remedy.clone(),
-                    protection: None,
-                    instead: None,
-                });
-            }
+            let field = match controller {
+                Controller::Cpu | Controller::Memory => format!("resources.limits.{}", controller.name()),
+                Controller::Pids => "podPidsLimit".to_owned(),
+            };
+            let limits = limited_by(self.pod, controller).into_iter();
+            let limits =
+                limits.map(|who| (field.clone(), format!("the {} limit of {who}", controller.name())));
+            let settings = kubelet_settings(self.pod, controller).into_iter();
+            let settings = settings.map(|setting| (setting.name.to_owned(), setting.what.to_owned()));
+            self.found.extend(limits.chain(settings).map(|(field, what)| Loss {
+                field,
+                what,
+                class: LossClass::Resource,
+                cause: lack.cause.clone(),
+                remedy: lack.remedy.clone(),
+                protection: None,
+                instead: None,
+            }));
         }
+    }
+}
+
+/// The path of a setting of a container's securityContext, where it is its own and not the pod's.
+fn setting(path: &str, is_own: bool, name: &str) -> String {
+    match is_own {
+        true => format!("{path}.securityContext.{name}"),
+        false => format!("securityContext.{name}"),
+    }
+}
+
+/// Containers by their names.
+fn words_of(names: &[&str]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("containers {} and {last}", others.join(", ")),
+        _ => format!("container {}", names.concat()),
     }
 }
 
@@ -496,6 +567,11 @@ fn not_its_own() -> Lack {
 fn no_mount_namespace() -> Lack {
     let cause = "it has no mounts of its own".to_owned();
     Lack { cause, remedy: "leave it its mounts".to_owned() }
+}
+
+/// user_namespaces(7): whoever maps no id but his own has to forbid setgroups(2).
+fn no_groups(lack: Lack) -> Lack {
+    Lack { cause: format!("no groups can be set where {}", lack.cause), ..lack }
 }
 
 fn outside(ids: Ids, has_own_users: bool) -> Lack {

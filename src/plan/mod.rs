@@ -28,8 +28,8 @@ pub use accounts::{Accounts, MOST_ACCOUNT_BYTES};
 pub use ahead::is_known_ahead;
 pub use boot::{AtEnd, Boot, Typed, is_built_in, modules_to_load, typed};
 pub use cgroup::{
-    CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, container_cgroup, limited_by, pod_cgroup,
-    resized, wants_cgroups,
+    CgroupFile, CgroupValue, CgroupWrite, Controller, GroupOf, KubeletSetting, container_cgroup,
+    kubelet_settings, limited_by, pod_cgroup, resized, wants_cgroups,
 };
 pub use command::{
     AttemptInputs, CommandPlan, NodeVariables, container, container_mounts, exact, hook, inherited, probe,
@@ -45,7 +45,9 @@ pub use hosts::{Hostname, hostname, hosts, hosts_with_host_network, resolv_conf}
 pub use isolation::{
     ContainerIsolation, Images, Isolation, ProcessNamespace, Root, isolation, missing_image_volumes,
 };
-pub use labels::{DEFAULT_APP_ARMOR, app_armor_profile, has_se_linux_label, se_linux_label};
+pub use labels::{
+    DEFAULT_APP_ARMOR, DefaultProfile, app_armor_profile, default_profile, has_se_linux_label, se_linux_label,
+};
 pub use landlock::{Landlock, Writable};
 pub use lost::{
     Fitted, Instead, Loss, LossClass, Protection, Reduction, Unfit, fitted, lost, lost_of_network,

@@ -10,8 +10,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 
-use super::sandbox::own_users;
 use super::sandbox::users::{is_privileged, own_groups, subordinate};
+use super::sandbox::{labels, own_users};
 use super::{cause, cgroup, network};
 use crate::plan::{self, Around, Controller, Fact, Finding, HostFacts, Ids, Knob, Lack, Signs};
 use crate::sys;
@@ -39,8 +39,8 @@ pub(crate) fn tried_facts(asked: &BTreeSet<Fact>) -> HostFacts {
 pub(crate) fn facts(asked: &BTreeSet<Fact>) -> HostFacts {
     let mut facts = nothing_asked();
     // These are looked for and not tried: what nobody enforces fails nowhere.
-    let looked_for: BTreeSet<Fact> =
-        [Fact::AppArmor, Fact::SeLinux].into_iter().filter(|fact| asked.contains(fact)).collect();
+    let modules = [Fact::AppArmor, Fact::DefaultAppArmor, Fact::SeLinux];
+    let looked_for: BTreeSet<Fact> = modules.into_iter().filter(|fact| asked.contains(fact)).collect();
     if !looked_for.is_empty() {
         facts.ask(&looked_for);
     }
@@ -117,9 +117,9 @@ impl HostFacts {
                 self.landlock = version.ok();
                 version.map(|abi| format!("ABI {abi}")).map_err(refused)
             }
-            Look::AppArmor => {
-                here(reads("/sys/module/apparmor/parameters/enabled").is_some_and(|text| text == "Y"))
-            }
+            Look::AppArmor => here(has_app_armor()),
+            Look::DefaultAppArmor if !has_app_armor() => self.find(Fact::AppArmor, signs),
+            Look::DefaultAppArmor => labels::find_default(missing),
             Look::SeLinux => here(Path::new("/sys/fs/selinux/enforce").exists()),
             Look::Pasta => {
                 let path = network::program().ok_or_else(|| missing("it is not installed"))?;
@@ -145,12 +145,13 @@ impl HostFacts {
             Ok(None) => {
                 let user = self.own.0;
                 let has_range = |file| subordinate(user, file).is_some();
-                Err(missing(match ["/etc/subuid", "/etc/subgid"].into_iter().find(|file| !has_range(file)) {
-                    Some("/etc/subuid") => "only 0: this user has no range in /etc/subuid",
-                    Some(_) => "only 0: this user has no range in /etc/subgid",
-                    None if program("newuidmap").is_none() => "only 0: newuidmap is not installed",
-                    None => "only 0: newuidmap does not work here",
-                }))
+                let why = match ["/etc/subuid", "/etc/subgid"].into_iter().find(|file| !has_range(file)) {
+                    Some("/etc/subuid") => "he has no range in /etc/subuid",
+                    Some(_) => "he has no range in /etc/subgid",
+                    None if program("newuidmap").is_none() => "newuidmap is not installed",
+                    None => "newuidmap does not work here",
+                };
+                Err(missing(&format!("there is only 0, who is this user: {why}")))
             }
             Err(_) => Err(missing("none: there is no user namespace")),
         }
@@ -187,6 +188,10 @@ pub(super) fn signs() -> Signs {
         no_new_privileges: nix::sys::prctl::get_no_new_privs().unwrap_or(false),
         around,
     }
+}
+
+fn has_app_armor() -> bool {
+    reads("/sys/module/apparmor/parameters/enabled").is_some_and(|text| text == "Y")
 }
 
 fn reads(path: &str) -> Option<String> {

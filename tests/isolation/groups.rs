@@ -96,6 +96,37 @@ fn a_claim_that_looks_right_is_left_alone_where_the_manifest_says_so() {
     }
 }
 
+/// With `OnRootMismatch` a claim of which something could not be given is not taken for right: the next pod goes through
+/// it again. The group may use its directory all the same.
+#[test]
+fn a_claim_that_was_not_given_as_a_whole_is_gone_through_again() {
+    for who in Who::among(&[Who::Root, Who::Ranged, Who::OwnUsers]) {
+        let pod = with_group(Pod::new(who), ", fsGroupChangePolicy = \"OnRootMismatch\"");
+        let claim = pod.claim();
+        for (name, mode) in [("d", 0o755), ("file", 0o600)] {
+            make(&pod, &claim.join(name), mode);
+        }
+        let script = "stat -c '%g %a' /data /data/file; echo > /data/made; stat -c '%g' /data/made";
+        let keys = format!("{MOUNT}\nsecurityContext.runAsUser = 1001");
+        let pod = claimed(pod, "").main("main", script, &keys);
+        // What another file system is mounted at is nobody's to give.
+        let pod = pod.in_own_mounts(&format!("mount -t tmpfs none {}\n", claim.join("d").display()));
+        for _ in 0..2 {
+            let ended = pod.run();
+            let lines = ["2000 775", "2000 660", "1002"].map(str::to_owned).to_vec();
+            assert_eq!((ended.code(), printed(&ended)), (0, lines), "{who:?}: {ended:#?}");
+            let told = "the first is \"d\": something is mounted there";
+            assert!(ended.stderr.iter().any(|line| line.contains(told)), "{who:?}: {ended:#?}");
+            fs::remove_file(claim.join("made")).unwrap();
+            fs::set_permissions(claim.join("file"), Permissions::from_mode(0o600)).unwrap();
+        }
+        let pod = pod.in_own_mounts("");
+        assert_eq!(pod.output(), ["2000 2775", "2000 660", "2000"], "{who:?}");
+        fs::set_permissions(claim.join("file"), Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(pod.output(), ["2000 2775", "2000 600", "2000"], "{who:?}: it is right now");
+    }
+}
+
 /// What nobody may write to, and what is the host's, keeps its group and permissions.
 #[test]
 fn read_only_claims_and_the_host_s_directories_stay_as_they_are() {
@@ -182,7 +213,27 @@ fn a_group_that_the_user_has_not_is_refused() {
         assert_eq!((ended.code(), printed(&ended)), (125, vec![]), "{ended:#?}");
         let said = ended.stderr.join("\n");
         assert!(said.contains(&format!("group {group}")) && said.contains("/etc/subuid"), "{said}");
+        let why = match who {
+            Who::User => "no groups can be set where there is only 0, who is this user",
+            Who::Root | Who::Ranged | Who::OwnUsers => "only users and groups below 65536 are in the pod",
+        };
+        assert!(said.contains(why) && said.contains("securityContext.fsGroup"), "{said}");
         assert_eq!(shown(&claim.join("file")).1, 0o600);
+    }
+}
+
+/// Who has one id only has one group, 0, which is his own and can be given volumes.
+#[test]
+fn whoever_has_one_group_can_give_volumes_to_it() {
+    for who in Who::among(&[Who::User]) {
+        let pod = Pod::new(who).with("securityContext = { fsGroup = 0, supplementalGroups = [0] }");
+        let claim = pod.claim();
+        make(&pod, &claim.join("file"), 0o600);
+        let keys = "volumeMounts = [{ name = \"data\", mountPath = \"/data\" }, { name = \"disk\", mountPath = \"/disk\" }]";
+        let pod = claimed(pod, "").volume("disk", "emptyDir = {}");
+        let pod = pod.main("main", "id -g; stat -c '%g %a' /data /data/file /disk", keys);
+        assert_eq!(pod.output(), ["0", "0 2775", "0 660", "0 2777"]);
+        assert_eq!(shown(&claim.join("file")), (who.uid(), 0o660));
     }
 }
 

@@ -251,8 +251,18 @@ fn facts(host: &Host) -> Vec<(String, bool)> {
 }
 
 /// What depends on the machine and not on the environment.
-const OF_THE_MACHINE: [&str; 9] =
-    ["pasta", "cgroup", "cpu", "memory", "pids", "landlock", "apparmor", "selinux", "lower-oom-score"];
+const OF_THE_MACHINE: [&str; 10] = [
+    "pasta",
+    "cgroup",
+    "cpu",
+    "memory",
+    "pids",
+    "landlock",
+    "apparmor",
+    "default-apparmor",
+    "selinux",
+    "lower-oom-score",
+];
 
 #[test]
 fn the_environments_are_as_they_say() {

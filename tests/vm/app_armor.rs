@@ -108,6 +108,13 @@ fn the_usual_profile_keeps_containers_from_the_kernel() {
     let said = finished.messages().join("\n");
     assert!(said.contains("apparmor_parser") && said.contains("podinit-default"), "{said}");
 
+    let complains = default.replace("flags=(", "flags=(complain,");
+    let finished =
+        boot(&[&complains], &format!("name = \"vm\"\n{}", container("main", usual, "echo it runs")));
+    assert_eq!(finished.code(), 125, "{finished:#?}");
+    let said = finished.messages().join("\n");
+    assert!(said.contains("podinit-default is loaded in complain mode, which forbids nothing"), "{said}");
+
     let missing =
         "securityContext.appArmorProfile = { type = \"Localhost\", localhostProfile = \"missing\" }";
     let finished = boot(&[], &format!("name = \"vm\"\n{}", container("main", missing, "echo it runs")));

@@ -86,6 +86,9 @@ pub fn remedy(fact: Fact, errno: i32, signs: &Signs) -> String {
         Fact::AppArmor => "use a kernel that has it, with `apparmor=1 security=apparmor` on its command line; only pods that \
             ask for a profile need it"
             .to_owned(),
+        Fact::DefaultAppArmor => "install apparmor_parser (package apparmor), which podinit as root has load its profile; \
+            only pods that ask for it need it"
+            .to_owned(),
         Fact::SeLinux => "use a system that has it; only pods that ask for a label need it".to_owned(),
         Fact::Ids if signs.no_new_privileges => {
             "start podinit without no_new_privs, which keeps newuidmap from working, or as root".to_owned()

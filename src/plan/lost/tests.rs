@@ -119,7 +119,7 @@ fn priv_11_profiles_and_labels_are_missed_where_they_are_written() {
     let facts = host(&[Fact::AppArmor, Fact::SeLinux]);
     let lost = |change: fn(&mut Pod, &mut Container)| lost_by(&pod(Profile::Process, change), &facts);
     let field = |name: &str| format!("containers[0].securityContext.{name}");
-    let app_armor = [(field("appArmorProfile"), Some(Protection::AppArmor))];
+    let app_armor = [("securityContext.appArmorProfile".to_owned(), Some(Protection::AppArmor))];
     for profile in [SecurityProfile::RuntimeDefault, SecurityProfile::Localhost("own".into())] {
         let written = pod(Profile::Process, |pod, _| {
             pod.security_context.profiles.app_armor = Some(profile.clone());
@@ -128,6 +128,15 @@ fn priv_11_profiles_and_labels_are_missed_where_they_are_written() {
         let reduction = Reduction { without: [Protection::AppArmor].into(), own: (0, 0), landlock: None };
         assert_eq!(lost_by(&reduction.of(&written), &facts), []);
     }
+    // Where the usual one forbids nothing, whoever names another one does not miss it.
+    let idle = |profile: SecurityProfile| {
+        let written = pod(Profile::Process, |pod, _| {
+            pod.security_context.profiles.app_armor = Some(profile.clone());
+        });
+        lost_by(&written, &host(&[Fact::DefaultAppArmor]))
+    };
+    assert_eq!(idle(SecurityProfile::RuntimeDefault), app_armor);
+    assert_eq!(idle(SecurityProfile::Localhost("own".into())), []);
     let label = [(field("seLinuxOptions"), Some(Protection::SeLinux))];
     assert_eq!(
         lost(|_, main| {
@@ -240,8 +249,108 @@ fn a_user_namespace_of_one_id_has_no_other_users() {
         lost_by(&pod, &host(&[Fact::Ids, Fact::ChangeUser, Fact::DropCapabilities]))
     };
     assert_eq!(user(0), []);
-    let field = "containers[0].securityContext.runAsUser".to_owned();
-    assert_eq!(user(5), [(field, Some(Protection::User))]);
+    assert_eq!(user(5), [("securityContext.runAsUser".to_owned(), Some(Protection::User))]);
+}
+
+#[test]
+fn what_containers_have_from_the_pod_is_lost_once_and_by_the_pod_s_path() {
+    let with = |own: fn(&mut Pod)| {
+        let mut pod = pod(Profile::Process, |pod, _| {
+            let context = &mut pod.security_context;
+            (context.run_as.user, context.run_as.group) = (Some(5), Some(1000));
+            context.profiles.seccomp = Some(SecurityProfile::RuntimeDefault);
+            let init = Container { command: vec!["true".to_owned()], ..Container::named("first") };
+            pod.init_containers.push(init);
+            pod.containers.push(Container { command: vec!["true".to_owned()], ..Container::named("side") });
+        });
+        own(&mut pod);
+        let lost = lost(&pod, &isolation(&pod, &images()).unwrap(), &host(&DOCKER));
+        lost.into_iter().map(|loss| (loss.field, loss.what)).collect::<Vec<_>>()
+    };
+    let said = |losses: &[(&str, &str)]| -> Vec<(String, String)> {
+        losses.iter().map(|(field, what)| ((*field).to_owned(), (*what).to_owned())).collect()
+    };
+    let (user, filter) = ("securityContext.runAsUser", "securityContext.seccompProfile");
+    let all = [
+        (user, "containers first, side and main as 5:1000"),
+        (filter, "a filter of system calls for containers first, side and main"),
+    ];
+    assert_eq!(with(|_| {}), said(&all));
+    // What a container says itself is its own, and what it makes of the pod's is another loss.
+    let own = with(|pod| {
+        let [side, main] = &mut pod.containers[..] else { panic!("two containers") };
+        side.security_context.run_as.user = Some(7);
+        side.security_context.profiles.seccomp = Some(SecurityProfile::RuntimeDefault);
+        (main.security_context.run_as.user, main.security_context.run_as.group) = (Some(1000), Some(8));
+    });
+    let expected = [
+        (user, "container first as 5:1000"),
+        (filter, "a filter of system calls for containers first and main"),
+        ("containers[0].securityContext.runAsUser", "container side as 7:1000"),
+        ("containers[0].securityContext.seccompProfile", "a filter of system calls for container side"),
+        ("containers[1].securityContext.runAsGroup", "container main as 1000:8"),
+    ];
+    assert_eq!(own, said(&expected));
+    // A group of the container's own with the pod's user.
+    let groups = with(|pod| pod.containers[0].security_context.run_as.group = Some(8));
+    assert_eq!(groups[0], (user.to_owned(), "containers first and main as 5:1000".to_owned()));
+    assert_eq!(groups[2], (user.to_owned(), "container side as 5:8".to_owned()));
+}
+
+#[test]
+fn what_is_lost_for_another_reason_is_another_loss() {
+    let with = pod(Profile::Process, |pod, _| {
+        pod.security_context.profiles.seccomp = Some(SecurityProfile::RuntimeDefault);
+        let mut side = Container { command: vec!["true".to_owned()], ..Container::named("side") };
+        side.security_context.allow_privilege_escalation = Some(false);
+        pod.containers.push(side);
+    });
+    let facts = host(&[Fact::Seccomp, Fact::SeccompByRight]);
+    let lost = lost(&with, &isolation(&with, &images()).unwrap(), &facts);
+    let said: Vec<_> = lost.iter().map(|loss| (loss.what.as_str(), loss.remedy.as_str())).collect();
+    let expected = [
+        ("a filter of system calls for container side", "allow seccomp"),
+        ("a filter of system calls for container main", "allow seccomp-by-right"),
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn groups_of_the_pod_are_lost_once_each() {
+    let with = pod(Profile::Process, |pod, _| {
+        let context = &mut pod.security_context;
+        (context.run_as.user, context.run_as.group) = (Some(1000), Some(1000));
+        (context.fs_group, context.supplemental_groups) = (Some(7), vec![8, 9]);
+        pod.containers.push(Container { command: vec!["true".to_owned()], ..Container::named("side") });
+    });
+    let lost = lost(&with, &isolation(&with, &images()).unwrap(), &host(&DOCKER));
+    let said: Vec<_> = lost.iter().map(|loss| (loss.field.as_str(), loss.what.as_str())).collect();
+    let expected = [
+        ("securityContext.fsGroup", "the volumes' group 7 for containers side and main"),
+        ("securityContext.supplementalGroups", "supplementary groups for containers side and main"),
+    ];
+    assert_eq!(said, expected);
+}
+
+/// The kernel lets nobody set groups there (user_namespaces(7)), and nobody has to set his own.
+#[test]
+fn a_user_namespace_of_one_id_has_no_groups_but_its_own() {
+    let groups = |of_volumes: Option<u32>, others: &[u32]| {
+        let pod = pod(Profile::Pod, |pod, _| {
+            let context = &mut pod.security_context;
+            (context.fs_group, context.supplemental_groups) = (of_volumes, others.to_vec());
+        });
+        let lost = lost(&pod, &isolation(&pod, &images()).unwrap(), &host(&[Fact::Ids]));
+        lost.into_iter().map(|loss| (loss.field, loss.cause, loss.remedy)).collect::<Vec<_>>()
+    };
+    let refused = |field: &str| {
+        let cause = "no groups can be set where operation not permitted".to_owned();
+        (format!("securityContext.{field}"), cause, "allow ids".to_owned())
+    };
+    assert_eq!(groups(Some(0), &[0]), []);
+    assert_eq!(groups(Some(7), &[]), [refused("fsGroup")]);
+    assert_eq!(groups(Some(0), &[0, 7]), [refused("supplementalGroups")]);
+    assert_eq!(groups(Some(7), &[7, 8]), ["fsGroup", "supplementalGroups"].map(refused));
 }
 
 #[test]
@@ -326,4 +435,14 @@ fn priv_12_landlock_stands_in_for_what_was_given_up_and_for_nothing_else() {
     let kept = fitted(&with, &images(), &able, &Protection::ALL.into()).unwrap();
     assert!(kept.isolation.containers.iter().all(|of| of.landlock.is_none()));
     assert_eq!((kept.lost, kept.pod), (Vec::new(), with));
+}
+
+#[test]
+fn settings_of_a_kubelet_are_lost_by_their_own_names() {
+    let with = pod(Profile::Process, |pod, _| {
+        pod.kubelet.memory_throttling_factor = Some(0.5);
+        pod.kubelet.pod_pids_limit = Some(7);
+    });
+    let lost = lost_by(&with, &host(&[Fact::Memory, Fact::Cpu, Fact::Pids]));
+    assert_eq!(lost, ["memoryThrottlingFactor", "podPidsLimit"].map(|field| (field.to_owned(), None)));
 }

@@ -15,7 +15,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::ChildSteps;
-use crate::plan::{self, Credentials, DEFAULT_APP_ARMOR};
+use crate::plan::{self, Credentials, DEFAULT_APP_ARMOR, DefaultProfile, Finding, Lack};
 use crate::runtime::{apart, cause, facts};
 use crate::spec::{Pod, SecurityProfile};
 use crate::sys::{self, Birth, ChildOp, CommandLine, Memory};
@@ -24,6 +24,11 @@ use crate::sys::{self, Birth, ChildOp, CommandLine, Memory};
 const CONTEXTS: &str = "/etc/selinux/targeted/contexts/lxc_contexts";
 /// Every loaded profile, one a line, with its mode in brackets.
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
+
+/// What helps where the usual profile forbids nothing. podinit does not do it: whoever loaded it so had a reason, and
+/// it is the whole host's.
+const REPLACE: &str = "load it in enforce mode, or remove it for podinit to load its own: \
+                       `echo -n podinit-default > /sys/kernel/security/apparmor/.remove`";
 
 /// The steps that tell it.
 pub(super) fn steps(credentials: &Credentials, number: u64) -> ChildSteps {
@@ -56,27 +61,50 @@ pub(super) fn steps(credentials: &Credentials, number: u64) -> ChildSteps {
 pub(super) fn load_default(pod: &Pod) -> Result<(), String> {
     let is_usual = |profile: Option<SecurityProfile>| profile == Some(SecurityProfile::RuntimeDefault);
     let is_wanted = pod.iter().any(|(.., container)| is_usual(plan::app_armor_profile(pod, container)));
-    let (name, text) = DEFAULT_APP_ARMOR;
-    if !is_wanted || is_loaded(name) {
+    if !is_wanted {
         return Ok(());
     }
-    load(text).map_err(|why| {
-        format!(
-            "cannot load AppArmor profile {name} for appArmorProfile RuntimeDefault: {why}; load a profile of this \
-             name, or accept the loss: `--degrade=apparmor`"
-        )
-    })
+    let (name, text) = DEFAULT_APP_ARMOR;
+    let cannot = |what: &str, why: &str| {
+        format!("cannot {what} AppArmor profile {name} for appArmorProfile RuntimeDefault: {why}")
+    };
+    match plan::default_profile(&fs::read_to_string(LOADED).unwrap_or_default()) {
+        DefaultProfile::Confines => Ok(()),
+        DefaultProfile::Idle(mode) => Err(cannot("use", &format!("{}; {REPLACE}", idle(&mode)))),
+        DefaultProfile::Missing => {
+            load(text).map_err(|why| cannot("load", &format!("{why}; load a profile of this name")))
+        }
+    }
 }
 
-fn is_loaded(name: &str) -> bool {
-    let all = fs::read_to_string(LOADED).unwrap_or_default();
-    all.lines().any(|line| line.strip_prefix(name).is_some_and(|mode| mode.starts_with(" (")))
+/// Whether it confines, or podinit may load it.
+pub(in crate::runtime) fn find_default(missing: impl Fn(&str) -> Lack) -> Finding {
+    let loaded = fs::read_to_string(LOADED).map_err(|error| Lack {
+        cause: format!("cannot read {LOADED}: {}", cause(error)),
+        remedy: "run podinit as root, with securityfs at /sys/kernel/security".to_owned(),
+    })?;
+    match plan::default_profile(&loaded) {
+        DefaultProfile::Confines => Ok(DEFAULT_APP_ARMOR.0.to_owned()),
+        DefaultProfile::Idle(mode) => Err(Lack { cause: idle(&mode), remedy: REPLACE.to_owned() }),
+        DefaultProfile::Missing if parser().is_some() => Ok("loaded by podinit".to_owned()),
+        DefaultProfile::Missing => Err(missing(&format!(
+            "profile {} is not loaded, and there is no apparmor_parser",
+            DEFAULT_APP_ARMOR.0
+        ))),
+    }
+}
+
+fn idle(mode: &str) -> String {
+    format!("profile {} is loaded in {mode} mode, which forbids nothing", DEFAULT_APP_ARMOR.0)
+}
+
+fn parser() -> Option<String> {
+    facts::program("apparmor_parser")
+        .or_else(|| Some("/sbin/apparmor_parser".to_owned()).filter(|path| Path::new(path).exists()))
 }
 
 fn load(text: &str) -> Result<(), String> {
-    let program = facts::program("apparmor_parser")
-        .or_else(|| Some("/sbin/apparmor_parser".to_owned()).filter(|path| Path::new(path).exists()));
-    let program = program.ok_or("there is no apparmor_parser (package apparmor)")?;
+    let program = parser().ok_or("there is no apparmor_parser (package apparmor)")?;
     let cannot = |error: std::io::Error| format!("{program}: {}", cause(error));
     let profile = memfd_create(c"profile", MFdFlags::MFD_CLOEXEC).map_err(|errno| cannot(errno.into()))?;
     let mut profile = fs::File::from(profile);

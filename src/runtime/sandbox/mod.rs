@@ -2,7 +2,7 @@
 //! pod's own files and volumes, and for each attempt the steps that its child takes. What is to be made was
 //! decided in `plan`.
 
-mod labels;
+pub(super) mod labels;
 mod mounts;
 mod names;
 mod namespaces;
@@ -258,9 +258,14 @@ impl Sandbox {
         Ok(())
     }
 
-    fn missing_id(&self, container: &str, id: u32) -> String {
+    /// What of the identity the pod has not, in words.
+    fn missing_id(&self, container: &str, identity: &plan::Identity) -> Option<String> {
+        let is_missing = |id: &u32| !self.ids.has(*id);
+        let own = [identity.user, identity.group].into_iter().find(is_missing).map(|id| format!("as {id}"));
+        let other = || identity.groups.iter().copied().find(is_missing).map(|id| format!("with group {id}"));
+        let what = own.or_else(other)?;
         let remedy = ids_remedy(self.ids, self.own_users.is_some());
-        format!("cannot run container {container} as {id}: {}; {remedy}", self.ids.words())
+        Some(format!("cannot run container {container} {what}: {}; {remedy}", self.ids.words()))
     }
 
     fn set_up_network(&self, pod: &Pod) -> Result<(), String> {
@@ -382,13 +387,8 @@ impl Sandbox {
         let mut credentials = credentials(pod, container, &accounts, own).map_err(config)?;
         credentials.landlock = self.of(id).and_then(|isolation| isolation.landlock.clone());
         self.keep(&mut credentials);
-        if let Some(identity) = &credentials.identity {
-            let all = [identity.user, identity.group].into_iter().chain(identity.groups.iter().copied());
-            if let Some(id) = all.into_iter().find(|id| !self.ids.has(*id)) {
-                return Err(config(self.missing_id(&container.name, id)));
-            }
-        }
-        Ok(credentials)
+        let missing = credentials.identity.as_ref().and_then(|it| self.missing_id(&container.name, it));
+        missing.map_or(Ok(credentials), |message| Err(config(message)))
     }
 
     /// What was given up stays as podinit has it, and so does who it is already, which it may lack the right

@@ -20,11 +20,14 @@ use nix::unistd::{Gid, fchownat, pipe2, setsid};
 use super::place::c_path;
 use crate::runtime::apart::OwnCopy;
 use crate::runtime::{cause, emergency};
+use crate::spec::FsGroupChangePolicy;
 use crate::sys::{self, Within};
 
 /// What a directory of the group allows: its owner and the group everything, and what is made in it is the
 /// group's.
 pub(super) const DIRECTORY: u32 = 0o2770;
+/// What of that makes it hand the group on.
+const HANDS_ON: u32 = 0o2000;
 /// What a file of the group allows.
 const FILE: u32 = 0o660;
 
@@ -40,6 +43,8 @@ pub(super) struct Owned {
     /// Its name in the manifest.
     pub(super) volume: Arc<str>,
     pub(super) path: PathBuf,
+    /// When it will be gone through again.
+    pub(super) policy: FsGroupChangePolicy,
 }
 
 /// Volumes on their way to the group.
@@ -98,7 +103,7 @@ fn cannot(why: String) -> String {
 
 /// Whether the volume looks as if it had been gone through, for `OnRootMismatch`.
 pub(super) fn is_given(volume: &Path, group: u32) -> bool {
-    // Its directory is changed last.
+    // Its directory is marked last, and only where everything in it is the group's.
     fs::metadata(volume).is_ok_and(|found| found.gid() == group && found.mode() & DIRECTORY == DIRECTORY)
 }
 
@@ -115,8 +120,8 @@ fn work(volumes: &[Owned], group: Gid, report: BorrowedFd<'_>) {
     }
     let mut kept = Vec::new();
     let mut said = b"D".to_vec();
-    for Owned { volume, path } in volumes {
-        match give(path, group) {
+    for Owned { volume, path, policy } in volumes {
+        match give(path, group, *policy) {
             Ok(Kept { count: 0, .. }) => {}
             Ok(Kept { count, first }) => kept.push(format!(
                 "cannot give {count} of the files of volume {volume:?} to fsGroup {group}: {first}"
@@ -142,9 +147,9 @@ struct Kept {
 }
 
 /// Gives a directory and everything in it to the group.
-fn give(volume: &Path, group: Gid) -> io::Result<Kept> {
+fn give(volume: &Path, group: Gid, policy: FsGroupChangePolicy) -> io::Result<Kept> {
     for _ in 0..MOST_TRIES {
-        let mut walk = Walk { group, path: Vec::new(), kept: Kept::default() };
+        let mut walk = Walk { group, policy, path: Vec::new(), kept: Kept::default() };
         match walk.go_through(volume) {
             Err(Errno::ESTALE) => {}
             Err(errno) => return Err(errno.into()),
@@ -158,6 +163,7 @@ fn give(volume: &Path, group: Gid) -> io::Result<Kept> {
 /// whatever a container makes of its names meanwhile, what is changed is in the volume (CVE-2018-15664).
 struct Walk {
     group: Gid,
+    policy: FsGroupChangePolicy,
     /// Names from the volume down to where it is, for people.
     path: Vec<CString>,
     kept: Kept,
@@ -197,7 +203,22 @@ impl Walk {
             }
         }
         // Last of all: one that was interrupted is begun anew with `OnRootMismatch` too.
-        self.change(top.as_fd(), &fstat(&top)?)
+        self.mark(top.as_fd())
+    }
+
+    /// Changes the volume's own directory, which [says](is_given) that all in it is right. Where something is not and
+    /// whoever comes next would not look, it lacks what hands the group on, so that he does. A kubelet's pod would not
+    /// start.
+    fn mark(&self, top: BorrowedFd<'_>) -> Result<(), Errno> {
+        let found = fstat(top)?;
+        let is_whole = match self.policy {
+            FsGroupChangePolicy::Always => true,
+            FsGroupChangePolicy::OnRootMismatch => self.kept.count == 0,
+        };
+        match is_whole {
+            true => self.change(top, &found),
+            false => self.set(top, &found, (found.st_mode | DIRECTORY) & !HANDS_ON),
+        }
     }
 
     /// Opens a directory in another one, changes it, and all in it that is none.
@@ -253,22 +274,32 @@ impl Walk {
     }
 
     fn change(&self, file: BorrowedFd<'_>, found: &FileStat) -> Result<(), Errno> {
-        if found.st_gid != self.group.as_raw() {
-            fchownat(file, c"", None, Some(self.group), AtFlags::AT_EMPTY_PATH)?;
-        }
         let more = match found.st_mode & libc::S_IFMT {
             // What it leads to is another file's matter.
-            libc::S_IFLNK => return Ok(()),
+            libc::S_IFLNK => return self.give_group(file, found),
             libc::S_IFDIR => DIRECTORY,
             _ => FILE,
         };
-        let mode = found.st_mode & 0o7777;
+        self.set(file, found, found.st_mode | more)
+    }
+
+    /// It becomes the group's, with these permissions.
+    fn set(&self, file: BorrowedFd<'_>, found: &FileStat, wanted: u32) -> Result<(), Errno> {
+        self.give_group(file, found)?;
+        let (mode, wanted) = (found.st_mode & 0o7777, wanted & 0o7777);
         // Another group has taken set-user-id bits away.
         let is_changed = found.st_gid != self.group.as_raw() && mode & 0o6000 != 0;
-        if mode & more == more && !is_changed {
+        if mode == wanted && !is_changed {
             return Ok(());
         }
-        sys::change_mode(file, mode | more)
+        sys::change_mode(file, wanted)
+    }
+
+    fn give_group(&self, file: BorrowedFd<'_>, found: &FileStat) -> Result<(), Errno> {
+        if found.st_gid == self.group.as_raw() {
+            return Ok(());
+        }
+        fchownat(file, c"", None, Some(self.group), AtFlags::AT_EMPTY_PATH)
     }
 
     /// Takes note of what stays as it is.
@@ -329,13 +360,38 @@ mod tests {
         symlink(outside.join("file"), volume.join("a/link")).unwrap();
         let group = nix::unistd::getgid();
         assert!(!is_given(&volume, group.as_raw()));
-        assert_eq!(give(&volume, group).unwrap().count, 0);
+        assert_eq!(give(&volume, group, FsGroupChangePolicy::Always).unwrap().count, 0);
         assert!(is_given(&volume, group.as_raw()));
         let modes = ["", "a", "a/b", "file", "a/script", "a/b/set"].map(|name| mode(&volume.join(name)));
         assert_eq!(modes, [0o2775, 0o2770, 0o2770, 0o660, 0o771, 0o4760]);
         assert_eq!([mode(&outside), mode(&outside.join("file"))], [0o700, 0o600]);
         fs::remove_dir_all(volume).unwrap();
         fs::remove_dir_all(outside).unwrap();
+    }
+
+    #[test]
+    fn a_volume_of_which_something_is_not_the_group_s_is_not_taken_for_given() {
+        use FsGroupChangePolicy::{Always, OnRootMismatch};
+        let volume = directory("marked");
+        let group = nix::unistd::getgid();
+        for before in [0o700, 0o2755, 0o2770] {
+            for (policy, count, expected) in [
+                (Always, 1, before | 0o2770),
+                (OnRootMismatch, 0, before | 0o2770),
+                (OnRootMismatch, 1, (before | 0o770) & !0o2000),
+            ] {
+                fs::set_permissions(&volume, fs::Permissions::from_mode(before)).unwrap();
+                let kept = Kept { count, first: String::new() };
+                let walk = Walk { group, policy, path: Vec::new(), kept };
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+                let top = sys::open_path(AT_FDCWD, &c_path(&volume), flags, 0, Within::Host).unwrap();
+                walk.mark(top.as_fd()).unwrap();
+                assert_eq!(mode(&volume), expected, "{before:o} {policy:?} {count}");
+                let is_skipped = policy == OnRootMismatch && is_given(&volume, group.as_raw());
+                assert_eq!(is_skipped, (policy, count) == (OnRootMismatch, 0));
+            }
+        }
+        fs::remove_dir_all(volume).unwrap();
     }
 
     #[test]
@@ -353,7 +409,7 @@ mod tests {
         }
         assert_eq!(fstat(&here).unwrap().st_mode & 0o7777, 0o700);
         let before = fs::read_dir("/proc/self/fd").unwrap().count();
-        assert_eq!(give(&volume, nix::unistd::getgid()).unwrap().count, 0);
+        assert_eq!(give(&volume, nix::unistd::getgid(), FsGroupChangePolicy::Always).unwrap().count, 0);
         assert_eq!(fstat(&here).unwrap().st_mode & 0o7777, 0o2770);
         assert!(fs::read_dir("/proc/self/fd").unwrap().count() < before + 100);
         #[expect(clippy::disallowed_methods, reason = "std has a descriptor for each level")]

@@ -73,12 +73,16 @@ pub(super) fn set_up(
 
 /// What there was before the pod becomes the group's (rule 151). Everything else was made so.
 fn owned(pod: &Pod, made: &[VolumeAt], group: u32) -> Vec<Owned> {
-    let only_mismatch = pod.security_context.fs_group_change_policy == FsGroupChangePolicy::OnRootMismatch;
+    let policy = pod.security_context.fs_group_change_policy;
+    let is_skipped = |path: &Path| match policy {
+        FsGroupChangePolicy::Always => false,
+        FsGroupChangePolicy::OnRootMismatch => ownership::is_given(path, group),
+    };
     let mut owned = Vec::new();
     for (volume, at) in pod.volumes.iter().zip(made) {
         let is_claim = matches!(volume.source, VolumeSource::PersistentVolumeClaim { read_only: false, .. });
-        if is_claim && !(only_mismatch && ownership::is_given(&at.path, group)) {
-            owned.push(Owned { volume: Arc::clone(&volume.name), path: at.path.clone() });
+        if is_claim && !is_skipped(&at.path) {
+            owned.push(Owned { volume: Arc::clone(&volume.name), path: at.path.clone(), policy });
         }
     }
     owned
@@ -147,7 +151,8 @@ fn one(pod: &Pod, volume: &Volume, at: &Places<'_>, disk: &mut Option<Disk>) -> 
 fn group(pod: &Pod, at: &Places<'_>) -> Result<Option<u32>, String> {
     match pod.security_context.fs_group.filter(|group| !at.ids.has(*group)) {
         Some(group) => Err(format!(
-            "cannot give volumes to fsGroup {group}: the pod has no such id; {}",
+            "cannot give volumes to fsGroup {group}: {}; {}",
+            at.ids.words(),
             super::ids_remedy(at.ids, at.own_users)
         )),
         None => Ok(pod.security_context.fs_group),
