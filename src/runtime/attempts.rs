@@ -312,18 +312,6 @@ impl Attempts {
         self.hooks.iter().filter(move |(_, of)| **of == id).map(|(pid, _)| *pid)
     }
 
-    /// The descriptor on which the start of the container's attempt is reported.
-    pub(super) fn report_fd(&self, container: ContainerId) -> Option<&OwnedFd> {
-        self.live.get(&container)?.start.as_ref().map(|start| &start.report)
-    }
-
-    /// Whether it is known already that the container's attempt does not get as far as its program.
-    pub(super) fn has_failed(&self, container: ContainerId) -> bool {
-        self.report_fd(container).is_some_and(|report| {
-            poll(&mut [PollFd::new(report.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) != Ok(0)
-        })
-    }
-
     /// How the start went, once that is known; asked again, `None`.
     pub(super) fn report_of(&mut self, container: ContainerId, epoll: &Epoll) -> Option<(AttemptId, Start)> {
         let attempt = self.live.get_mut(&container)?;

@@ -2,19 +2,21 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::pipe2;
 
-use super::Stdio;
+use super::{Attempts, Stdio};
 use crate::plan::CommandPlan;
 use crate::pod::{StartFailure, StartStage};
 use crate::runtime::cause;
 use crate::runtime::oom::{By, OomScore};
 use crate::runtime::sandbox::{ChildSteps, Enclosure, Words};
+use crate::spec::ContainerId;
 use crate::sys::{self, Birth, ChildOp, CommandLine, CredentialOp, Memory, Namespaces, StartReport};
 
 /// The step that a container refuses to podinit in it while parts of its own /proc are covered (ROOTLESS-04).
@@ -241,6 +243,20 @@ impl Executed {
         let mut bytes = [0; 8];
         let count = nix::unistd::read(&self.report, &mut bytes);
         (count == Ok(bytes.len())).then(|| self.way.failure(StartReport::read(bytes)))
+    }
+}
+
+impl Attempts {
+    /// The descriptor on which the start of the container's attempt is reported.
+    pub(in crate::runtime) fn report_fd(&self, container: ContainerId) -> Option<&OwnedFd> {
+        self.live.get(&container)?.start.as_ref().map(|start| &start.report)
+    }
+
+    /// Whether it is known already that the container's attempt does not get as far as its program.
+    pub(in crate::runtime) fn has_failed(&self, container: ContainerId) -> bool {
+        self.report_fd(container).is_some_and(|report| {
+            poll(&mut [PollFd::new(report.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) != Ok(0)
+        })
     }
 }
 
