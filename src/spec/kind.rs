@@ -189,9 +189,9 @@ pub(super) fn documentation() -> String {
             Role::Workload(Workload::Pod) => ("run", "the pod itself".to_owned()),
             Role::Workload(workload) => ("run", format!("one pod of `{}`", workload.template())),
             Role::Config(ConfigKind::PersistentVolumeClaim) => {
-                ("read", "not used yet: volumes are not built".to_owned())
+                ("read", "a directory of this host".to_owned())
             }
-            Role::Config(_) => ("read", "not used yet: what refers to it is not built".to_owned()),
+            Role::Config(_) => ("read", "for variables and volumes".to_owned()),
             Role::List => (
                 "read",
                 "each item is as a document of its own; so are those of `PodList` and the like".to_owned(),

@@ -145,6 +145,12 @@ impl Pod {
         self.options(&["--host-rootfs"])
     }
 
+    /// The root file system of its containers so far is given as a path relative to where podinit is started.
+    pub fn with_relative_root(mut self) -> Self {
+        self.manifest = self.manifest.replace("image = \"files\"\n", "image = \"relative\"\n");
+        self.options(&["--image", "relative=root"])
+    }
+
     /// A line for bash that comes before podinit, in the process that becomes it.
     pub fn before(mut self, line: &str) -> Self {
         self.before = line.to_owned();

@@ -260,6 +260,29 @@ fn files_on_the_host_belong_to_the_user_and_his_ids() {
     }
 }
 
+/// A directory as /tmp is: who owns a file is the only one who may remove it.
+#[test]
+fn an_empty_directory_may_be_sticky() {
+    for who in Who::among(&Who::ALL) {
+        let mounts = "volumeMounts = [{ name = \"disk\", mountPath = \"/a\" }, { name = \"memory\", mountPath = \"/b\" }]";
+        let pod = Pod::new(who)
+            .volume("disk", "emptyDir = { mode = 0o1777 }")
+            .volume("memory", "emptyDir = { mode = 0o1777, medium = \"Memory\" }")
+            .main("main", "stat -c %a /a /b", mounts);
+        assert_eq!(pod.output(), ["1777", "1777"], "{who:?}");
+    }
+}
+
+/// A container that looks on at mounts of others has been in another mount namespace, whose directory is another.
+#[test]
+fn a_relative_root_is_found_from_every_mount_namespace() {
+    for who in Who::among(&Who::ALL) {
+        let mounts = "volumeMounts = [{ name = \"disk\", mountPath = \"/a\", mountPropagation = \"HostToContainer\" }]";
+        let pod = Pod::new(who).volume("disk", "emptyDir = {}").main("main", "echo found", mounts);
+        assert_eq!(pod.with_relative_root().output(), ["found"], "{who:?}");
+    }
+}
+
 /// VOL-008 to VOL-021: files that root and others make in an empty directory have the mode that they are given, in
 /// memory and on disk, and the pod's other containers read them.
 #[test]

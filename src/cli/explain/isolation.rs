@@ -237,7 +237,9 @@ fn described(volume: &Volume) -> String {
     let source = match &volume.source {
         VolumeSource::EmptyDir(directory) => {
             let place = if directory.in_memory { "empty, in memory" } else { "empty, on disk" };
-            let limit = directory.size_limit.map_or(String::new(), |limit| format!(", at most {limit}"));
+            // On disk nobody counts.
+            let limit = directory.size_limit.filter(|_| directory.in_memory);
+            let limit = limit.map_or(String::new(), |limit| format!(", at most {limit}"));
             format!("{place}{limit}")
         }
         VolumeSource::HostPath(host) => format!("{} of this host", quoted(&host.path)),

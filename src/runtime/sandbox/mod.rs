@@ -116,7 +116,17 @@ impl Enclosure {
 }
 
 impl Sandbox {
-    pub(super) fn new(isolation: Isolation, network: NetworkPlan) -> Self {
+    pub(super) fn new(mut isolation: Isolation, network: NetworkPlan) -> Self {
+        let roots = isolation.containers.iter_mut().filter_map(|of| match &mut of.root {
+            Some(Root::Directory(rootfs)) => Some(&mut rootfs.path),
+            Some(Root::Host) | None => None,
+        });
+        // A child has another working directory once it has been in another mount namespace (setns(2)).
+        for path in roots.chain(isolation.image_volumes.values_mut()) {
+            if let Ok(absolute) = std::path::absolute(&*path) {
+                *path = absolute.to_string_lossy().into_owned();
+            }
+        }
         Self {
             isolation,
             network: Network::new(network),

@@ -85,6 +85,8 @@ pub(super) enum Form {
     Capabilities,
     /// Permissions.
     Mode,
+    /// The same of a directory, where who owns a file may be the only one who may remove it.
+    DirectoryMode,
     Sysctl,
     /// Where a volume is seen.
     MountPath,
@@ -414,12 +416,19 @@ impl Form {
             }
             Self::Capabilities => capabilities(),
             Self::Mode if writer.syntax == Syntax::Toml => Self::Integer(0, 0o777).schema(writer),
+            Self::DirectoryMode if writer.syntax == Syntax::Toml => Self::Integer(0, 0o1777).schema(writer),
             // `0644` is octal in Kubernetes' YAML; editors take it for a decimal number, or for text.
             Self::Mode => json!({
                 "type": ["integer", "string"],
                 "minimum": 0,
                 "maximum": 777,
                 "pattern": "^0[0-7]{1,3}$",
+            }),
+            Self::DirectoryMode => json!({
+                "type": ["integer", "string"],
+                "minimum": 0,
+                "maximum": 1777,
+                "pattern": "^0[0-7]{1,3}$|^01[0-7]{3}$",
             }),
             Self::MountPath => {
                 let mut schema = ABSOLUTE.schema();

@@ -135,7 +135,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Volume, "persistentVolumeClaim", Form::Object(ClaimVolume), "A directory that outlives the pod."),
     row(EmptyDir, "medium", Form::WordOrEmpty(&["Memory"]), "Where it is: on disk, or in memory."),
     row(EmptyDir, "sizeLimit", Form::Quantity, "Bytes at most."),
-    row(EmptyDir, "mode", Form::Mode, "Permissions of the directory.").default("511"),
+    row(EmptyDir, "mode", Form::DirectoryMode, "Permissions of the directory.").default("511"),
     row(HostPath, "path", Form::Text(form::ABSOLUTE), "Where it is.").required(),
     row(HostPath, "type", Form::WordOrEmpty(&["DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]), "What has to be there, or is made."),
     row(ConfigMapVolume, "name", Form::Text(form::SUBDOMAIN), "Name of the ConfigMap, in the pod's namespace.").required(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::files::{config_map, downward_api, projected, secret};
 use super::{EmptyDir, HostPath, HostPathType, Volume, VolumeSource};
-use crate::spec::decode::{Fields, Item};
+use crate::spec::decode::{Fields, Item, Purpose};
 use crate::spec::fields::{Field, Place};
 use crate::spec::resources::quantity;
 use crate::spec::suggest::nearest;
@@ -165,27 +165,42 @@ const EMPTY_DIR: u32 = 0o777;
 
 /// Permissions in the last nine bits.
 pub(super) fn mode(item: &Item<'_>) -> Option<u32> {
+    permissions(item, 0o777, "0644")
+}
+
+/// Permissions up to these; `example` is what one writes, without what TOML puts before it.
+fn permissions(item: &Item<'_>, most: i64, example: &str) -> Option<u32> {
     if let Value::Integer(written) = item.node.value
-        && !(0..=0o777).contains(&written)
+        && !(0..=i128::from(most)).contains(&written)
     {
-        let example = if item.scope.syntax == Syntax::Toml { "0o644" } else { "0644" };
-        let label = if written < 0 { "less than 0" } else { "more than 0777" };
-        item.refuse(
-            label,
-            format!("permissions are octal: write {}", item.scope.written(&item.name, example)),
-        );
+        let example = match item.scope.syntax {
+            Syntax::Toml => example.replacen('0', "0o", 1),
+            Syntax::Yaml => example.to_owned(),
+        };
+        let label = if written < 0 { "less than 0".to_owned() } else { format!("more than 0{most:o}") };
+        let help = format!("permissions are octal: write {}", item.scope.written(&item.name, &example));
+        item.refuse(label, help);
         return None;
     }
-    item.integer(0, 0o777).and_then(|mode| u32::try_from(mode).ok())
+    item.integer(0, most).and_then(|mode| u32::try_from(mode).ok())
 }
 
 fn empty_dir(item: &Item<'_>) -> Option<VolumeSource> {
     item.fields(&[Place::EmptyDir], |fields| {
         let in_memory = fields.take("medium").is_some_and(|item| is_memory(&item));
         // None at all is no limit, as in Kubernetes.
-        let size_limit = fields.take("sizeLimit").and_then(|item| quantity(&item, "64Mi"));
-        let mode = fields.take("mode").and_then(|item| mode(&item)).unwrap_or(EMPTY_DIR);
+        let size = fields.take("sizeLimit");
+        let size_limit = size.as_ref().and_then(|item| quantity(item, "64Mi"));
+        // With the bit that keeps who owns a file the only one who may remove it, as of /tmp.
+        let mode = fields.take("mode").and_then(|item| permissions(&item, 0o1777, "01777"));
+        let mode = mode.unwrap_or(EMPTY_DIR);
         let size_limit = size_limit.filter(|limit| !limit.is_zero());
+        if let (Some(item), Some(_), false) = (&size, size_limit, in_memory)
+            && item.scope.purpose == Purpose::Run
+        {
+            let why = "what is on disk is not counted; in memory it is: `medium: Memory`";
+            item.scope.report(item.scope.ignored(item.key, "sizeLimit", why).path(item.path.clone()));
+        }
         VolumeSource::EmptyDir(EmptyDir { in_memory, size_limit, mode })
     })
 }
