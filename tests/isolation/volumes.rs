@@ -273,13 +273,23 @@ fn an_empty_directory_may_be_sticky() {
     }
 }
 
-/// A container that looks on at mounts of others has been in another mount namespace, whose directory is another.
+/// Where containers mount in a volume for others, each has been in another mount namespace, whose directory is another.
 #[test]
 fn a_relative_root_is_found_from_every_mount_namespace() {
     for who in Who::among(&Who::ALL) {
-        let mounts = "volumeMounts = [{ name = \"disk\", mountPath = \"/a\", mountPropagation = \"HostToContainer\" }]";
-        let pod = Pod::new(who).volume("disk", "emptyDir = {}").main("main", "echo found", mounts);
-        assert_eq!(pod.with_relative_root().output(), ["found"], "{who:?}");
+        let mounts = |propagation: &str| {
+            format!(
+                "volumeMounts = [{{ name = \"disk\", mountPath = \"/a\", mountPropagation = \"{propagation}\" }}]"
+            )
+        };
+        let shows = format!("securityContext.privileged = true\n{}", mounts("Bidirectional"));
+        let pod = Pod::new(who).volume("disk", "emptyDir = {}");
+        let pod = pod.main("looks-on", "echo found", &mounts("HostToContainer")).main(
+            "shows",
+            "echo found",
+            &shows,
+        );
+        assert_eq!(pod.with_relative_root().output(), ["found", "found"], "{who:?}");
     }
 }
 
