@@ -51,6 +51,19 @@ mod tests {
         spec::load(&[source], &Options::default()).pod.unwrap()
     }
 
+    /// What the machine starts now.
+    fn starts(machine: &mut JobMachine) -> Vec<AttemptId> {
+        let mut started = Vec::new();
+        while let Some(action) = machine.poll_action() {
+            if let Action::Start(attempt) = action {
+                started.push(attempt);
+            } else if action == Action::SetUpSandbox {
+                machine.handle_event(Now::default(), Event::SandboxReady);
+            }
+        }
+        started
+    }
+
     /// What follows the pod's sidecar, which comes first, and what was started in fact when it ran.
     fn follows(init: &str, main: &str) -> (Option<AttemptId>, Vec<AttemptId>) {
         let now = Now::default();
@@ -58,24 +71,12 @@ mod tests {
         let mut begun = Vec::new();
         let mut follower = None;
         loop {
-            let mut starts = Vec::new();
-            while let Some(action) = machine.poll_action() {
-                if let Action::Start(attempt) = action {
-                    starts.push(attempt);
-                } else if action == Action::SetUpSandbox {
-                    machine.handle_event(now, Event::SandboxReady);
-                }
-            }
+            let starts = starts(&mut machine);
             let is_sidecar = |attempt: &&AttemptId| attempt.container == ContainerId::at(0);
             if let Some(sidecar) = starts.iter().find(is_sidecar).copied() {
                 follower = machine.follower(sidecar);
-                begun.clear();
                 machine.handle_event(now, Event::Started { attempt: sidecar });
-                while let Some(action) = machine.poll_action() {
-                    if let Action::Start(attempt) = action {
-                        begun.push(attempt);
-                    }
-                }
+                begun = self::starts(&mut machine);
             } else if starts.is_empty() {
                 return (follower, begun);
             }
@@ -105,21 +106,10 @@ mod tests {
         let now = Now::default();
         let init = format!("{{name: i, image: i, command: [c]}}, {SIDECAR}}}");
         let mut machine = JobMachine::new(pod(&init, "{name: m, image: i}"), now);
-        let starts = |machine: &mut JobMachine| {
-            let mut started = Vec::new();
-            while let Some(action) = machine.poll_action() {
-                if let Action::Start(attempt) = action {
-                    started.push(attempt);
-                } else if action == Action::SetUpSandbox {
-                    machine.handle_event(now, Event::SandboxReady);
-                }
-            }
-            started
-        };
         let began = starts(&mut machine);
         let follower = |of: &AttemptId| machine.follower(*of);
-        let [side, main] =
-            [began.first().and_then(follower), began.first().and_then(follower).as_ref().and_then(follower)];
+        let side = began.first().and_then(follower);
+        let main = side.as_ref().and_then(follower);
         for attempt in began {
             machine.handle_event(now, Event::Started { attempt });
             machine.handle_event(now, Event::Exited { attempt, exit: Exit::plain(ExitStatus::Code(0)) });
