@@ -1,6 +1,7 @@
 //! The containers that follow a sidecar or an init container are made while that is under way: nothing of them shows
 //! before their turn, they begin with what they would find then, and what keeps them from starting is told as ever.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use nix::sys::signal::Signal;
@@ -140,14 +141,18 @@ fn what_waits_for_an_init_container_ends_with_the_pod() {
             // Nothing else is podinit's child.
             .options(&["--network", "none"]);
         let running = pod.start();
-        for _ in 0..5 {
+        let children = format!("/proc/{0}/task/{0}/children", running.pid());
+        let all = || -> BTreeSet<String> {
+            fs::read_to_string(&children).unwrap().split_whitespace().map(str::to_owned).collect()
+        };
+        running.wait_for("init | try");
+        let at_first = all();
+        for _ in 1..5 {
             running.wait_for("init | try");
         }
-        let children = format!("/proc/{0}/task/{0}/children", running.pid());
+        assert_eq!(at_first.intersection(&all()).count(), 2, "{who:?}: side and main wait as before");
         // The init container, and what follows it.
-        until("what was thrown away is gone", || {
-            fs::read_to_string(&children).unwrap().split_whitespace().count() <= 3
-        });
+        until("nobody else is there", || all().len() <= 3);
         running.signal(Signal::SIGTERM);
         let ended = running.end();
         assert!(printed(&ended).iter().all(|line| line != "ran"), "{who:?}: {ended:#?}");

@@ -1,5 +1,5 @@
 //! Attempts that are made ready before their turn, while the supervisor has nothing else to do: what surrounds them
-//! is made on another processor, and only their programs wait. When one starts is the machine's to say, as ever; one
+//! is made, and only their programs wait. When one starts is the machine's to say, as ever; one
 //! that has to be started otherwise, or cannot be made ready, is thrown away and started like any other.
 
 use std::os::fd::AsRawFd;

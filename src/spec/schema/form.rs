@@ -417,19 +417,8 @@ impl Form {
             Self::Capabilities => capabilities(),
             Self::Mode if writer.syntax == Syntax::Toml => Self::Integer(0, 0o777).schema(writer),
             Self::DirectoryMode if writer.syntax == Syntax::Toml => Self::Integer(0, 0o1777).schema(writer),
-            // `0644` is octal in Kubernetes' YAML; editors take it for a decimal number, or for text.
-            Self::Mode => json!({
-                "type": ["integer", "string"],
-                "minimum": 0,
-                "maximum": 777,
-                "pattern": "^0[0-7]{1,3}$",
-            }),
-            Self::DirectoryMode => json!({
-                "type": ["integer", "string"],
-                "minimum": 0,
-                "maximum": 1777,
-                "pattern": "^0[0-7]{1,3}$|^01[0-7]{3}$",
-            }),
+            Self::Mode => octal(777, "^0[0-7]{1,3}$"),
+            Self::DirectoryMode => octal(1777, "^0[0-7]{1,3}$|^01[0-7]{3}$"),
             Self::MountPath => {
                 let mut schema = ABSOLUTE.schema();
                 let kernels = r"^/+(\./+)*\.?$|^/+(\./+)*(proc|sys)(/|$)";
@@ -450,6 +439,11 @@ impl Form {
             }
         }
     }
+}
+
+/// `0644` is octal in Kubernetes' YAML; editors take it for a decimal number, or for text.
+fn octal(most: u32, pattern: &str) -> Value {
+    json!({"type": ["integer", "string"], "minimum": 0, "maximum": most, "pattern": pattern})
 }
 
 /// Names of capabilities in any spelling; editors offer the usual one.
